@@ -1,0 +1,52 @@
+.DEFAULT_GOAL := run
+.PHONY: run fresh lab test test-all bench lock clean help
+SHELL := /bin/sh
+PYTHON ?= python3
+AUTHORITY ?= demo
+BIN := $(CURDIR)/.venv/bin
+READY := .venv/.ready
+
+run: $(READY) ## Set up, run every stage that is not up to date (AUTHORITY=demo)
+	@$(BIN)/datamall run $(AUTHORITY)
+
+fresh: $(READY) ## Run every stage again, changed or not
+	@$(BIN)/datamall run $(AUTHORITY) --force
+
+lab: $(READY) ## Open JupyterLab on the notebooks, with data by the door only
+	@$(BIN)/datamall lab --authority $(AUTHORITY)
+
+test: $(READY) ## Lint, check types, run the quick tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m datamall.reporting.strip --check notebooks/*.ipynb
+	@$(BIN)/pytest -m "not slow"
+
+test-all: $(READY) ## Run every test, the slow ones and those in a browser too
+	@$(BIN)/pytest
+
+bench: $(READY) ## Measure time and memory against the yardsticks, in one run
+	@$(BIN)/python bench/intake.py
+	@$(BIN)/python bench/pipeline.py
+
+lock: $(READY) ## Compile requirements.lock from pyproject.toml
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --upgrade --extra dev pyproject.toml -o requirements.lock
+
+clean: ## Remove all that can be made again: environment, stores, caches
+	@rm -rf .venv .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/.work
+	@rm -rf data/raw/demo data/stores data/authorities/*/ reports/*.ipynb
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(READY): requirements.lock pyproject.toml
+	@command -v git >/dev/null || { echo "Datamall needs git: install it and run make again."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Datamall needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Setting up .venv (about two minutes, 1 GB)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)

@@ -1,0 +1,101 @@
+"""What a chapter of an analysis needs, and what happens where an authority cannot give it.
+
+Chapters degrade, notebooks do not: a chapter whose columns are missing returns a `Gap`, a
+sentence that takes the place of its table or figure.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A chapter that could not run.
+
+    Attributes
+    ----------
+    chapter
+        Title of the chapter.
+    reason
+        Sentence that names the missing columns.
+    """
+
+    chapter: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter and its requirements, as ``store.column`` names.
+
+    Attributes
+    ----------
+    title
+        Title, as printed on the page and by ``datamall check``.
+    columns
+        Columns that must be there.
+    varying
+        Columns that must be there with at least two different values; a constant filled in by
+        a mapping does not do.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    varying: tuple[str, ...]
+
+    def gap(self, missing: list[str], constant: list[str]) -> Gap | None:
+        """Return the gap that these missing or constant columns leave, or None."""
+        parts = []
+        if missing:
+            parts.append(f"the authority does not deliver {' and '.join(missing)}")
+        if constant:
+            parts.append(f"{' and '.join(constant)} has one value only")
+        return Gap(self.title, f"Not possible here: {'; '.join(parts)}.") if parts else None
+
+
+REGISTRY: dict[str, list[Chapter]] = {}
+
+
+def needs(
+    title: str, *columns: str, varying: tuple[str, ...] = ()
+) -> Callable[[Callable[..., Result]], Callable[..., Result | Gap]]:
+    """Declare what a chapter function needs of the extract, its first argument.
+
+    Parameters
+    ----------
+    title
+        Title of the chapter.
+    columns, varying
+        See `Chapter`; names are ``department.store.column``.
+
+    Returns
+    -------
+    Callable
+        Decorator; the decorated function returns a `Gap` instead of running when the extract (a
+        mapping from store to DataFrame) lacks something. The chapter is listed in `REGISTRY`
+        under the package that defines it.
+    """
+    chapter = Chapter(title, columns, varying)
+
+    def decorate(function: Callable[..., Result]) -> Callable[..., Result | Gap]:
+        package = function.__module__.split(".")[1]
+        REGISTRY.setdefault(package, []).append(chapter)
+
+        @wraps(function)
+        def run(data: Mapping[str, Any], *args: Any, **kwargs: Any) -> Result | Gap:
+            missing, constant = [], []
+            for name in (*columns, *varying):
+                store, column = name.rsplit(".", 1)
+                if store not in data or column not in data[store].columns:
+                    missing.append(name)
+                elif name in varying and data[store][column].nunique() < 2:
+                    constant.append(name)
+            return chapter.gap(missing, constant) or function(data, *args, **kwargs)
+
+        return run
+
+    return decorate

@@ -1,0 +1,194 @@
+"""The command line. Heavy imports stay inside the commands, so that `--help` is quick."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from datamall.errors import DatamallError
+from datamall.project import find_root, reports_folder
+
+AUTHORITY = click.option(
+    "--authority", default="demo", show_default=True, help="Whose data: a file in data/authorities."
+)
+THREADS = click.option(
+    "--threads", type=click.IntRange(1, 64), help="Threads to use; the result is the same."
+)
+
+
+class Commands(click.Group):
+    """Turn errors that a user can mend into one sentence and exit code 1."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command; print a `DatamallError` without its traceback."""
+        try:
+            return super().invoke(context)
+        except DatamallError as error:
+            click.echo(f"datamall: {error}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="datamall")
+def main() -> None:
+    """Share data by lawful purpose, and turn them into decisions that people can answer for."""
+
+
+@main.command()
+@click.option(
+    "--truth",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write what was planted to this folder, outside the project's data, for checking.",
+)
+def demo(truth: Path | None) -> None:
+    """Make the synthetic city's raw files in data/raw/demo (or, with --truth, its truth)."""
+    import yaml
+
+    from datamall import demo as city
+    from datamall.project import raw_folder
+
+    root = find_root()
+    seed = yaml.safe_load((root / "params.yaml").read_text("utf-8"))["demo"]["seed"]
+    if truth is None:
+        city.make(raw_folder(root, "demo"), seed)
+    else:
+        city.truth(truth, seed, root=root)
+
+
+@main.command()
+@click.argument("authority")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder that holds the original files; without it they are downloaded.",
+)
+def fetch(authority: str, source: Path | None) -> None:
+    """Get an authority's original public files, each checked by its SHA-256."""
+    from datamall.mall.fetch import fetch as get
+
+    get(find_root(), authority, source)
+
+
+@main.command()
+@click.argument("store")
+@AUTHORITY
+@THREADS
+def intake(store: str, authority: str, threads: int | None) -> None:
+    """Take raw files into a STORE: validate, set faulty rows apart, write in one order."""
+    from datamall.mall.intake import intake as take_in
+
+    report = take_in(find_root(), authority, store, threads=threads or 2)
+    click.echo(
+        f"{store}: {report['accepted']:,} rows accepted, {report['quarantined']:,} quarantined "
+        f"of {report['parsed']:,}."
+    )
+
+
+@main.command()
+@click.argument("authority")
+def check(authority: str) -> None:
+    """Print which columns an AUTHORITY delivers and which chapters it can run."""
+    from datamall.coverage import coverage
+
+    click.echo(coverage(find_root(), authority))
+
+
+@main.command()
+@click.argument("purpose")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@AUTHORITY
+def checkout(purpose: str, folder: Path, authority: str) -> None:
+    """Write the extract that a PURPOSE grants into an empty FOLDER outside the project."""
+    from datamall.mall.access import checkout as hand_out
+
+    root = find_root()
+    target = folder.resolve()
+    if target.is_relative_to(root):
+        raise DatamallError(
+            f"{target} lies inside the project, where an extract could end up in git or in the "
+            "cache: name a folder elsewhere."
+        )
+    if target.exists() and any(target.iterdir()):
+        raise DatamallError(f"{target} is not empty: name a new or an empty folder.")
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    hand_out(root, authority, purpose, target)
+    click.echo(f"Extract for {purpose!r} written to {target}: delete it when you are done.")
+
+
+@main.command()
+@click.argument("notebook")
+@AUTHORITY
+@THREADS
+def report(notebook: str, authority: str, threads: int | None) -> None:
+    """Run a NOTEBOOK on the extract of its purpose and write its page and results."""
+    import yaml
+    from traitlets.config import Config
+
+    from datamall.mall.kernel import isolated
+    from datamall.provenance import provenance
+    from datamall.reporting.notebooks import run
+
+    root = find_root()
+    parameters = yaml.safe_load((root / "params.yaml").read_text("utf-8"))
+    reports = parameters.get("reports", {})
+    if notebook not in reports:
+        raise DatamallError(
+            f"No report called {notebook!r} in params.yaml under reports: "
+            f"there are {', '.join(sorted(reports))}."
+        )
+    config = Config(
+        {
+            "KernelProvisionerFactory": {"default_provisioner_name": "datamall"},
+            "DoorProvisioner": {
+                "root": str(root),
+                "authority": authority,
+                "purposes": reports[notebook]["purposes"],
+                "threads": threads or 1,
+            },
+        }
+    )
+    run(
+        root,
+        authority,
+        notebook,
+        parameters=parameters.get(notebook, {}),
+        config=config,
+        provenance=provenance(root, authority, notebook),
+        isolated=isolated(),
+        out_folder=reports_folder(root, authority),
+    )
+
+
+@main.command()
+@AUTHORITY
+def index(authority: str) -> None:
+    """Write the index page from the answers of all reports."""
+    from datamall.reporting.pages import index as write
+
+    root = find_root()
+    write(root, authority, reports_folder(root, authority))
+
+
+@main.command("run")
+@click.argument("authority", default="demo")
+@click.option("--force", is_flag=True, help="Run every stage, changed or not.")
+def run_pipeline(authority: str, force: bool) -> None:
+    """Run all stages of an AUTHORITY that are not up to date."""
+    from datamall.pipeline import run
+
+    root = find_root()
+    run(root, authority, force)
+    page = reports_folder(root, authority).relative_to(root) / "index.html"
+    click.echo(f"Done: open {page}")
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@AUTHORITY
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def lab(authority: str, options: tuple[str, ...]) -> None:
+    """Start JupyterLab on this machine only; each kernel gets its data at the door."""
+    from datamall.mall.lab import launch
+
+    launch(find_root(), authority, list(options))

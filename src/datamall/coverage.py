@@ -1,0 +1,51 @@
+"""What an authority's mapping lets each chapter do."""
+
+import importlib
+from pathlib import Path
+
+import yaml
+
+from datamall.chapters import REGISTRY
+from datamall.mall.authorities import load_authority
+from datamall.mall.contracts import load_contracts
+
+
+def coverage(root: Path, authority: str) -> str:
+    """Return two tables as text: contract columns × mapping, and chapters × what they lack.
+
+    Raises
+    ------
+    DatamallError
+        When the mapping, a contract or params.yaml has a mistake.
+    """
+    mapping = load_authority(root, authority)
+    lines = [f"{mapping.title} ({authority})", ""]
+    delivered, constant = set(), set()
+    for name, contract in sorted(load_contracts(root).items()):
+        store = mapping.stores.get(name)
+        lines.append(f"{name}{'' if store else ': not delivered'}")
+        for column in contract.columns if store else ():
+            full = f"{name}.{column.name}"
+            if not store.has(column.name):
+                state = "not delivered"
+            elif store.constant(column.name):
+                state = "one value for all rows"
+                delivered.add(full)
+                constant.add(full)
+            else:
+                state = "delivered"
+                delivered.add(full)
+            lines.append(f"  {column.name:<16} {state}")
+    reports = yaml.safe_load((root / "params.yaml").read_text("utf-8"))["reports"]
+    for report, about in reports.items():
+        package = about["package"]
+        for module in ("information", "knowledge", "wisdom"):
+            importlib.import_module(f"datamall.{package}.{module}")
+        lines += ["", f"Chapters of {report}"]
+        for chapter in REGISTRY.get(package, []):
+            gap = chapter.gap(
+                [c for c in (*chapter.columns, *chapter.varying) if c not in delivered],
+                [c for c in chapter.varying if c in constant],
+            )
+            lines.append(f"  {chapter.title:<44} {gap.reason if gap else 'runs'}")
+    return "\n".join(lines)

@@ -1,0 +1,109 @@
+"""The knobs of the demo city: every planted effect, with the reason for its size."""
+
+from dataclasses import dataclass
+from datetime import date
+
+
+@dataclass(frozen=True)
+class World:
+    """A world that a city can be drawn from; the defaults are the demo.
+
+    Change a knob to plant another truth, e.g. ``World(observer_odds_ratio=1, feedback=0)`` for a
+    city where it does not matter who looks, or ``World(places=200, dump_spots=15,
+    neighbourhoods=24, weeks=13)`` for one that is drawn in a moment.
+
+    Attributes
+    ----------
+    places
+        Residual containers; Groningen's public register holds 2,319.
+    dump_spots
+        Places without a container where waste is often found.
+    neighbourhoods
+        Neighbourhoods, at least 14: one for each settlement.
+    households_per_place
+        Mean of the log-normal number of households that depend on a container.
+    first_monday, weeks
+        Period of the inspections; the default weeks all start in 2025.
+    crew_skips
+        Share of the planned looks of a cleaning crew that fall out (illness, road works).
+    officer_looks
+        Mean looks of enforcement officers per place and week. Their number is fixed for the
+        city; what follows only says where they go.
+    officer_district_sd
+        Spread (log scale) of officers' attention between districts: the inspection bias. At 0.7
+        the busiest district gets over ten times the attention of the quietest, as in Amsterdam.
+    feedback
+        Power by which officers return to places with past hits; 0 is no feedback.
+    memory
+        Share of a past hit that is still remembered a week later.
+    dirty_rate
+        Probability that a crew finds waste at an average container in an average week. Low
+        enough that three times as much is still possible.
+    dump_spot_odds
+        Odds of waste on a dump spot, as a multiple of those at a container.
+    district_sd
+        Spread (logit) between districts. Small: districts differ less than people think.
+    place_sd
+        Spread (logit) between places of one district.
+    shock_sd, shock_persistence
+        Spread (logit) of the weeks of one place around its own level, and the correlation of one
+        week with the next. Makes inspections of one place alike: overdispersion.
+    moving_odds, moving_monday, moving_weeks
+        Odds of waste in the week of the student moves, as a multiple, the Monday of that week
+        and how many weeks (standard deviation) the season lasts.
+    hot_spot_rates, hot_spot_radius, hot_spot_least
+        Relative rate at an average place in each planted hot spot, the bounds of the radii (m)
+        and the fewest places in one. A small city may have room for fewer hot spots.
+    observer_odds_ratio
+        Odds that an officer records waste where a crew would, as a multiple.
+    bulky, residual, cardboard, full, broken
+        Share of the inspections with waste at an ordinary place where this is (also) found.
+        Set so that about a tenth is full or broken and well over half is bulky, as reported for
+        Groningen.
+    cause_sd
+        Spread (logit) of the shares of bulky, residual and cardboard between places.
+    often_full, often_broken
+        Share of the containers that are too small for their households, or that fail again and
+        again: there a truck or a mechanic does help.
+    mess
+        Multiple of the usual number of faults in the raw files; 0 writes clean files.
+    """
+
+    places: int = 2319
+    dump_spots: int = 150
+    neighbourhoods: int = 110
+    households_per_place: float = 45.0
+
+    first_monday: date = date(2025, 1, 6)
+    weeks: int = 52
+
+    crew_skips: float = 0.08
+    officer_looks: float = 0.45
+    officer_district_sd: float = 0.7
+    feedback: float = 0.5
+    memory: float = 0.9
+
+    dirty_rate: float = 0.2
+    dump_spot_odds: float = 2.2
+    district_sd: float = 0.25
+    place_sd: float = 0.8
+    shock_sd: float = 0.5
+    shock_persistence: float = 0.6
+    moving_odds: float = 1.8
+    moving_monday: date = date(2025, 9, 1)
+    moving_weeks: float = 1.2
+    hot_spot_rates: tuple[float, ...] = (1.5, 1.5, 2.0, 2.0, 3.0, 3.0)
+    hot_spot_radius: tuple[float, float] = (300.0, 800.0)
+    hot_spot_least: int = 10
+    observer_odds_ratio: float = 1.6
+
+    bulky: float = 0.66
+    residual: float = 0.36
+    cardboard: float = 0.22
+    full: float = 0.04
+    broken: float = 0.02
+    cause_sd: float = 0.6
+    often_full: float = 0.06
+    often_broken: float = 0.015
+
+    mess: float = 1.0

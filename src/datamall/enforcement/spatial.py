@@ -1,0 +1,100 @@
+"""Spatial statistics: nearest neighbours, Moran's I and the local statistic Gi*."""
+
+import numpy as np
+from scipy.sparse import spmatrix
+from scipy.spatial import cKDTree
+
+from datamall.errors import DatamallError
+
+
+def nearest(x: np.ndarray, y: np.ndarray, neighbours: int) -> np.ndarray:
+    """Return each place and its nearest others.
+
+    Parameters
+    ----------
+    x, y
+        Coordinates in metres, shape (places,).
+    neighbours
+        Number of others.
+
+    Returns
+    -------
+    numpy.ndarray
+        Indices, shape (places, neighbours + 1), the place itself first. Distances are compared to
+        the millimetre; equally near places go by index.
+
+    Raises
+    ------
+    DatamallError
+        When there are not more places than neighbours.
+    """
+    n = len(x)
+    if not 1 <= neighbours < n:
+        raise DatamallError(
+            f"{neighbours} neighbours asked of {n} places: set neighbours between 1 and {n - 1}."
+        )
+    points = np.column_stack([x, y]).astype(float)
+    tree, width = cKDTree(points), neighbours + 2
+    while True:
+        # Ask for more until no tie crosses the edge, so that the order within the tree is no matter.
+        distance, index = tree.query(points, k=min(width, n))
+        distance = distance.round(3)
+        if width >= n or (distance[:, neighbours] < distance[:, -1]).all():
+            break
+        width *= 2
+    distance[index == np.arange(n)[:, None]] = -1
+    missed = (distance[:, 0] >= 0) & (distance.min(axis=1) >= 0)
+    order = np.lexsort((index, distance), axis=1)
+    assert not missed.any()  # a place is always among the places at distance zero
+    return np.take_along_axis(index, order, axis=1)[:, : neighbours + 1]
+
+
+def local_g_star(values: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Return the z-score of Gi* (Ord and Getis 1995, Geographical Analysis 27:286).
+
+    Parameters
+    ----------
+    values
+        Shape (places,).
+    near
+        Neighbours including the place itself, as from `nearest`; weights are 0 or 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (places,); zero where all values are equal.
+    """
+    values = np.asarray(values, float)
+    n, m = near.shape
+    excess = values[near].sum(axis=1) - m * values.mean()
+    scale = values.std() * np.sqrt(m * (n - m) / (n - 1))
+    return excess / scale if scale > 0 else np.zeros(n)
+
+
+def moran(values: np.ndarray, weights: spmatrix) -> dict[str, float]:
+    """Return Moran's I with its z-score under randomisation (Cliff and Ord 1981).
+
+    Parameters
+    ----------
+    values
+        Shape (places,).
+    weights
+        Sparse matrix of spatial weights, shape (places, places), zero diagonal.
+
+    Returns
+    -------
+    dict
+        `I`, `expected`, `z`.
+    """
+    z = np.asarray(values, float) - np.mean(values)
+    n, total = len(z), weights.sum()
+    statistic = n / total * float(z @ (weights @ z)) / float(z @ z)
+    both = weights + weights.T
+    s1 = both.multiply(both).sum() / 2
+    s2 = float(np.sum(np.asarray(both.sum(axis=0)) ** 2))
+    kurtosis = n * np.sum(z**4) / np.sum(z**2) ** 2
+    expected = -1 / (n - 1)
+    first = n * ((n * n - 3 * n + 3) * s1 - n * s2 + 3 * total**2)
+    second = kurtosis * ((n * n - n) * s1 - 2 * n * s2 + 6 * total**2)
+    variance = (first - second) / ((n - 1) * (n - 2) * (n - 3) * total**2) - expected**2
+    return {"I": statistic, "expected": expected, "z": (statistic - expected) / variance**0.5}

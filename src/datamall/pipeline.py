@@ -1,0 +1,121 @@
+"""Run the pipeline of an authority: the demo's own, or the same stages with another lock.
+
+The demo's `dvc.yaml` and `dvc.lock` are in git. Every other authority gets a DVC project of its
+own below ``data/authorities/<name>/``, ignored by git, whose `dvc.yaml` is written from the
+demo's: so switching authority never touches the demo's lock (docs/decisions/0002).
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from datamall.errors import DatamallError
+
+UP = Path("..", "..", "..")
+OUTPUTS = ("outs", "metrics", "plots")
+
+
+def authorities(root: Path) -> list[str]:
+    """Return the names of all authorities that have a mapping."""
+    return sorted(path.stem for path in (root / "data" / "authorities").glob("*.yaml"))
+
+
+def run(root: Path, authority: str, force: bool = False) -> None:
+    """Reproduce the pipeline of an authority.
+
+    Raises
+    ------
+    DatamallError
+        When the authority is unknown or a stage fails (the stage has said why).
+    """
+    if authority not in authorities(root):
+        raise DatamallError(
+            f"No authority called {authority!r}: there are {', '.join(authorities(root))}; "
+            f"to add one, write data/authorities/{authority}.yaml (docs/add-an-authority.md)."
+        )
+    folder = root if authority == "demo" else prepare(root, authority)
+    arguments = ["repro", *(["--force"] if force else [])]
+    if dvc(arguments, folder) != 0:
+        raise DatamallError(
+            f"The pipeline of {authority} did not finish: mend what the stage above says, "
+            "and run it again; what has succeeded is kept."
+        )
+
+
+def dvc(arguments: list[str], folder: Path) -> int:
+    """Run DVC in a folder with this Python's environment; return its exit code."""
+    here = str(Path(sys.executable).parent)
+    environment = os.environ | {
+        "PATH": here + os.pathsep + os.environ.get("PATH", ""),
+        "DVC_NO_ANALYTICS": "1",
+    }
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+
+
+def prepare(root: Path, authority: str) -> Path:
+    """Write an authority's own DVC project; return its folder."""
+    folder = root / "data" / "authorities" / authority
+    folder.mkdir(exist_ok=True)
+    if not (folder / ".dvc").is_dir():
+        if dvc(["init", "--no-scm", "--quiet"], folder) != 0:
+            raise DatamallError(f"DVC could not start a project in {folder}: see its message.")
+        (folder / ".dvc" / "config").write_text((root / ".dvc" / "config").read_text("utf-8"))
+    demo = yaml.safe_load((root / "dvc.yaml").read_text("utf-8"))
+    text = yaml.safe_dump(derive(demo, authority, root), sort_keys=False, allow_unicode=True)
+    (folder / "dvc.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def derive(demo: dict[str, Any], authority: str, root: Path) -> dict[str, Any]:
+    """Return the pipeline of another authority, derived from the demo's.
+
+    The stage that makes the demo's raw files is left out; paths lead three folders up; folders
+    of code are spelled out file by file, because `.dvcignore` cannot keep byte code out of a
+    folder above the project; nothing is cached, since outputs lie outside this DVC project.
+    """
+    values = {"authority": authority, "reports": f"reports/{authority}"}
+    stages = {}
+    for name, stage in demo["stages"].items():
+        if name == "demo":
+            continue
+        for key, item in stage.get("foreach", {"": ""}).items():
+            filled = _fill(stage.get("do", stage), values | {"key": key, "item": item})
+            stages[f"{name}-{key}" if key else name] = _move(filled, root)
+    return {"stages": stages}
+
+
+def _fill(stage: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:
+    text = json.dumps(stage)
+    for name, value in values.items():
+        text = text.replace(f"${{{name}}}", value)
+    filled: dict[str, Any] = json.loads(text)
+    return filled
+
+
+def _move(stage: dict[str, Any], root: Path) -> dict[str, Any]:
+    moved = dict(stage)
+    moved["deps"] = [f"{UP}/{file}" for dep in stage["deps"] for file in _files(dep, root)]
+    if "params" in stage:
+        moved["params"] = [{f"{UP}/params.yaml": stage["params"]}]
+    for kind in OUTPUTS:
+        if kind in stage:
+            paths = [next(iter(out)) if isinstance(out, dict) else out for out in stage[kind]]
+            moved[kind] = [{f"{UP}/{path}": {"cache": False}} for path in paths]
+    return moved
+
+
+def _files(dep: str, root: Path) -> list[str]:
+    folder = root / dep
+    if not dep.startswith("src/") or not folder.is_dir():
+        return [dep]
+    return sorted(
+        str(path.relative_to(root))
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    )

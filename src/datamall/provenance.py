@@ -1,0 +1,62 @@
+"""Which exact files a page rests on, without a clock, a commit or a machine."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from datamall.project import store_folder
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, as hexadecimal text."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
+    """Return name → SHA-256 of everything that shaped a page.
+
+    The notebook, the modules that it can run, the contracts and the purposes, the parameters
+    (as canonical JSON) and the manifest of every input store; the manifest holds the SHA-256 of
+    each part and of each raw file.
+
+    Parameters
+    ----------
+    root
+        Project folder.
+    authority
+        Name of the authority.
+    notebook
+        Name of the notebook, a key of ``reports`` in params.yaml.
+    """
+    parameters = yaml.safe_load((root / "params.yaml").read_text("utf-8"))
+    purposes = yaml.safe_load((root / "data" / "purposes.yaml").read_text("utf-8"))
+    report = parameters["reports"][notebook]
+    stores = sorted({s for p in report["purposes"] for s in purposes[p]["stores"]})
+    source = root / "src" / "datamall"
+    files = [
+        root / "notebooks" / f"{notebook}.ipynb",
+        *sorted((source / report["package"]).rglob("*.py")),
+        *sorted((source / "reporting").rglob("*.py")),
+        *sorted((source / "reporting" / "templates").iterdir()),
+        *(source / "mall" / f"{name}.py" for name in ("access", "door", "kernel", "sandbox")),
+        source / "chapters.py",
+        root / "data" / "purposes.yaml",
+        *(root / "data" / "contracts" / f"{store.replace('.', '/')}.yaml" for store in stores),
+    ]
+    digests = {str(path.relative_to(root)): file_digest(path) for path in files if path.is_file()}
+    digests[f"params.yaml: {notebook}"] = canonical_digest(parameters[notebook])
+    for store in stores:
+        manifest = store_folder(root, authority, store) / "store.json"
+        if manifest.is_file():
+            digests[f"store {store}"] = file_digest(manifest)
+    return digests
+
+
+def canonical_digest(value: Any) -> str:
+    """Return the SHA-256 of a value's JSON with sorted keys and no white space."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,334 @@
+"""Tables for people and for machines: one rounding, one CSV, one accessible HTML table.
+
+The kernel that runs a notebook may not write to the project. So what a notebook shows travels as
+a cell output: HTML for the reader, and the whole table as CSV under a media type of its own,
+from which the runner (`datamall.reporting.notebooks`) writes ``results/``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from datamall.chapters import Gap
+from datamall.errors import DatamallError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CSV = "application/vnd.datamall.csv"
+ANSWER = "application/vnd.datamall.answer+json"
+DIGITS = 6
+NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
+RESERVED = ("answer", "metrics", "gaps")  # files that the runner itself writes into results/
+MISSING = "–"
+
+Bundle = tuple[dict[str, Any], dict[str, Any]]  # data and metadata of one cell output
+
+
+def rounded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with every float rounded to 6 significant digits.
+
+    Results of linear algebra differ between processors in their last bits; six digits of them
+    agree. Every table and every figure goes through this one function.
+
+    Parameters
+    ----------
+    frame
+        Any table. Columns of whole numbers, text, dates and booleans stay as they are.
+
+    Returns
+    -------
+    DataFrame
+        A copy; floats are float64, missing values NaN, negative zero zero.
+    """
+    from pandas.api.types import is_float_dtype
+
+    result = frame.copy()
+    for position, (name, values) in enumerate(frame.items()):
+        if is_float_dtype(values.dtype):
+            numbers = [round_number(v) for v in values.to_numpy(dtype="float64", na_value=math.nan)]
+            result.isetitem(position, type(values)(numbers, values.index, "float64", name))
+    return result
+
+
+def round_number(value: float) -> float:
+    """Return a number rounded to 6 significant digits; whole numbers stay whole."""
+    return value if isinstance(value, int) else float(f"{value:.{DIGITS}g}") + 0.0
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """Return a table as CSV: rounded, comma, ``\\n``, missing values empty, no index."""
+    return rounded(frame).to_csv(index=False, lineterminator="\n")
+
+
+def kinds(frame: pd.DataFrame) -> dict[str, str]:
+    """Return the kind of each column: integer, number, boolean or text.
+
+    CSV has no types; with these the runner can turn it into JSON without guessing whether
+    ``0012`` is a number.
+    """
+    from pandas.api import types
+
+    tests = {
+        "boolean": types.is_bool_dtype,
+        "integer": types.is_integer_dtype,
+        "number": types.is_float_dtype,
+    }
+    return {
+        str(name): next((kind for kind, test in tests.items() if test(values.dtype)), "text")
+        for name, values in frame.items()
+    }
+
+
+def html_table(
+    frame: pd.DataFrame,
+    caption: str,
+    *,
+    rows: int = 15,
+    headings: Mapping[str, str] | None = None,
+) -> str:
+    """Return an accessible HTML table of the first rows.
+
+    It has a caption, a scope for every heading (the first column heads its row), numbers aligned
+    right with as many decimals as the largest of the column needs, and a scroll region that the
+    keyboard can reach. All text is escaped.
+
+    Parameters
+    ----------
+    frame
+        Table to show; its index is left out.
+    caption
+        What the table holds, with units where they are not in the headings.
+    rows
+        How many rows to show at most; a note says how many there are.
+    headings
+        Column → heading. Without one, the name of the column with spaces for underscores.
+    """
+    shown = rounded(frame.head(rows))
+    kind = kinds(shown)
+    titles = {str(c): (headings or {}).get(str(c)) or _heading(str(c)) for c in shown.columns}
+    number = {name: ' class="n"' * (kind[name] in ("integer", "number")) for name in titles}
+    head = "".join(f'<th scope="col"{number[n]}>{escape(t)}</th>' for n, t in titles.items())
+    columns = [_readable(str(name), values, kind[str(name)]) for name, values in shown.items()]
+    body = []
+    for cells in zip(*columns, strict=True):
+        row = [
+            f"<td{number[name]}>{escape(cell)}</td>"
+            if position
+            else f'<th scope="row"{number[name]}>{escape(cell)}</th>'
+            for position, (name, cell) in enumerate(zip(titles, cells, strict=True))
+        ]
+        body.append(f"<tr>{''.join(row)}</tr>\n")
+    total = len(frame)
+    note = f"The first {rows:,} of {total:,} rows." if total > rows else ""
+    note = "No rows." if total == 0 else note
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="Table: {escape(caption)}">\n'
+        f"<table>\n<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n"
+        f"<tbody>\n{''.join(body)}</tbody>\n</table>\n</div>\n"
+        + (f'<p class="note">{note}</p>\n' if note else "")
+    )
+
+
+def _heading(name: str) -> str:
+    words = name.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def _readable(name: str, values: pd.Series, kind: str) -> list[str]:
+    """Return the cells of a column as text for people."""
+    known = values.notna()
+    if kind == "boolean":
+        texts = ["yes" if v else "no" for v in values.where(known, False)]
+    elif kind == "integer":
+        grouping = "" if name == "year" or name.endswith("_year") else ","
+        texts = [f"{v:{grouping}}" for v in values.where(known, 0)]
+    elif kind == "number":
+        decimals = _decimals(values[known])
+        texts = [_readable_number(v, decimals) for v in values]
+    else:
+        texts = [str(v) for v in values]
+        if values.dtype.kind == "M" and (values.dropna() == values.dropna().dt.normalize()).all():
+            texts = [text[:10] for text in texts]
+    return [text if is_known else MISSING for text, is_known in zip(texts, known, strict=True)]
+
+
+def _decimals(values: pd.Series) -> int:
+    """Return decimals for a column: three significant digits of its largest value."""
+    finite = [abs(v) for v in values if math.isfinite(v)]
+    if not finite or all(v == int(v) for v in finite):
+        return 0
+    largest = max(finite)
+    return min(max(0, 2 - math.floor(math.log10(largest))), 9)
+
+
+def _readable_number(value: float, decimals: int) -> str:
+    text = f"{value:,.{decimals}f}"
+    if value and not text.strip("-0.,"):  # too small for these decimals, but not nothing
+        text = f"<{10**-decimals:.{decimals}f}" if value > 0 else f">-{10**-decimals:.{decimals}f}"
+    return text.replace("-", "−")
+
+
+def check_name(name: str) -> str:
+    """Return the name of a table or figure if it can be the name of a result file.
+
+    Raises
+    ------
+    DatamallError
+        When it is not lower-case letters, digits and underscores, or is taken by the runner.
+    """
+    if not isinstance(name, str) or not NAME.fullmatch(name) or name in RESERVED:
+        raise DatamallError(
+            f"{name!r} cannot name a table or figure: use lower-case letters, digits and "
+            f"underscores, begin with a letter, and not {', '.join(RESERVED)}."
+        )
+    return name
+
+
+def check_text(text: str, what: str, name: str) -> str:
+    """Return a text without surrounding space if there is any.
+
+    Raises
+    ------
+    DatamallError
+        When it is empty.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise DatamallError(f"{name!r} has no {what}: write one for people who read the page.")
+    return text.strip()
+
+
+def table_bundle(
+    frame: pd.DataFrame,
+    name: str,
+    caption: str,
+    rows: int = 15,
+    headings: Mapping[str, str] | None = None,
+) -> Bundle:
+    """Return the output that carries a table: HTML, the whole table as CSV, and its name."""
+    caption = check_text(caption, "caption", check_name(name))
+    if len(set(map(str, frame.columns))) != len(frame.columns):
+        raise DatamallError(f"Table {name!r} has two columns of one name: rename one of them.")
+    data = {
+        "text/html": html_table(frame, caption, rows=rows, headings=headings),
+        "text/plain": f"{caption} ({len(frame):,} rows)",
+        CSV: csv_text(frame),
+    }
+    about = {"kind": "table", "name": name, "caption": caption, "columns": kinds(frame)}
+    return data, {"datamall": about}
+
+
+def gap_bundle(gap: Gap, name: str) -> Bundle:
+    """Return the output that stands where a chapter could not run."""
+    sentence = f"{gap.chapter}. {gap.reason}"
+    data = {
+        "text/html": f'<p class="gap"><strong>{escape(gap.chapter)}.</strong> '
+        f"{escape(gap.reason)}</p>\n",
+        "text/plain": sentence,
+    }
+    about = {"kind": "gap", "name": check_name(name), "chapter": gap.chapter, "reason": gap.reason}
+    return data, {"datamall": about}
+
+
+def answer_bundle(
+    sentence: str,
+    evidence: Iterable[str] = (),
+    data: Any = None,
+    metrics: Mapping[str, float] | None = None,
+) -> Bundle:
+    """Return the output that carries the answer of a notebook; see `answer`."""
+    sentence = check_text(sentence, "sentence", "The answer")
+    about = {
+        key: getattr(data, key, None)
+        for key in ("purpose", "authority", "synthetic", "personal", "period", "not_delivered")
+    }
+    payload = {
+        "sentence": sentence,
+        "evidence": [check_text(text, "text", "A piece of evidence") for text in evidence],
+        "metrics": {name: _metric(name, value) for name, value in (metrics or {}).items()},
+        "data": about,
+    }
+    html = f'<p class="sentence"><strong>{escape(sentence)}</strong></p>\n'
+    if about["synthetic"]:
+        html += "<p>Synthetic city: nothing here is about a real place.</p>\n"
+    bundle = {"text/html": html, "text/plain": sentence, ANSWER: payload}
+    return bundle, {"datamall": {"kind": "answer"}}
+
+
+def _metric(name: str, value: Any) -> float | None:
+    number = value.item() if hasattr(value, "item") else value
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise DatamallError(f"Metric {name!r} is {number!r}: metrics are single numbers.")
+    return round_number(number) if math.isfinite(number) else None
+
+
+def publish(data: dict[str, Any], metadata: dict[str, Any]) -> None:
+    """Hand one output to the notebook."""
+    from IPython.display import display
+
+    display(data, metadata=metadata, raw=True)
+
+
+def show(
+    result: pd.DataFrame | Gap,
+    name: str,
+    caption: str,
+    rows: int = 15,
+    headings: Mapping[str, str] | None = None,
+) -> None:
+    """Show a table in the notebook and on the page, and keep it as a result.
+
+    Parameters
+    ----------
+    result
+        Table, or the `Gap` of a chapter that could not run: then its sentence is shown.
+    name
+        Name of the files ``results/<notebook>/<name>.csv`` and ``.json``.
+    caption
+        What the table holds.
+    rows
+        Rows on the page; the files hold all.
+    headings
+        Column → heading for people.
+
+    Raises
+    ------
+    DatamallError
+        When the name cannot be a file name or the caption is empty.
+    """
+    if isinstance(result, Gap):
+        publish(*gap_bundle(result, name))
+    else:
+        publish(*table_bundle(result, name, caption, rows, headings))
+
+
+def answer(
+    sentence: str,
+    evidence: Iterable[str] = (),
+    data: Any = None,
+    metrics: Mapping[str, float] | None = None,
+) -> None:
+    """Give the answer of the notebook; the page puts it at the top.
+
+    Parameters
+    ----------
+    sentence
+        The answer with its interval.
+    evidence
+        Names of tables and figures that bear it (the page links to them), or sentences.
+    data
+        The extract; gives the date of the data, whether they are synthetic and what was not
+        delivered.
+    metrics
+        Name → number, kept as ``results/<notebook>/metrics.json``.
+
+    Raises
+    ------
+    DatamallError
+        When the sentence is empty or a metric is not a number.
+    """
+    publish(*answer_bundle(sentence, evidence, data, metrics))

@@ -1,0 +1,100 @@
+"""The plan of the house: who may import whom, one list of dependencies, no traces of a machine."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+WINGS = {
+    "mall": {"mall"},
+    "enforcement": {"enforcement"},
+    "reporting": {"reporting"},
+    "demo": {"demo"},
+}
+NEUTRAL = {"errors", "project", "chapters"}
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("datamall.")}
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_wings_do_not_know_each_other(root: Path, wing: str) -> None:
+    files = list((root / "src" / "datamall" / wing).rglob("*.py"))
+    assert files
+    for path in files:
+        assert imported(path) <= WINGS[wing] | NEUTRAL, path
+
+
+def test_every_package_has_a_wing(root: Path) -> None:
+    packages = {path.parent.name for path in (root / "src" / "datamall").glob("*/__init__.py")}
+    assert packages == set(WINGS)
+
+
+def test_only_the_command_line_imports_the_demo(root: Path) -> None:
+    for path in (root / "src" / "datamall").rglob("*.py"):
+        if path.name != "cli.py" and path.parent.name != "demo":
+            assert "demo" not in imported(path), path
+
+
+def test_environment_names_what_the_project_depends_on(root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = {re.split(r"[<>=;\[ ]", line)[0] for line in project["dependencies"]}
+    conda = yaml.safe_load((root / "environment.yml").read_text("utf-8"))["dependencies"]
+    fixed = {"jupyterlab", "papermill", "pandas", "seaborn", "statsmodels", "fairlearn", "dvc"}
+    assert fixed <= declared
+    names = {line for line in conda if isinstance(line, str)}
+    assert names == fixed | {"python=3.11", "git", "make", "pip"}
+    assert conda[-1] == {"pip": ["-r requirements.lock"]}
+
+
+def test_lock_holds_every_dependency_with_hashes_and_no_address(root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    lock = (root / "requirements.lock").read_text("utf-8")
+    locked = {line.split("==")[0].lower() for line in lock.splitlines() if "==" in line}
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    missing = {re.split(r"[<>=;\[ ]", line)[0].lower() for line in wanted} - locked
+    assert not missing
+    assert "http" not in lock
+    assert lock.count("--hash=sha256:") > len(locked)
+
+
+def test_nothing_in_git_names_a_machine_or_a_registry(root: Path) -> None:
+    # The patterns are put together here so that this file does not hold them.
+    paths = "/(" + "|".join(["tmp", "root", "work", "home/[a-z]+"]) + ")/"
+    hosts = r"(pypi|pythonhosted|npmjs|debian)\." + "org"
+    command = ["git", "grep", "-nIE", f"{paths}|{hosts}", "--", ":!*.lock", ":!LICENSE"]
+    found = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert found.stdout == ""
+
+
+def test_guard_finds_large_files_and_private_keys(tmp_path: Path) -> None:
+    from datamall.guard import complaints
+
+    large, key, good = tmp_path / "a", tmp_path / "b", tmp_path / "c"
+    large.write_bytes(b"0" * 1_000_001)
+    key.write_text("-----BEGIN " + "RSA PRIVATE KEY-----\n")
+    good.write_text("fine\n")
+    assert [sentence.split()[0] for sentence in complaints([large, key, good])] == [
+        str(large),
+        str(key),
+    ]
+
+
+def test_every_tracked_file_passes_the_guard(root: Path) -> None:
+    from datamall.guard import complaints
+
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert complaints([root / name for name in listed.stdout.splitlines()]) == []

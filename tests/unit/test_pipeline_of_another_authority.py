@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from datamall.errors import DatamallError
+from datamall.pipeline import authorities, derive, run
+
+
+@pytest.fixture
+def derived(root: Path) -> dict:
+    return derive(yaml.safe_load((root / "dvc.yaml").read_text("utf-8")), "elsewhere", root)
+
+
+def paths(stage: dict, kind: str) -> list[str]:
+    return [p if isinstance(p, str) else next(iter(p)) for p in stage.get(kind, [])]
+
+
+def test_no_demo_and_no_variable_is_left(derived: dict) -> None:
+    text = yaml.safe_dump(derived)
+    assert "demo" not in text
+    assert "${" not in text
+    assert "report-enforcement" in derived["stages"]
+
+
+def test_outputs_are_this_authoritys_alone_and_not_cached(derived: dict) -> None:
+    for stage in derived["stages"].values():
+        for kind in ("outs", "metrics"):
+            for out in stage.get(kind, []):
+                ((path, options),) = out.items()
+                assert options == {"cache": False}
+                assert "/elsewhere/" in path
+
+
+def test_code_is_listed_file_by_file_and_exists(derived: dict, root: Path) -> None:
+    folder = root / "data" / "authorities" / "elsewhere"
+    for stage in derived["stages"].values():
+        code = [path for path in paths(stage, "deps") if "/src/" in path]
+        assert code
+        for path in code:
+            assert (folder / path).resolve().is_file()
+            assert "__pycache__" not in path
+
+
+def test_unknown_authority_is_refused_in_one_sentence(root: Path) -> None:
+    assert authorities(root) == ["demo", "open-data"]
+    with pytest.raises(DatamallError, match="No authority called 'nowhere'.*demo, open-data"):
+        run(root, "nowhere")
