@@ -82,7 +82,7 @@ def needs(
     chapter = Chapter(title, columns, varying)
 
     def decorate(function: Callable[..., Result]) -> Callable[..., Result | Gap]:
-        package = function.__module__.split(".")[1]
+        package = function.__module__.removeprefix("datamall.").split(".")[0]
         REGISTRY.setdefault(package, []).append(chapter)
 
         @wraps(function)

@@ -124,9 +124,8 @@ def checkout(purpose: str, folder: Path, authority: str) -> None:
 def report(notebook: str, authority: str, threads: int | None) -> None:
     """Run a NOTEBOOK on the extract of its purpose and write its page and results."""
     import yaml
-    from traitlets.config import Config
 
-    from datamall.mall.kernel import isolated
+    from datamall.mall.kernel import behind_the_door, isolated
     from datamall.provenance import provenance
     from datamall.reporting.notebooks import run
 
@@ -138,23 +137,14 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
             f"No report called {notebook!r} in params.yaml under reports: "
             f"there are {', '.join(sorted(reports))}."
         )
-    config = Config(
-        {
-            "KernelProvisionerFactory": {"default_provisioner_name": "datamall"},
-            "DoorProvisioner": {
-                "root": str(root),
-                "authority": authority,
-                "purposes": reports[notebook]["purposes"],
-                "threads": threads or 1,
-            },
-        }
-    )
     run(
         root,
         authority,
-        notebook,
+        root / "notebooks" / f"{notebook}.ipynb",
         parameters=parameters.get(notebook, {}),
-        config=config,
+        config=behind_the_door(
+            root, authority, purposes=reports[notebook]["purposes"], threads=threads or 1
+        ),
         provenance=provenance(root, authority, notebook),
         isolated=isolated(),
         out_folder=reports_folder(root, authority),

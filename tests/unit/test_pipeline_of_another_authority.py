@@ -44,5 +44,5 @@ def test_code_is_listed_file_by_file_and_exists(derived: dict, root: Path) -> No
 
 def test_unknown_authority_is_refused_in_one_sentence(root: Path) -> None:
     assert authorities(root) == ["demo", "open-data"]
-    with pytest.raises(DatamallError, match="No authority called 'nowhere'.*demo, open-data"):
+    with pytest.raises(DatamallError, match=r"No authority called 'nowhere'.*demo, open-data"):
         run(root, "nowhere")

@@ -105,7 +105,7 @@ def _hot_spots(seed: int, world: World, places: pd.DataFrame) -> pd.DataFrame:
         (x, y), radius = xy[index], radii[index]
         inside = int((np.hypot(*(xy - xy[index]).T) <= radius).sum())
         apart = all(np.hypot(x - a, y - b) > radius + r for a, b, r, *_ in rows)
-        if apart and inside >= world.hot_spot_least:
+        if apart and world.hot_spot_places[0] <= inside <= world.hot_spot_places[1]:
             rows.append((x, y, radius, rates[len(rows)], inside))
     table = pd.DataFrame(rows, columns=["x", "y", "radius", "relative_rate", "places"])
     table.insert(0, "hot_spot", np.arange(1, len(table) + 1))
@@ -224,9 +224,9 @@ def _inspections(
 
 
 def _crew(rng: np.random.Generator, world: World, before: Floats, rounds: Floats) -> Integers:
-    """Return the looks of a crew: the rounds that come due this week, less those skipped."""
-    due = np.floor(before + rounds) - np.floor(before)
-    turn = np.arange(int(np.ceil(rounds.max())))[:, None]
+    """Return the looks of a crew: those of the rounds that come due, less those that fall out."""
+    due = world.crew_looks * (np.floor(before + rounds) - np.floor(before))
+    turn = np.arange(int(world.crew_looks * np.ceil(rounds.max())))[:, None]
     kept = rng.random((len(turn), len(rounds))) >= world.crew_skips
     return ((turn < due) & kept).sum(axis=0)
 

@@ -26,7 +26,7 @@ class Settlement(NamedTuple):
     """A lump of neighbourhoods around one point.
 
     Coordinates and `spread` (standard deviation) in metres; `share` of all containers; `rounds`
-    are the looks that a cleaning crew plans per week.
+    are the rounds that a cleaning crew plans per week.
     """
 
     district: str
@@ -38,20 +38,20 @@ class Settlement(NamedTuple):
 
 
 SETTLEMENTS = (
-    Settlement("Martenskwartier", 233_800, 581_900, 520, 0.19, 1.2),
-    Settlement("Oosterdrift", 235_200, 582_500, 480, 0.12, 0.9),
-    Settlement("Korrekamp", 234_100, 583_500, 480, 0.12, 0.9),
-    Settlement("Hélperzoom", 234_500, 579_500, 560, 0.11, 0.9),
-    Settlement("Paddemaar", 232_000, 583_900, 560, 0.10, 0.6),
-    Settlement("Vinkenborg", 231_000, 582_600, 460, 0.08, 0.6),
-    Settlement("Coëndersveen", 236_000, 580_500, 520, 0.07, 0.6),
-    Settlement("Beijenkamp", 236_200, 585_400, 560, 0.07, 0.6),
-    Settlement("Lewenstee", 237_600, 583_700, 500, 0.05, 0.6),
-    Settlement("Hogekerke", 230_900, 580_900, 300, 0.02, 0.35),
-    Settlement("Onnerhaar", 236_400, 576_700, 560, 0.04, 0.35),
-    Settlement("Onnerhaar", 237_300, 572_500, 150, 0.007, 0.35),
-    Settlement("Sint-Annerhörn", 241_300, 587_600, 330, 0.018, 0.35),
-    Settlement("Sint-Annerhörn", 243_700, 590_100, 100, 0.005, 0.35),
+    Settlement("Martenskwartier", 233_800, 581_900, 520, 0.19, 0.6),
+    Settlement("Oosterdrift", 235_200, 582_500, 480, 0.12, 0.45),
+    Settlement("Korrekamp", 234_100, 583_500, 480, 0.12, 0.45),
+    Settlement("Hélperzoom", 234_500, 579_500, 560, 0.11, 0.45),
+    Settlement("Paddemaar", 232_000, 583_900, 560, 0.10, 0.3),
+    Settlement("Vinkenborg", 231_000, 582_600, 460, 0.08, 0.3),
+    Settlement("Coëndersveen", 236_000, 580_500, 520, 0.07, 0.3),
+    Settlement("Beijenkamp", 236_200, 585_400, 560, 0.07, 0.3),
+    Settlement("Lewenstee", 237_600, 583_700, 500, 0.05, 0.3),
+    Settlement("Hogekerke", 230_900, 580_900, 300, 0.02, 0.15),
+    Settlement("Onnerhaar", 236_400, 576_700, 560, 0.04, 0.15),
+    Settlement("Onnerhaar", 237_300, 572_500, 150, 0.007, 0.15),
+    Settlement("Sint-Annerhörn", 241_300, 587_600, 330, 0.018, 0.15),
+    Settlement("Sint-Annerhörn", 243_700, 590_100, 100, 0.005, 0.15),
 )
 FIRST = (
     *("Ooster", "Wester", "Noorder", "Zuider", "Molen", "Linden", "Hoorn", "Schuiten", "Reeë"),
@@ -107,8 +107,8 @@ def places(seed: int, world: World, areas: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         One row per place, in the order of the register: cluster, kind, fraction, x, y (m, RD, to
-        the centimetre), households, neighbourhood (the nearest centre), district, rounds (looks
-        planned per week).
+        the centimetre), households, neighbourhood (the nearest centre), district, rounds (planned
+        per week).
     """
     rng = stream(seed, "places")
     number = world.places + world.dump_spots

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date
 
+from datamall.errors import DatamallError
+
 
 @dataclass(frozen=True)
 class World:
@@ -19,19 +21,20 @@ class World:
     dump_spots
         Places without a container where waste is often found.
     neighbourhoods
-        Neighbourhoods, at least 14: one for each settlement.
+        Neighbourhoods: from 14, one for each settlement, to 160, for want of names.
     households_per_place
         Mean of the log-normal number of households that depend on a container.
     first_monday, weeks
         Period of the inspections; the default weeks all start in 2025.
-    crew_skips
-        Share of the planned looks of a cleaning crew that fall out (illness, road works).
+    crew_looks, crew_skips
+        Looks of a cleaning crew at a place in one round (on the way out and on the way back),
+        and the share of them that fall out (illness, road works).
     officer_looks
         Mean looks of enforcement officers per place and week. Their number is fixed for the
         city; what follows only says where they go.
     officer_district_sd
         Spread (log scale) of officers' attention between districts: the inspection bias. At 0.7
-        the busiest district gets over ten times the attention of the quietest, as in Amsterdam.
+        the busiest district gets over ten times the attention of the quietest.
     feedback
         Power by which officers return to places with past hits; 0 is no feedback.
     memory
@@ -42,18 +45,18 @@ class World:
     dump_spot_odds
         Odds of waste on a dump spot, as a multiple of those at a container.
     district_sd
-        Spread (logit) between districts. Small: districts differ less than people think.
+        Spread (logit) between districts. Small: a place says more than its district.
     place_sd
-        Spread (logit) between places of one district.
+        Spread (logit) between places of one district: a few are always dirty, most seldom.
     shock_sd, shock_persistence
         Spread (logit) of the weeks of one place around its own level, and the correlation of one
         week with the next. Makes inspections of one place alike: overdispersion.
     moving_odds, moving_monday, moving_weeks
         Odds of waste in the week of the student moves, as a multiple, the Monday of that week
         and how many weeks (standard deviation) the season lasts.
-    hot_spot_rates, hot_spot_radius, hot_spot_least
-        Relative rate at an average place in each planted hot spot, the bounds of the radii (m)
-        and the fewest places in one. A small city may have room for fewer hot spots.
+    hot_spot_rates, hot_spot_radius, hot_spot_places
+        Relative rate at an average place in each planted hot spot, and the bounds of the radii
+        (m) and of the number of places in one. A small city may have room for fewer hot spots.
     observer_odds_ratio
         Odds that an officer records waste where a crew would, as a multiple.
     bulky, residual, cardboard, full, broken
@@ -77,33 +80,42 @@ class World:
     first_monday: date = date(2025, 1, 6)
     weeks: int = 52
 
+    crew_looks: int = 2
     crew_skips: float = 0.08
     officer_looks: float = 0.45
     officer_district_sd: float = 0.7
-    feedback: float = 0.5
+    feedback: float = 0.6
     memory: float = 0.9
 
     dirty_rate: float = 0.2
     dump_spot_odds: float = 2.2
     district_sd: float = 0.25
     place_sd: float = 0.8
-    shock_sd: float = 0.5
-    shock_persistence: float = 0.6
+    shock_sd: float = 0.6
+    shock_persistence: float = 0.7
     moving_odds: float = 1.8
     moving_monday: date = date(2025, 9, 1)
     moving_weeks: float = 1.2
     hot_spot_rates: tuple[float, ...] = (1.5, 1.5, 2.0, 2.0, 3.0, 3.0)
     hot_spot_radius: tuple[float, float] = (300.0, 800.0)
-    hot_spot_least: int = 10
+    hot_spot_places: tuple[int, int] = (10, 80)
     observer_odds_ratio: float = 1.6
 
     bulky: float = 0.66
     residual: float = 0.36
     cardboard: float = 0.22
-    full: float = 0.04
+    full: float = 0.05
     broken: float = 0.02
     cause_sd: float = 0.6
     often_full: float = 0.06
     often_broken: float = 0.015
 
     mess: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse a city that cannot be drawn."""
+        if not 14 <= self.neighbourhoods <= 160:
+            raise DatamallError(
+                f"A demo city cannot have {self.neighbourhoods} neighbourhoods: choose a number "
+                "from 14 to 160 for World(neighbourhoods=…)."
+            )

@@ -61,7 +61,7 @@ def round_number(value: float) -> float:
 
 
 def csv_text(frame: pd.DataFrame) -> str:
-    """Return a table as CSV: rounded, comma, ``\\n``, missing values empty, no index."""
+    """Return a table as CSV: rounded, commas, line feeds, missing values empty, no index."""
     return rounded(frame).to_csv(index=False, lineterminator="\n")
 
 
@@ -110,7 +110,7 @@ def html_table(
     """
     shown = rounded(frame.head(rows))
     kind = kinds(shown)
-    titles = {str(c): (headings or {}).get(str(c)) or _heading(str(c)) for c in shown.columns}
+    titles = {str(c): (headings or {}).get(str(c)) or heading(str(c)) for c in shown.columns}
     number = {name: ' class="n"' * (kind[name] in ("integer", "number")) for name in titles}
     head = "".join(f'<th scope="col"{number[n]}>{escape(t)}</th>' for n, t in titles.items())
     columns = [_readable(str(name), values, kind[str(name)]) for name, values in shown.items()]
@@ -128,13 +128,14 @@ def html_table(
     note = "No rows." if total == 0 else note
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="Table: {escape(caption)}">\n'
-        f"<table>\n<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n"
+        f"<table>\n<caption><span>{escape(caption)}</span></caption>\n<thead><tr>{head}</tr></thead>\n"
         f"<tbody>\n{''.join(body)}</tbody>\n</table>\n</div>\n"
         + (f'<p class="note">{note}</p>\n' if note else "")
     )
 
 
-def _heading(name: str) -> str:
+def heading(name: str) -> str:
+    """Return the name of a column as words."""
     words = name.replace("_", " ").strip()
     return words[:1].upper() + words[1:]
 

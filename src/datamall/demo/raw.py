@@ -1,0 +1,230 @@
+"""The raw files, as departments deliver them: Dutch headers, windows-1252, and mistakes.
+
+Every mistake is planted on purpose and counted. A faulty row of the inspections is a real row that
+was spoilt, so what it said is lost; faulty places and areas are rows about places that nobody
+inspects (cleared containers that stayed in the register), so that no inspection loses its place.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from datamall.demo.draws import Integers, sample, stream
+from datamall.demo.enforcement import City
+
+ROLE = {"cleaning crew": "Reinigingsploeg", "enforcement officer": "Handhaver"}
+KIND = {"container": "ondergrondse container", "dump spot": "dumpplek"}
+FRACTION = {"residual": "restafval"}
+COUNTS = {
+    "inspections": "Aantal schouwen",
+    "with_waste": "Met bijplaatsing",
+    "bulky": "Grofvuil",
+    "residual": "Huisvuil",
+    "cardboard": "Karton",
+    "full": "Container vol",
+    "broken": "Container defect",
+}
+# What inspectors type. The third needs its quotes: the separator is part of the remark.
+REMARKS = ("koelkast", "vóór 9 uur opgeruimd", '"matras; bank"', "café-afval", "zie foto")
+REMARK_SHARE = 0.05  # of the rows with bulky waste
+DUPLICATES = 0.003  # share of the rows that a batch sent twice delivers again
+REGISTER = 2469  # places in the full city, for which the numbers of `PLACE_FAULTS` hold
+CONTRADICTIONS = 12  # pairs per 100,000 rows: a correction that did not replace the first entry
+
+
+class Fault(NamedTuple):
+    """A mistake: its name, rows per 100,000, and what may be typed into which column."""
+
+    name: str
+    frequency: float
+    cases: tuple[tuple[str, str], ...]
+
+
+INSPECTION_FAULTS = (
+    Fault(
+        "negative count",
+        15,
+        (("Met bijplaatsing", "-1"), ("Grofvuil", "-1"), ("Aantal schouwen", "-2")),
+    ),
+    Fault("more with waste than inspections", 40, (("Met bijplaatsing", "99"),)),
+    Fault("more of a cause than inspections", 10, (("Grofvuil", "99"), ("Container vol", "99"))),
+    Fault("no inspection at all", 10, (("Aantal schouwen", "0"),)),
+    Fault("unknown cluster", 30, (("Clusternummer", "GR99901"), ("Clusternummer", "GR99902"))),
+    Fault("unknown role", 25, (("Waarnemer", "Stagiair"), ("Waarnemer", "Handhaver?"))),
+    Fault("impossible date", 8, (("Week vanaf", "31-02-2025"), ("Week vanaf", "00-00-0000"))),
+    Fault("date in another form", 8, (("Week vanaf", "2025/03/31"),)),
+    Fault(
+        "text in a number",
+        12,
+        (("Aantal schouwen", "twee"), ("Met bijplaatsing", "n.v.t."), ("Karton", "één")),
+    ),
+    Fault("fraction in a count", 6, (("Huisvuil", "0,5"),)),
+    Fault(
+        "missing required field",
+        25,
+        tuple(
+            (column, "")
+            for column in (
+                *("Clusternummer", "Week vanaf", "Waarnemer"),
+                *("Aantal schouwen", "Met bijplaatsing"),
+            )
+        ),
+    ),
+    # The remark has the separator in it and no quotes around it.
+    Fault("too many fields", 4, (("Opmerking", "bank; matras"),)),
+)
+# Name, rows in the full city, and what stands in which column; the name of another column means
+# that its value stands there.
+PLACE_FAULTS: tuple[tuple[str, int, dict[str, str]], ...] = (
+    ("swapped coordinates", 4, {"X-coördinaat": "Y-coördinaat", "Y-coördinaat": "X-coördinaat"}),
+    ("zero coordinates", 5, {"X-coördinaat": "0,00", "Y-coördinaat": "0,00"}),
+    ("missing coordinates", 2, {"X-coördinaat": "", "Y-coördinaat": ""}),
+    ("unknown neighbourhood", 3, {"Buurtcode": "B9999"}),
+    ("unknown kind of place", 2, {"Soort plek": "perscontainer?"}),
+    ("negative count", 2, {"Huishoudens": "-30"}),
+)
+
+
+def deliver(city: City) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """Turn a city into raw files with mistakes.
+
+    Returns
+    -------
+    files
+        Tables of text by file name; each column is a header, each row a line.
+    faults
+        One row per file and kind of mistake: file, fault, rows (that carry it; of exact
+        duplicates the copies, of contradictions both rows), in order of file and fault.
+    """
+    parts = [_areas(city), _places(city), *_inspections(city)]
+    faults = pd.concat([faults.assign(file=name) for name, _, faults in parts])
+    counted = faults.groupby(["file", "fault"], as_index=False)["rows"].sum()
+    return {name: table for name, table, _ in parts}, counted
+
+
+def write(path: Path, table: pd.DataFrame) -> None:
+    """Write lines with semicolons, CRLF and windows-1252; aside first, so that none is half."""
+    lines = [table.columns, *zip(*(table[name] for name in table), strict=True)]
+    text = "".join(";".join(line) + "\r\n" for line in lines)
+    aside = path.with_name(path.name + ".part")
+    aside.write_bytes(text.encode("windows-1252"))
+    aside.replace(path)
+
+
+def _areas(city: City) -> tuple[str, pd.DataFrame, pd.DataFrame]:
+    """Return the register of neighbourhoods, with a line repeated and a line of totals."""
+    areas = city.neighbourhoods
+    table = pd.DataFrame(
+        {
+            "Buurtcode": areas["neighbourhood"],
+            "Buurtnaam": areas["name"],
+            "Wijknaam": areas["district"],
+            "Huishoudens": areas["households"].astype(str),
+        }
+    )
+    if not city.world.mess:
+        return "buurten.csv", table, _count([])
+    total = pd.DataFrame([["", "Totaal gemeente", "", str(areas["households"].sum())]])
+    total.columns = table.columns
+    table = pd.concat([table, table.iloc[[len(table) // 2]], total])
+    return "buurten.csv", table, _count(["exact duplicate", "missing required field"])
+
+
+def _places(city: City) -> tuple[str, pd.DataFrame, pd.DataFrame]:
+    """Return the register of containers and dump spots."""
+    rng = stream(city.seed, "faults of places")
+    places = city.places
+    dump = places["kind"] == "dump spot"
+    table = pd.DataFrame(
+        {
+            "Clusternummer": places["cluster"],
+            "Soort plek": places["kind"].map(KIND),
+            "Fractie": places["fraction"].map(FRACTION).fillna(""),
+            "X-coördinaat": _decimals(places["x"]),
+            "Y-coördinaat": _decimals(places["y"]),
+            "Huishoudens": places["households"].astype(str).mask(dump, ""),
+            "Buurtcode": places["neighbourhood"],
+        }
+    )
+    if not city.world.mess:
+        return "containers.csv", table, _count([])
+    kept = table.iloc[sample(rng, len(table), _number(city, DUPLICATES * len(table)))]
+    faults = [
+        (name, changes)
+        for name, usual, changes in PLACE_FAULTS
+        for _ in range(_number(city, usual * len(table) / REGISTER))
+    ]
+    # Cleared containers: numbers no longer in use, otherwise like a container that still stands.
+    cleared = table[~dump].iloc[: len(faults) + 2].reset_index(drop=True)
+    cleared["Clusternummer"] = [f"GR8{index:04d}" for index in range(len(cleared))]
+    for row, (_, changes) in enumerate(faults):
+        proper = cleared.loc[row].to_dict()
+        cleared.loc[row, list(changes)] = [proper.get(value, value) for value in changes.values()]
+    # The last two are moved: the register has them at the old place and at the new one.
+    moved = cleared.tail(2).assign(**{"X-coördinaat": "233100,00"})
+    names = [name for name, _ in faults]
+    counted = _count(["exact duplicate"] * len(kept) + names + ["contradiction"] * 4)
+    return "containers.csv", pd.concat([table, cleared, kept, moved]), counted
+
+
+def _inspections(city: City) -> Iterable[tuple[str, pd.DataFrame, pd.DataFrame]]:
+    """Yield the inspections of each quarter: the weeks in order, each in random order."""
+    rng = stream(city.seed, "faults of inspections")
+    tallies = city.tallies
+    number = len(tallies)
+    table = pd.DataFrame(
+        {
+            "Clusternummer": tallies["cluster"],
+            "Week vanaf": tallies["period_start"].dt.strftime("%d-%m-%Y"),
+            "Waarnemer": tallies["observer_role"].map(ROLE),
+            **{dutch: tallies[name].astype(str) for name, dutch in COUNTS.items()},
+        }
+    )
+    remarked = (rng.random(number) < REMARK_SHARE) & (tallies["bulky"] > 0)
+    chosen = np.where(remarked, rng.integers(1, len(REMARKS) + 1, number), 0)
+    table["Opmerking"] = np.array(("", *REMARKS), dtype=object)[chosen]
+    table["fault"] = ""
+    spoilt = sample(rng, number, number)  # taken from the front, so that no row is chosen twice
+    for fault in INSPECTION_FAULTS if city.world.mess else ():
+        rows, spoilt = np.split(spoilt, [_number(city, fault.frequency * number / 1e5)])
+        for turn, (column, value) in enumerate(fault.cases):
+            table.loc[rows[turn :: len(fault.cases)], column] = value
+        table.loc[rows, "fault"] = fault.name
+    if city.world.mess:
+        table = _repeated(city, table, spoilt)
+    monday = tallies["period_start"].iloc[table.index]
+    quarter = monday.dt.strftime("schouwen_%Y_k") + monday.dt.quarter.astype(str)
+    order = np.lexsort((rng.random(len(table)), monday))
+    for name, part in table.iloc[order].groupby(quarter.to_numpy()[order]):
+        yield f"{name}.csv", part.drop(columns="fault"), _count(part["fault"][part["fault"] != ""])
+
+
+def _repeated(city: City, table: pd.DataFrame, sound: Integers) -> pd.DataFrame:
+    """Add exact copies of sound rows, and second rows that contradict a sound one."""
+    twice = _number(city, DUPLICATES * len(table))
+    pairs = _number(city, CONTRADICTIONS * len(table) / 1e5)
+    copies = table.iloc[sound[:twice]].assign(fault="exact duplicate")
+    table.loc[sound[twice : twice + pairs], "fault"] = "contradiction"
+    second = table.iloc[sound[twice : twice + pairs]]
+    more = (second["Aantal schouwen"].astype(int) + 1).astype(str)
+    return pd.concat([table, copies, second.assign(**{"Aantal schouwen": more})])
+
+
+def _number(city: City, usual: float) -> int:
+    """Return how often a mistake is made: at least once, so that small cities have them all."""
+    return max(1, round(city.world.mess * usual))
+
+
+def _count(names: Iterable[str]) -> pd.DataFrame:
+    """Return fault and rows of a list of mistakes."""
+    counted = Counter(names)
+    return pd.DataFrame({"fault": list(counted), "rows": list(counted.values())})
+
+
+def _decimals(values: pd.Series) -> pd.Series:
+    """Write numbers with two decimals and a decimal comma."""
+    return values.map("{:.2f}".format).str.replace(".", ",")

@@ -1,0 +1,136 @@
+"""Knowledge of space: where dirty places lie together, by count and by rate."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+
+from datamall.chapters import Gap, needs
+from datamall.enforcement import spatial
+from datamall.enforcement.information import COUNTED, Tables
+from datamall.enforcement.knowledge import check_level
+
+_XY = ("enforcement.containers.x", "enforcement.containers.y")
+# Fewer places than this give no pattern in space.
+LEAST_PLACES = 30
+_VALUES = {
+    "count": "count",
+    "rate": "pooled rate",
+    "district": "rate relative to the own district",
+}
+
+
+@needs("Hot spots", *COUNTED, *_XY)
+def hot_spots(
+    data: Tables, rates: pd.DataFrame, neighbours: int, fdr: float, minimum: int
+) -> pd.DataFrame | Gap:
+    """Find hot spots among counts, among pooled rates, and among rates within the own district.
+
+    Parameters
+    ----------
+    data, rates
+        The extract; as from `dirty_rates`.
+    neighbours
+        Nearest places of the same kind that make up a neighbourhood, besides the place itself.
+    fdr
+        Tolerated share of false hot spots (Benjamini and Hochberg 1995), on one-sided p-values.
+    minimum
+        Least number of inspections of a place that takes part.
+
+    Returns
+    -------
+    pandas.DataFrame
+        cluster, kind, district, x, y, inspections, with_waste, rate, z_count, z_rate, z_district
+        (Gi* of each), hot_count, hot_rate, hot_district (bool) and hot (both lists, count only,
+        rate only, neither).
+    """
+    from scipy.stats import false_discovery_control, norm
+
+    check_level("fdr", fdr)
+    found = []
+    for _, own, near, values in _neighbourhoods(rates, neighbours, minimum):
+        z = {name: spatial.local_g_star(v, near) for name, v in values.items()}
+        hot = {k: (false_discovery_control(norm.sf(v)) <= fdr) & (v > 0) for k, v in z.items()}
+        own = own.assign(**{f"z_{k}": v for k, v in z.items()})
+        found.append(own.assign(**{f"hot_{k}": v for k, v in hot.items()}))
+    if not found:
+        return _too_few("Hot spots", minimum)
+    table = pd.concat(found).sort_values("cluster", ignore_index=True)
+    names = np.array(["neither", "count only", "rate only", "both lists"])
+    table["hot"] = names[table["hot_count"] + 2 * table["hot_rate"]]
+    about = ["cluster", "kind", "district", "x", "y", "inspections", "with_waste", "rate"]
+    return table[[*about, *(c for c in table if c.startswith(("z_", "hot")))]]
+
+
+def hot_spot_lists(hot: pd.DataFrame | Gap) -> pd.DataFrame | Gap:
+    """Compare the lists of hot spots.
+
+    Parameters
+    ----------
+    hot
+        As from `hot_spots`; a Gap is passed on.
+
+    Returns
+    -------
+    pandas.DataFrame
+        kind, value (count, pooled rate, rate relative to the own district), places, hot_spots,
+        shared_with_rate, jaccard_with_rate, in_one_district (the most hot spots that lie in one and
+        the same district).
+    """
+    if isinstance(hot, Gap):
+        return hot
+    rows = []
+    for kind, own in hot.groupby("kind"):
+        for name, title in _VALUES.items():
+            column = f"hot_{name}"
+            shared = int((own[column] & own["hot_rate"]).sum())
+            union = int((own[column] | own["hot_rate"]).sum())
+            most = int(own.groupby("district")[column].sum().max())
+            jaccard = shared / union if union else np.nan
+            rows.append((kind, title, len(own), int(own[column].sum()), shared, jaccard, most))
+    names = ["hot_spots", "shared_with_rate", "jaccard_with_rate", "in_one_district"]
+    return pd.DataFrame(rows, columns=["kind", "value", "places", *names])
+
+
+@needs("Clustering in space", *COUNTED, *_XY)
+def clustering(
+    data: Tables, rates: pd.DataFrame, neighbours: int, minimum: int
+) -> pd.DataFrame | Gap:
+    """Return Moran's I of counts and of rates: how far near places resemble each other.
+
+    Returns
+    -------
+    pandas.DataFrame
+        kind, value (count, pooled rate, rate relative to the own district), places, moran_i,
+        expected, z (under randomisation). Nearest-neighbour weights, row-standardised.
+    """
+    rows = []
+    for kind, own, near, values in _neighbourhoods(rates, neighbours, minimum):
+        index = np.repeat(np.arange(len(own)), neighbours), near[:, 1:].ravel()
+        share = np.full(len(index[0]), 1 / neighbours)
+        weights = csr_matrix((share, index), shape=(len(own), len(own)))
+        for name, value in values.items():
+            moran = spatial.moran(value, weights)
+            rows.append((kind, _VALUES[name], len(own), *moran.values()))
+    if not rows:
+        return _too_few("Clustering in space", minimum)
+    return pd.DataFrame(rows, columns=["kind", "value", "places", "moran_i", "expected", "z"])
+
+
+def _neighbourhoods(
+    rates: pd.DataFrame, neighbours: int, minimum: int
+) -> Iterator[tuple[str, pd.DataFrame, np.ndarray, dict[str, np.ndarray]]]:
+    """Yield for each kind with enough places: its rows, their neighbours, the values to look at."""
+    for kind, own in rates[rates["inspections"] >= minimum].groupby("kind"):
+        if len(own) >= max(LEAST_PLACES, neighbours + 2):
+            relative = own["rate"] - own.groupby("district")["rate"].transform("mean")
+            near = spatial.nearest(own["x"].to_numpy(), own["y"].to_numpy(), neighbours)
+            columns = (own["with_waste"], own["rate"], relative)
+            values = {k: c.to_numpy(float) for k, c in zip(_VALUES, columns, strict=True)}
+            yield str(kind), own, near, values
+
+
+def _too_few(chapter: str, minimum: int) -> Gap:
+    reason = f"no kind has {LEAST_PLACES} places with {minimum} inspections"
+    return Gap(chapter, f"Not possible here: {reason}.")

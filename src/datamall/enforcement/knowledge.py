@@ -1,0 +1,265 @@
+"""Knowledge: what the counts say once it is weighed how often, and by whom, was looked."""
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from datamall.chapters import Gap, needs
+from datamall.enforcement import pooling
+from datamall.enforcement.information import COUNTED, Tables, cells, places
+from datamall.errors import DatamallError
+
+_ROLE = "enforcement.inspections.observer_role"
+_PERIOD = "enforcement.inspections.period_start"
+
+
+def check_level(name: str, level: float) -> None:
+    """Refuse a probability outside 0 to 1."""
+    if not 0 < level < 1:
+        raise DatamallError(f"{name} is {level}: set it between 0 and 1 in params.yaml.")
+
+
+@needs("Habits of observers", *COUNTED, varying=(_ROLE,))
+def observer_habits(data: Tables, confidence: float) -> pd.DataFrame:
+    """Compare roles that looked at the same place in the same period.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per role other than the most active (the reference): role, reference, pairs (places
+        × periods seen by both), inspections, reference_inspections (within pairs), odds_ratio, low,
+        high.
+
+    Notes
+    -----
+    Common odds ratio of Mantel and Haenszel with the variance of Robins, Breslow and Greenland
+    (1986, Biometrics 42:311). It joins habit and timing: an officer who is sent when it is dirtier
+    shows the same odds ratio as one who records more. Only two observers at the same visit would
+    tell them apart.
+    """
+    check_level("confidence", confidence)
+    table = cells(data)
+    stratum = ["cluster", *(["period_start"] if "period_start" in table else [])]
+    sums = table.groupby([*stratum, "observer_role"])[["inspections", "with_waste"]].sum()
+    wide = sums.reset_index().pivot_table(
+        index=stratum, columns="observer_role", values=list(sums), fill_value=0, aggfunc="sum"
+    )
+    order = wide["inspections"].sum().sort_values(ascending=False, kind="stable").index
+    width, rows = ndtri((1 + confidence) / 2), []
+    for role in order[1:]:
+        n1, n0 = wide[("inspections", role)], wide[("inspections", order[0])]
+        both = (n1 > 0) & (n0 > 0)
+        total = (n1 + n0)[both]
+        a, c = wide.loc[both, ("with_waste", role)], wide.loc[both, ("with_waste", order[0])]
+        b, d = n1[both] - a, n0[both] - c
+        r, s, p, q = a * d / total, b * c / total, (a + d) / total, (b + c) / total
+        known = min(r.sum(), s.sum()) > 0
+        ratio = r.sum() / s.sum() if known else np.nan
+        variance = (
+            (p * r).sum() / (2 * r.sum() ** 2)
+            + (p * s + q * r).sum() / (2 * r.sum() * s.sum())
+            + (q * s).sum() / (2 * s.sum() ** 2)
+            if known
+            else np.nan
+        )
+        factor = np.exp(width * np.sqrt(variance))
+        counts = (int(both.sum()), int(n1[both].sum()), int(n0[both].sum()))
+        rows.append((role, order[0], *counts, ratio, ratio / factor, ratio * factor))
+    counted = ["pairs", "inspections", "reference_inspections"]
+    return pd.DataFrame(rows, columns=["role", "reference", *counted, "odds_ratio", "low", "high"])
+
+
+def between_places(table: pd.DataFrame, minimum: int) -> pd.DataFrame:
+    """Return how much more places differ than chance alone would make them.
+
+    Parameters
+    ----------
+    table
+        As from `information.places`.
+    minimum
+        Least number of inspections of a place that takes part.
+
+    Returns
+    -------
+    pandas.DataFrame
+        kind, places, inspections, dispersion (Pearson's chi-squared per degree of freedom against
+        one rate for all places of the kind; 1 means chance alone).
+    """
+    rows = []
+    for kind, own in table[table["inspections"] >= minimum].groupby("kind"):
+        counts = own["with_waste"].to_numpy(), own["inspections"].to_numpy()
+        dispersion, _ = pooling.likeness(*counts, np.zeros(len(own), dtype=int))
+        rows.append((kind, len(own), int(counts[1].sum()), dispersion))
+    return pd.DataFrame(rows, columns=["kind", "places", "inspections", "dispersion"])
+
+
+@needs("Do months differ within a place?", *COUNTED, varying=(_PERIOD,))
+def within_places(data: Tables) -> pd.DataFrame:
+    """Return how much the months of one place differ beyond chance, and what that costs.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row: cells (place × role × month), inspections, dispersion (Pearson's, around the own
+        rate of a place and role), likeness (correlation of two inspections of a place in the same
+        month), effective_inspections (independent inspections that would tell as much).
+    """
+    table = cells(data)
+    counts = table["with_waste"].to_numpy(), table["inspections"].to_numpy()
+    group = table.groupby(["cluster", "observer_role"]).ngroup().to_numpy()
+    dispersion, rho = pooling.likeness(*counts, group)
+    effective = _effective(table, np.nan_to_num(rho)).sum()
+    return pd.DataFrame(
+        {
+            "cells": [len(table)],
+            "inspections": [int(counts[1].sum())],
+            "dispersion": [dispersion],
+            "likeness": [rho],
+            "effective_inspections": [effective],
+        }
+    )
+
+
+def _effective(table: pd.DataFrame, rho: float) -> pd.Series:
+    """Return effective inspections per cluster: n in a month count for n / (1 + (n - 1) rho)."""
+    keys = ["cluster", *(["period_start"] if "period_start" in table else [])]
+    n = table.groupby(keys)["inspections"].sum()
+    return (n / (1 + (n - 1) * rho)).groupby("cluster").sum()
+
+
+@needs("Dirty rates with exposure", *COUNTED)
+def dirty_rates(data: Tables, confidence: float) -> pd.DataFrame:
+    """Return the dirty rate of every place: its own counts, pulled towards its district.
+
+    Parameters
+    ----------
+    data
+        The extract.
+    confidence
+        Level of the intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `information.places`, with effective_inspections, rate (posterior mean: the share of
+        inspections that would find waste if every place were seen by the same mix of roles), low,
+        high, sd, and rank among the places of its kind (1 = dirtiest) with rank_low and rank_high.
+
+    Notes
+    -----
+    Model in `pooling`; kinds have means of their own. Habits of roles come from `observer_habits`
+    and count as known. Where months differ beyond chance (`within_places`) inspections count for
+    less (quasi-likelihood); where there is one period that cannot be seen, and the intervals are
+    too narrow if weeks differ.
+    """
+    check_level("confidence", confidence)
+    table, result = cells(data), places(data)
+    habits, months = observer_habits(data, confidence), within_places(data)
+    if "observer_role" not in table:
+        table["observer_role"] = "unknown"
+    roles = sorted(table["observer_role"].unique())
+    offset = pd.Series(0.0, index=roles)
+    if not isinstance(habits, Gap):
+        offset.update(np.log(habits.set_index("role")["odds_ratio"]))
+    rho = 0.0 if isinstance(months, Gap) else float(np.nan_to_num(months.loc[0, "likeness"]))
+    by_role = table.pivot_table(
+        index="cluster",
+        columns="observer_role",
+        values=["inspections", "with_waste"],
+        aggfunc="sum",
+        fill_value=0,
+    )
+    mix = by_role["inspections"].sum()[roles].to_numpy(float)
+    standard = pooling.standard_rate(offset.to_numpy(), mix / mix.sum())
+    result["effective_inspections"] = _effective(table, rho).to_numpy()
+    scale = (result["effective_inspections"] / result["inspections"]).to_numpy()[:, None]
+    for kind in sorted(result["kind"].unique()):
+        own = (result["kind"] == kind).to_numpy()
+        y, n = (by_role[name][roles].to_numpy(float)[own] for name in ("with_waste", "inspections"))
+        district = pd.factorize(result.loc[own, "district"], sort=True)[0]
+        weights = pooling.pool(y * scale[own], n * scale[own], offset.to_numpy(), district).weights
+        mean = weights @ standard
+        tail = (1 - confidence) / 2
+        rank_low, rank_high = pooling.rank_interval(weights, confidence)
+        columns = {
+            "rate": mean,
+            "low": pooling.quantile(weights, standard, tail),
+            "high": pooling.quantile(weights, standard, 1 - tail),
+            "sd": np.sqrt(np.maximum(weights @ standard**2 - mean**2, 0)),
+            # Rounded, so that equal counts tie and the order is that of the clusters.
+            "rank": pd.Series(-mean.round(10)).rank(method="first").astype(int).to_numpy(),
+            "rank_low": rank_low,
+            "rank_high": rank_high,
+        }
+        for name, values in columns.items():
+            result.loc[own, name] = values
+    return result.astype(dict.fromkeys(["rank", "rank_low", "rank_high"], int))
+
+
+def leading(table: pd.DataFrame, column: str, number: int) -> pd.DataFrame:
+    """Return the `number` rows with the highest values, highest first; ties go by cluster."""
+    order = np.lexsort((table["cluster"], -table[column].to_numpy(float).round(10)))
+    return table.iloc[order[:number]]
+
+
+def two_lists(rates: pd.DataFrame, top: int, minimum: int) -> pd.DataFrame:
+    """Return which places lead by count and which by rate, per kind of place.
+
+    Parameters
+    ----------
+    rates
+        As from `dirty_rates`.
+    top
+        Length of both lists; at most half of the places of a kind.
+    minimum
+        Least number of inspections of a place that takes part.
+
+    Returns
+    -------
+    pandas.DataFrame
+        cluster, kind, inspections, with_waste, rate, low, high, rank_low, rank_high, top (length of
+        the lists of this kind), top_count and top_rate (bool).
+
+    Raises
+    ------
+    DatamallError
+        When no place has that many inspections.
+    """
+    use = rates[rates["inspections"] >= minimum]
+    if use.empty:
+        raise DatamallError(
+            f"No place has {minimum} inspections: set a lower minimum_inspections in params.yaml."
+        )
+    about = ["cluster", "kind", "inspections", "with_waste", "rate", "low", "high"]
+    parts = []
+    for _, own in use.groupby("kind"):
+        number = min(top, len(own) // 2)
+        part = own[[*about, "rank_low", "rank_high"]].assign(top=number)
+        for name, column in (("top_count", "with_waste"), ("top_rate", "rate")):
+            part[name] = part["cluster"].isin(leading(own, column, number)["cluster"])
+        parts.append(part)
+    return pd.concat(parts).sort_values("cluster", ignore_index=True)
+
+
+def agreement(lists: pd.DataFrame) -> pd.DataFrame:
+    """Summarise how far the two lists agree.
+
+    Parameters
+    ----------
+    lists
+        As from `two_lists`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        kind, places, top, shared, jaccard (shared places as a share of all on either list),
+        spearman (rank correlation of counts and rates).
+    """
+    rows = []
+    for kind, own in lists.groupby("kind"):
+        shared = int((own["top_count"] & own["top_rate"]).sum())
+        either = int((own["top_count"] | own["top_rate"]).sum())
+        spearman = own["with_waste"].rank().corr(own["rate"].round(10).rank())
+        row = (kind, len(own), int(own["top"].iloc[0]), shared, shared / max(either, 1), spearman)
+        rows.append(row)
+    return pd.DataFrame(rows, columns=["kind", "places", "top", "shared", "jaccard", "spearman"])

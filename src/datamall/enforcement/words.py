@@ -1,0 +1,192 @@
+"""Sentences: the answer, and what is to be seen in each figure, made from the tables."""
+
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from datamall.chapters import Gap
+
+Result: TypeAlias = pd.DataFrame | Gap
+
+
+def answer(comparison: Result, truck: Result, confidence: float) -> str:
+    """Return the answer of the analysis with its intervals.
+
+    Parameters
+    ----------
+    comparison, truck
+        As from `wisdom.compare_plans` and `causes.truck_reach`.
+    confidence
+        Level of the intervals.
+    """
+    if isinstance(comparison, Gap):
+        return f"No plan for tomorrow. {comparison.reason}"
+    own, other = comparison.iloc[0], comparison.iloc[1]
+    text = (
+        f"Tomorrow {own['stops']} stops are expected to prevent {own['avoided']:.1f} "
+        f"({100 * confidence:.0f} % interval {own['low']:.1f} to {own['high']:.1f}) of the "
+        f"{own['dirty']:.1f} times that waste would lie there; that is {other['gain']:.1f} "
+        f"({other['gain_low']:.1f} to {other['gain_high']:.1f}) more than at the places with the "
+        "most records."
+    )
+    if isinstance(truck, Gap):
+        return text
+    bulky, reach = (
+        f"{100 * row['share']:.0f} % ({100 * row['low']:.0f} to {100 * row['high']:.0f} %)"
+        for _, row in truck.iterrows()
+    )
+    return (
+        f"{text} A regular truck can take away at most {reach} of all nuisance: {bulky} is bulky."
+    )
+
+
+def metrics(
+    comparison: Result, truck: Result, agreed: pd.DataFrame, hot: Result
+) -> dict[str, float]:
+    """Return the numbers worth following from run to run, by name.
+
+    Parameters
+    ----------
+    comparison, truck, agreed, hot
+        As from `wisdom.compare_plans`, `causes.truck_reach`, `knowledge.agreement` and
+        `hotspots.hot_spot_lists`. What a Gap would have given is left out.
+    """
+    numbers: dict[str, float] = {}
+    if not isinstance(comparison, Gap):
+        numbers |= comparison.iloc[0][["stops", "dirty", "avoided", "low", "high"]].to_dict()
+        numbers["gain"] = comparison.iloc[1]["gain"]
+    if not isinstance(truck, Gap):
+        numbers |= {"bulky_share": truck.loc[0, "share"], "truck_share": truck.loc[1, "share"]}
+    for row in agreed.itertuples():
+        numbers[f"jaccard_{row.kind}".replace(" ", "_")] = row.jaccard
+    if not isinstance(hot, Gap):
+        for row in hot.itertuples():
+            numbers[f"hot_{row.kind}_{row.value}".replace(" ", "_")] = row.hot_spots
+    return {name: float(value) for name, value in numbers.items()}
+
+
+def describe_exposure(table: Result) -> str:
+    """Say where inspectors go most and least; `table` as from `information.exposure`."""
+    if isinstance(table, Gap):
+        return table.reason
+    parts = []
+    for kind, own in table.groupby("kind"):
+        least, most = (own.loc[own["inspections_per_place"].agg(f)] for f in ("idxmin", "idxmax"))
+        parts.append(
+            f"A {kind} is inspected between {least['inspections_per_place']:.1f} times "
+            f"({least['district']}) and {most['inspections_per_place']:.1f} times "
+            f"({most['district']}) on average."
+        )
+    return " ".join(parts)
+
+
+def describe_months(table: Result) -> str:
+    """Say how the months differ; `table` as from `information.months`."""
+    if isinstance(table, Gap):
+        return table.reason
+    least, most = (table.loc[table["share"].agg(f)] for f in ("idxmin", "idxmax"))
+    return (
+        f"Waste was found at {100 * least['share']:.1f} % of the inspections in {least['month']}, "
+        f"the lowest of {len(table)} months, and at {100 * most['share']:.1f} % in "
+        f"{most['month']}, the highest."
+    )
+
+
+def describe_map(table: pd.DataFrame, column: str, what: str) -> str:
+    """Say where on the map the highest values lie.
+
+    Parameters
+    ----------
+    table
+        cluster, x, y (m) and `column`, one row per place.
+    column
+        Column that is drawn.
+    what
+        What it is, in the plural, e.g. "inspections with waste".
+    """
+    top = table.nlargest(max(len(table) // 10, 1), column)
+    share = top[column].sum() / max(table[column].sum(), 1e-12)
+    return (
+        f"Map of {len(table)} places. The tenth with the highest values ({len(top)} places) lies "
+        f"{_where(top, table)} and holds {100 * share:.0f} % of all {what}."
+    )
+
+
+def describe_ranking(table: pd.DataFrame) -> str:
+    """Say how sure the order is; `table` holds the dirtiest places, as from `dirty_rates`."""
+    first = table.iloc[0]
+    return (
+        f"{len(table)} places with rates from {table['rate'].min():.2f} to "
+        f"{table['rate'].max():.2f}. The intervals overlap: the first place may have rank "
+        f"{first['rank_low']} to {first['rank_high']}, the last one shown rank "
+        f"{table.iloc[-1]['rank_low']} to {table.iloc[-1]['rank_high']}."
+    )
+
+
+def describe_lists(agreed: pd.DataFrame) -> str:
+    """Say how far counts and rates agree; `agreed` as from `knowledge.agreement`."""
+    parts = [
+        f"Of the {row.top} {row.kind}s with the most inspections with waste, {row.shared} are "
+        f"among the {row.top} with the highest rates."
+        for row in agreed.itertuples()
+    ]
+    return f"{' '.join(parts)} Places often inspected lead the counts at any height of the rate."
+
+
+def describe_hot_spots(table: Result) -> str:
+    """Say where hot spots lie and how many are shared; `table` as from `hotspots.hot_spots`."""
+    if isinstance(table, Gap):
+        return table.reason
+    number = table["hot"].value_counts()
+    both, count, rate = (int(number.get(k, 0)) for k in ("both lists", "count only", "rate only"))
+    text = (
+        f"Map of {len(table)} places: {both} are hot spots by count and by rate, {count} by count "
+        f"only and {rate} by rate only."
+    )
+    rated = table[table["hot_rate"]]
+    return f"{text} Those by rate lie {_where(rated, table)}." if len(rated) else text
+
+
+def describe_causes(table: pd.DataFrame) -> str:
+    """Say how often each cause was found; `table` as from `causes.cause_shares`."""
+    own = table[table["kind"] == "all places"]
+    if own.empty:
+        return "No causes are recorded."
+    parts = [f"{row.cause} at {100 * row.share:.0f} %" for row in own.itertuples()]
+    return f"Of the inspections with waste, {', '.join(parts)}; some at the same inspection."
+
+
+def describe_stops(stops: Result, places: pd.DataFrame) -> str:
+    """Say what the plan consists of and where; `stops` as from `wisdom.plan`."""
+    if isinstance(stops, Gap):
+        return stops.reason
+    parts = [f"{number} to {action}" for action, number in stops["action"].value_counts().items()]
+    return (
+        f"Map of {len(stops)} stops, {' and '.join(parts)}, in {stops['district'].nunique()} "
+        f"districts. Their middle lies {_where(stops, places)}."
+    )
+
+
+def describe_plans(comparison: Result) -> str:
+    """Say how the plans compare; `comparison` as from `wisdom.compare_plans`."""
+    if isinstance(comparison, Gap):
+        return comparison.reason
+    parts = [
+        f"{row.plan}: {row.avoided:.1f} ({row.low:.1f} to {row.high:.1f})"
+        for row in comparison.itertuples()
+    ]
+    return f"Dirty inspections avoided by plan. {'; '.join(parts)}."
+
+
+def _where(part: pd.DataFrame, whole: pd.DataFrame) -> str:
+    """Say in which direction the middle of some places lies from the middle of all."""
+    east = part["x"].median() - whole["x"].median()
+    north = part["y"].median() - whole["y"].median()
+    spread = float(np.hypot(whole["x"].std(), whole["y"].std()))
+    if not np.hypot(east, north) > 0.15 * spread:
+        return "around the middle of the map"
+    # Eight directions of 45 degrees, the first one east.
+    names = ["east", "north-east", "north", "north-west", "west", "south-west", "south"]
+    step = int(np.round(np.arctan2(north, east) / (np.pi / 4))) % 8
+    return f"mostly to the {[*names, 'south-east'][step]} of the middle"

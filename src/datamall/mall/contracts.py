@@ -1,0 +1,380 @@
+"""Contracts: what a store holds, in the Open Data Contract Standard (ODCS) 3.1.
+
+A contract is checked against the standard's own JSON schema, then against what the standard
+leaves open and this house needs: who owns the data, what is counted, a unit for every number.
+What a contract demands and intake could not check is refused rather than passed over.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cache, partial
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from datamall.errors import DatamallError
+from datamall.mall.documents import read_yaml
+from datamall.mall.expressions import columns_of, literal, type_of
+
+COUNTED = ("persons", "households", "things", "public")
+PHYSICAL = {
+    "string": r"varchar",
+    "integer": r"bigint",
+    "number": r"decimal\(([1-9]|[12]\d|3[0-8]),\d{1,2}\)",
+    "date": r"date",
+}
+OPTIONS = {"minimum", "maximum", "minLength", "maxLength", "pattern"}
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+REFERENCE = re.compile(
+    r"(?P<department>\w+)/(?P<store>\w+)\.yaml#schema/(?P=store)/properties/(?P<column>\w+)"
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a store.
+
+    Attributes
+    ----------
+    name, title, description
+        Name in the data, name for people, meaning.
+    type
+        ``string``, ``integer``, ``number`` or ``date``.
+    physical_type
+        SQL type: ``varchar``, ``bigint``, ``decimal(p,s)`` or ``date``.
+    required
+        Whether each row must have a value.
+    minimum, maximum
+        Bounds, both allowed themselves; None where there is none.
+    min_length, max_length
+        Bounds on the number of characters of a string.
+    pattern
+        Regular expression (RE2) that a string must match in full.
+    values
+        The only strings allowed.
+    reference
+        Store and column in which each value must occur.
+    unit
+        Unit of measurement of an integer or a number.
+    """
+
+    name: str
+    title: str
+    description: str
+    type: str
+    physical_type: str
+    required: bool
+    minimum: int | Decimal | date | None
+    maximum: int | Decimal | date | None
+    min_length: int | None
+    max_length: int | None
+    pattern: str | None
+    values: tuple[str, ...] | None
+    reference: tuple[str, str] | None
+    unit: str | None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule that each row must meet: an SQL expression that must not be false.
+
+    As in SQL, a rule that lacks a value is met.
+    """
+
+    name: str
+    description: str
+    expression: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a store holds.
+
+    Attributes
+    ----------
+    name
+        ``department.store``.
+    version, title
+        Version of the contract; name for people.
+    counted
+        What one row stands for: ``persons``, ``households``, ``things`` or ``public``.
+    columns, key, rules
+        Columns in order, the names of the key's columns in order, rules across columns.
+    owner, steward
+        User names of who decides on the data and of who looks after them.
+    retention
+        How long rows are kept, such as ``3 y``.
+    """
+
+    name: str
+    version: str
+    title: str
+    counted: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    rules: tuple[Rule, ...]
+    owner: str
+    steward: str
+    retention: str
+
+    def column(self, name: str) -> Column:
+        """Return a column by its name (KeyError when there is none)."""
+        return {column.name: column for column in self.columns}[name]
+
+    @property
+    def period(self) -> tuple[str, str | None] | None:
+        """The first date column and, for ``x_start``, the column ``x_days`` if there is one."""
+        names = {column.name for column in self.columns}
+        for column in self.columns:
+            if column.type == "date":
+                days = column.name.removesuffix("_start") + "_days"
+                return column.name, days if days in names else None
+        return None
+
+
+def load_contracts(root: Path) -> dict[str, Contract]:
+    """Return all contracts of a project by name, each checked on its own and among the others.
+
+    Raises
+    ------
+    DatamallError
+        For the first mistake: file, place in it, what is wrong.
+    """
+    contracts = {}
+    for path in sorted((root / "data" / "contracts").glob("*/*.yaml")):
+        name = f"{path.parent.name}.{path.stem}"
+        file = path.relative_to(root).as_posix()
+        contracts[name] = _contract(read_yaml(path, file), name, file)
+    for contract in contracts.values():
+        for column in contract.columns:
+            _check_reference(contract, column, contracts)
+    return contracts
+
+
+@cache
+def _validator() -> Any:
+    from jsonschema import Draft201909Validator
+
+    text = resources.files("datamall.mall").joinpath("odcs-3.1.0.json").read_text("utf-8")
+    return Draft201909Validator(json.loads(text))
+
+
+def _check_standard(document: dict[str, Any], file: str) -> None:
+    from jsonschema.exceptions import best_match
+
+    error = best_match(_validator().iter_errors(document))
+    if error is not None:
+        place = ".".join(str(step) for step in error.absolute_path) or "the top"
+        raise DatamallError(
+            f"{file} does not follow the Open Data Contract Standard 3.1: at {place}: "
+            f"{error.message.splitlines()[0]}."
+        )
+
+
+def _need(place: str, condition: object, sentence: str) -> None:
+    if not condition:
+        raise DatamallError(f"{place}: {sentence}.")
+
+
+def _contract(document: dict[str, Any], name: str, file: str) -> Contract:
+    _check_standard(document, file)
+    need = partial(_need, file)
+    need(document["id"] == name, f"the id is {document['id']!r}; for this file it must be {name!r}")
+    need(document["apiVersion"] == "v3.1.0", "apiVersion must be v3.1.0")
+    counted = _custom(document).get("counted")
+    need(
+        counted in COUNTED,
+        f"say what one row stands for: a custom property `counted` of {', '.join(COUNTED)}",
+    )
+    need(document.get("name"), "give the store a name for people: `name`")
+    team = document.get("team")
+    need(isinstance(team, dict) and team.get("members"), "name the people: `team` with `members`")
+    roles = {member.get("role"): member["username"] for member in document["team"]["members"]}
+    for role in ("owner", "steward"):
+        need(role in roles, f"the team has no member with the role {role}: add who that is")
+    terms = {item["property"]: item for item in document.get("slaProperties", [])}
+    need(
+        "retention" in terms and "unit" in terms["retention"],
+        "say how long rows are kept: an slaProperty `retention` with a value and a unit",
+    )
+    objects = document.get("schema") or []
+    need(len(objects) == 1, f"the schema must hold one table; it holds {len(objects)}")
+    table = objects[0]
+    properties = table.get("properties") or []
+    need(properties, "the table has no properties: add its columns")
+    names = [item["name"] for item in properties]
+    need(len(set(names)) == len(names), "two columns have the same name: rename one")
+    need(not table.get("relationships"), "put each relationship under its own column")
+    columns = tuple(_column(item, f"{file}: column {item['name']}") for item in properties)
+    rules = tuple(_rule(item, columns, file) for item in table.get("quality", []))
+    need(len({rule.name for rule in rules}) == len(rules), "two rules have the same name")
+    return Contract(
+        name=name,
+        version=document["version"],
+        title=document["name"],
+        counted=str(counted),
+        columns=columns,
+        key=_key(properties, file),
+        rules=rules,
+        owner=roles["owner"],
+        steward=roles["steward"],
+        retention=f"{terms['retention']['value']} {terms['retention']['unit']}",
+    )
+
+
+def _custom(item: dict[str, Any]) -> dict[str, Any]:
+    return {entry["property"]: entry["value"] for entry in item.get("customProperties", [])}
+
+
+def _key(properties: list[dict[str, Any]], file: str) -> tuple[str, ...]:
+    keys = {
+        item.get("primaryKeyPosition"): item for item in properties if item.get("primaryKey", False)
+    }
+    count = sum(1 for item in properties if item.get("primaryKey", False))
+    if not keys or sorted(keys, key=str) != sorted(range(1, count + 1), key=str):
+        raise DatamallError(
+            f"{file}: the table needs a key: primaryKey with primaryKeyPosition 1, 2, … on the "
+            "columns that no two rows share."
+        )
+    for item in keys.values():
+        if not item.get("required", False):
+            raise DatamallError(f"{file}: column {item['name']} is in the key: make it required.")
+    return tuple(keys[position]["name"] for position in range(1, count + 1))
+
+
+def _column(item: dict[str, Any], place: str) -> Column:
+    def need(condition: object, sentence: str) -> None:
+        if not condition:
+            raise DatamallError(f"{place}: {sentence}.")
+
+    kind, physical = str(item.get("logicalType")), str(item.get("physicalType", "")).lower()
+    need(NAME.fullmatch(item["name"]), "a name is lower-case letters, digits and _")
+    need(kind in PHYSICAL, f"logicalType must be one of {', '.join(PHYSICAL)}")
+    need(
+        re.fullmatch(PHYSICAL[kind], physical),
+        f"physicalType {physical!r} does not go with {kind}: use "
+        + {"number": "decimal(p,s)"}.get(kind, PHYSICAL[kind]),
+    )
+    need(item.get("description"), "say what it means: `description`")
+    options = item.get("logicalTypeOptions", {})
+    for option in sorted(options.keys() - OPTIONS):
+        need(False, f"{option} is not checked by intake: use {', '.join(sorted(OPTIONS))}")
+    need(not item.get("unique") or item.get("primaryKey"), "`unique` is checked for keys only")
+    unit = _custom(item).get("unit")
+    need(unit or kind not in ("integer", "number"), "give its unit: a custom property `unit`")
+    bounds = [_bound(options.get(end), kind, place) for end in ("minimum", "maximum")]
+    need(None in bounds or bounds[0] <= bounds[1], "minimum is above maximum")
+    pattern = options.get("pattern")
+    if pattern is not None:
+        _clause(f"regexp_full_match('', {literal(pattern)})", {}, place)
+    return Column(
+        name=item["name"],
+        title=item.get("businessName", item["name"]),
+        description=item["description"],
+        type=kind,
+        physical_type=physical,
+        required=item.get("required", False),
+        minimum=bounds[0],
+        maximum=bounds[1],
+        min_length=options.get("minLength"),
+        max_length=options.get("maxLength"),
+        pattern=pattern,
+        values=_values(item, kind, place),
+        reference=_reference(item, place),
+        unit=unit,
+    )
+
+
+def _bound(value: Any, kind: str, place: str) -> Any:
+    convert: dict[str, Callable[[str], Any]] = {"date": date.fromisoformat, "integer": int}
+    try:
+        return None if value is None else convert.get(kind, Decimal)(str(value))
+    except (ValueError, ArithmeticError):
+        raise DatamallError(f"{place}: the bound {value!r} is no {kind}.") from None
+
+
+def _values(item: dict[str, Any], kind: str, place: str) -> tuple[str, ...] | None:
+    found = None
+    for check in item.get("quality", []):
+        values = check.get("arguments", {}).get("validValues")
+        if (
+            (check.get("metric"), check.get("mustBe"), kind) != ("invalidValues", 0, "string")
+            or not isinstance(values, list)
+            or not all(isinstance(value, str) for value in values)
+            or found
+        ):
+            raise DatamallError(
+                f"{place}: of quality checks on a column intake knows one: library metric "
+                "invalidValues with mustBe 0 and, for a string, a list of texts validValues."
+            )
+        found = tuple(values)
+    return found
+
+
+def _reference(item: dict[str, Any], place: str) -> tuple[str, str] | None:
+    relations = item.get("relationships", [])
+    if not relations:
+        return None
+    target = REFERENCE.fullmatch(str(relations[0]["to"]))
+    if len(relations) > 1 or not target:
+        raise DatamallError(
+            f"{place}: give one relationship, `to: "
+            "department/store.yaml#schema/store/properties/column`, from data/contracts."
+        )
+    return f"{target['department']}.{target['store']}", target["column"]
+
+
+def _check_reference(contract: Contract, column: Column, all_of: Mapping[str, Contract]) -> None:
+    if column.reference is None:
+        return
+    store, name = column.reference
+    target = all_of.get(store)
+    if target is None or target is contract or target.key != (name,):
+        raise DatamallError(
+            f"Contract {contract.name}, column {column.name}: it refers to {store}.{name}, which "
+            "is not the key of another store: name a column that is."
+        )
+    if target.column(name).type != column.type:
+        raise DatamallError(
+            f"Contract {contract.name}, column {column.name}: it is a {column.type} and refers to "
+            f"{store}.{name}, a {target.column(name).type}: give both the same type."
+        )
+
+
+def _rule(item: dict[str, Any], columns: tuple[Column, ...], file: str) -> Rule:
+    name, text = item.get("name") or "", item.get("implementation")
+    place = f"{file}: rule {name or '?'}"
+    if item.get("engine") != "datamall" or not isinstance(text, str) or not item.get("description"):
+        raise DatamallError(
+            f"{place}: of rules on a table intake knows one kind: type custom, engine datamall, "
+            "with a name, a description and an SQL expression as implementation."
+        )
+    if not NAME.fullmatch(name):
+        raise DatamallError(f"{place}: a name is lower-case letters, digits and _.")
+    types = {column.name: column.physical_type for column in columns}
+    used = _clause(text, types, place)
+    unknown = [name for name in used if name not in types]
+    if unknown:
+        raise DatamallError(f"{place}: the contract has no column {unknown[0]}.")
+    try:
+        kind = type_of(text, types)
+    except DatamallError as error:
+        raise DatamallError(f"{place}: {error}.") from None
+    if kind != "BOOLEAN":
+        raise DatamallError(f"{place}: `{text}` gives a {kind.lower()}, not true or false.")
+    return Rule(name, item["description"], text, tuple(used))
+
+
+def _clause(expression: str, types: Mapping[str, str], place: str) -> list[str]:
+    try:
+        used = columns_of(expression)
+        if not used:
+            type_of(expression, types)
+        return used
+    except DatamallError as error:
+        raise DatamallError(f"{place}: {error}.") from None

@@ -1,0 +1,295 @@
+"""The door: a server beside the stores and, in the notebook's kernel, its client `extract`.
+
+The server holds a private temporary folder with the extracts; it is deleted when the door
+closes. They talk in lines of JSON over a Unix socket, one request per connection: nothing that
+a kernel sends is ever executed or unpickled.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import shutil
+import socket
+import socketserver
+import tempfile
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from datamall.errors import DatamallError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ENVIRONMENT = "DATAMALL_DOOR"
+PREFIX = "datamall-"
+LONGEST_REQUEST = 1_000  # bytes
+LONGEST_SOCKET = 100  # bytes; the operating system stops at 103 (macOS) or 107 (Linux)
+PATIENCE = 10  # seconds that a client may take to send its request
+
+log = logging.getLogger(__name__)
+
+
+class Door:
+    """Serve extracts to one kernel until closed; a context manager.
+
+    Parameters
+    ----------
+    root
+        Project folder.
+    authority
+        Whose data.
+    purposes
+        The purposes that may be asked for; None: all of the register.
+
+    Attributes
+    ----------
+    extracts
+        Folder with one folder per purpose checked out; the kernel may read it.
+    work
+        Empty folder that the kernel may write in.
+    socket
+        The Unix socket to ask at.
+
+    Raises
+    ------
+    DatamallError
+        When the path of the temporary folder is too long for a socket.
+    """
+
+    def __init__(self, root: Path, authority: str, purposes: Collection[str] | None = None) -> None:
+        self._root, self._authority, self._purposes = root, authority, purposes
+        base = Path(tempfile.gettempdir())
+        _sweep(base)
+        # The folder of a run that was killed is swept by the next one: it is no longer locked.
+        self._home = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
+        self.folder = Path(self._home.name)
+        self._lock = os.open(self.folder, os.O_RDONLY)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.extracts, self.work = self.folder / "extract", self.folder / "work"
+        self.socket = self.folder / "door"
+        if len(os.fsencode(self.socket)) > LONGEST_SOCKET:
+            self._home.cleanup()
+            os.close(self._lock)
+            raise DatamallError(
+                f"The temporary folder {base} has too long a path for the door's socket: "
+                "set TMPDIR to a shorter one."
+            )
+        self._made: dict[str, Path] = {}
+        self.extracts.mkdir()
+        self.work.mkdir()
+        self._server = _Server(str(self.socket), self)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
+        )
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop serving and delete the extracts and the work folder."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self._home.cleanup()
+        os.close(self._lock)
+
+    def answer(self, request: bytes) -> dict[str, str]:
+        """Return the answer to one request, a line of JSON ``{"purpose": name}``.
+
+        Returns
+        -------
+        dict
+            ``{"folder": path}`` of the extract, or ``{"refused": sentence}``.
+        """
+        try:
+            asked = json.loads(request) if len(request) <= LONGEST_REQUEST else None
+        except (ValueError, RecursionError):
+            asked = None
+        match asked:
+            case {"purpose": str(purpose), **rest} if not rest:
+                pass
+            case _:
+                return {"refused": 'The door takes one short line: {"purpose": "name"}.'}
+        try:
+            return {"folder": str(self._extract(purpose))}
+        except DatamallError as refusal:
+            return {"refused": str(refusal)}
+        except Exception as error:
+            # The details may hold data or paths, which are not the kernel's to see.
+            log.exception("The extract for %r could not be made", purpose)
+            return {
+                "refused": f"The extract for {purpose!r} could not be made "
+                f"({type(error).__name__}): the log of the program that started this kernel "
+                "says why."
+            }
+
+    def _extract(self, purpose: str) -> Path:
+        """Return the folder of the extract; requests come one by one, so it is made once."""
+        from datamall.mall.access import Refused, checkout
+
+        if self._purposes is not None and purpose not in self._purposes:
+            raise Refused(
+                "not-granted",
+                f"This kernel may not check out {purpose!r}, but "
+                f"{', '.join(sorted(self._purposes)) or 'nothing'}: "
+                "see the notebook's purposes under reports in params.yaml.",
+            )
+        if purpose not in self._made:
+            with tempfile.TemporaryDirectory(dir=self.folder) as aside:
+                made = Path(aside, "extract")
+                made.mkdir()
+                checkout(self._root, self._authority, purpose, made)
+                # Only now: a name that is in the register is safe as the name of a folder.
+                self._made[purpose] = made.rename(self.extracts / purpose)
+        return self._made[purpose]
+
+
+class _Server(socketserver.UnixStreamServer):
+    def __init__(self, address: str, door: Door) -> None:
+        super().__init__(address, _Handler)
+        self.door = door
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        log.debug("A request at the door broke off", exc_info=True)
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    timeout = PATIENCE
+    server: _Server
+
+    def handle(self) -> None:
+        answer = self.server.door.answer(self.rfile.readline(LONGEST_REQUEST + 1))
+        self.wfile.write(json.dumps(answer).encode() + b"\n")
+
+
+def _sweep(base: Path) -> None:
+    """Delete what doors left behind whose process was killed before it could."""
+    for folder in base.glob(f"{PREFIX}*"):
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            continue  # somebody else's, or just gone
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A door takes the lock before it puts anything in: an empty folder is being made.
+            if os.fstat(lock).st_uid == os.getuid() and any(folder.iterdir()):
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            pass  # locked: in use
+        finally:
+            os.close(lock)
+
+
+class Extract(Mapping[str, "pd.DataFrame"]):
+    """What a purpose was granted: a mapping from store to its table.
+
+    Whole numbers and decimals are numbers, dates are ``datetime64``, text is ``str``.
+
+    Attributes
+    ----------
+    purpose, title
+        Name and title of the purpose.
+    authority, authority_title
+        Name and title of the authority.
+    synthetic
+        Whether the data are about nothing real.
+    description
+        What the authority's data are.
+    period
+        ``{"first_day": …, "last_day": …}`` as ISO dates, or None if unknown.
+    not_delivered
+        What the purpose grants and the authority does not deliver, as ``store.column``.
+    personal
+        Whether a store counts persons or households.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        about = json.loads((folder / "extract.json").read_text("utf-8"))
+        self.purpose: str = about["purpose"]
+        self.title: str = about["title"]
+        self.authority: str = about["authority"]
+        self.authority_title: str = about["authority_title"]
+        self.synthetic: bool = about["synthetic"]
+        self.description: str = about["description"]
+        self.period: dict[str, str] | None = about["period"]
+        self.personal: bool = about["personal"]
+        self.not_delivered: tuple[str, ...] = tuple(
+            f"{name}.{column}"
+            for name, store in about["stores"].items()
+            for column in store["not_delivered"]
+        )
+        self._tables = {
+            name: _read(folder / f"{name}.parquet")
+            for name, store in about["stores"].items()
+            if store["columns"]
+        }
+
+    def __getitem__(self, store: str) -> "pd.DataFrame":
+        return self._tables[store]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+    def __repr__(self) -> str:
+        sizes = (f"{name}: {len(table):,} rows" for name, table in self._tables.items())
+        return f"Extract for {self.purpose!r} of {self.authority_title} ({', '.join(sizes)})"
+
+
+def _read(path: Path) -> "pd.DataFrame":
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    # Decimals are exact in the stores; analyses compute with ordinary numbers.
+    fields = [f.with_type(pa.float64()) if pa.types.is_decimal(f.type) else f for f in table.schema]
+    return table.cast(pa.schema(fields)).to_pandas(date_as_object=False)
+
+
+def extract(purpose: str) -> Extract:
+    """Check out the extract of a purpose at the door of this kernel.
+
+    Parameters
+    ----------
+    purpose
+        Name in ``data/purposes.yaml``.
+
+    Returns
+    -------
+    Extract
+        The granted tables by store.
+
+    Raises
+    ------
+    DatamallError
+        When there is no door here, or with the sentence in which the door refuses.
+    """
+    address = os.environ.get(ENVIRONMENT)
+    if not address:
+        raise DatamallError(
+            "There is no door here: start JupyterLab with `make lab` (or `datamall lab`), or run "
+            "the notebook with `datamall report`."
+        )
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.connect(address)
+            connection.sendall(json.dumps({"purpose": purpose}).encode() + b"\n")
+            with connection.makefile("rb") as stream:
+                line = stream.readline()
+        except OSError:
+            line = b""
+    if not line:
+        raise DatamallError("The door of this kernel is closed: restart the kernel and try again.")
+    answer = json.loads(line)
+    if "refused" in answer:
+        raise DatamallError(answer["refused"])
+    return Extract(Path(answer["folder"]))

@@ -1,0 +1,290 @@
+"""Intake: raw files → a store that keeps its contract, and a quarantine for what does not.
+
+The raw files are streamed, each row is checked against the contract in one query, sorted by key
+and written in parts of fixed size. Every record that was parsed ends in the store or in the
+quarantine; the old store stays as it was until the new one is complete.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datamall.errors import DatamallError
+from datamall.mall.authorities import StoreMapping, load_authority
+from datamall.mall.contracts import Contract, load_contracts
+from datamall.mall.intake_read import RECORD, RawRecords
+from datamall.mall.intake_sql import CHECK, checks_of, query, reference_table
+from datamall.mall.intake_write import Parts, Reason, Repeats, write_quarantine
+from datamall.project import reports_folder, store_folder
+
+BATCH_ROWS = 125_000
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DUPLICATE = Reason("duplicate", "The same row was read before; the first one is kept.")
+CONFLICT = Reason("conflict", "Rows with this key differ; none of them is kept.")
+
+
+class LostRecords(Exception):
+    """Accepted and quarantined records do not add up to those parsed: a fault in this program."""
+
+
+def intake(
+    root: Path, authority: str, store: str, *, threads: int = 2, memory: str = "600MB"
+) -> dict[str, Any]:
+    """Take the raw files of one store in.
+
+    Writes, aside and then in one move, ``data/stores/<authority>/<store>/`` with
+    ``part-*.parquet`` (sorted by key), ``quarantine.parquet`` (file, row, reason, detail, raw) and
+    ``store.json``, and ``quality/<store>.json`` in the authority's reports folder.
+
+    Parameters
+    ----------
+    root
+        Project folder.
+    authority
+        Name of the authority: its mapping is ``data/authorities/<authority>.yaml``.
+    store
+        ``department.store``.
+    threads, memory
+        Threads and memory of the engine; the result is the same.
+
+    Returns
+    -------
+    dict
+        The quality report: ``parsed``, ``accepted``, ``quarantined``, ``quarantined_share``,
+        ``reasons`` (code → records) and ``missing`` (column → rows without a value). Where the
+        mapping keeps distinct rows also ``read`` and ``merged``, and ``parsed`` counts a row and
+        its copies once.
+
+    Raises
+    ------
+    DatamallError
+        When contract or mapping have a mistake, a raw file is missing, empty, damaged, changed
+        meanwhile or in another form than mapped, a store referred to is not there, all records
+        would end in quarantine, or there is no room on the disk. The old store is untouched.
+    """
+    contracts = load_contracts(root)
+    mapped = load_authority(root, authority, contracts)
+    if store not in mapped.stores:
+        known = ", ".join(mapped.stores)
+        raise DatamallError(f"{authority} delivers no store called {store!r}: there are {known}.")
+    mapping, contract = mapped.stores[store], contracts[store]
+    references = {
+        column.name: _reference(root, authority, store, *column.reference)
+        for column in contract.columns
+        if column.reference and mapping.has(column.name)
+    }
+    source = RawRecords(root, mapped, mapping, contract)
+    target = store_folder(root, authority, store)
+    report_path = reports_folder(root, authority) / "quality" / f"{store}.json"
+    with _explained(source, store), _aside(target) as folder:
+        spill = folder / "spill"
+        spill.mkdir()
+        with _engine(threads, memory, spill, references) as engine:
+            report, manifest = _fill(engine, folder, source, contract, mapping)
+        shutil.rmtree(spill)
+        manifest = {"authority": authority, "store": store, **manifest}
+        _write_json(folder / "store.json", manifest)
+        report_path.parent.mkdir(parents=True, exist_ok=True)
+        report_aside = report_path.with_suffix(".json.partial")
+        try:
+            _write_json(report_aside, report)
+            _swap(folder, target)
+            report_aside.replace(report_path)
+        finally:
+            report_aside.unlink(missing_ok=True)
+    return report
+
+
+def _fill(
+    engine: duckdb.DuckDBPyConnection,
+    folder: Path,
+    source: RawRecords,
+    contract: Contract,
+    mapping: StoreMapping,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Write parts and quarantine into a folder; return quality report and manifest."""
+    checks = checks_of(contract, mapping)
+    columns = list(mapping.columns)
+    engine.register("raw", pa.RecordBatchReader.from_batches(source.schema, source.batches()))
+    result = engine.execute(query(contract, mapping, checks)).to_arrow_reader(BATCH_ROWS)
+    repeats, parts = Repeats(contract.key, columns), Parts(folder, contract, columns)
+    failed: list[np.ndarray] = []
+    verdicts: list[np.ndarray] = []
+    try:
+        for batch in result:
+            table = pa.Table.from_batches([batch])
+            verdict = table[CHECK].to_numpy()
+            bad = verdict > 0
+            if bad.any():
+                failed.append(table[RECORD].to_numpy()[bad])
+                verdicts.append(verdict[bad] - 1)
+                table = table.filter(pa.array(~bad))
+            parts.write(repeats.feed(table))
+        last = repeats.finish()
+        if last is not None:
+            parts.write(last)
+        written = parts.finish()
+    finally:
+        parts.close()
+    parsed = source.parsed
+    reasons = [Reason(check.code, check.sentence) for check in checks] + [CONFLICT, DUPLICATE]
+    set_apart = [(records, len(checks)) for records in repeats.conflicts]
+    merged = sum(len(records) for records in repeats.duplicates) if mapping.distinct else 0
+    if not mapping.distinct:
+        set_apart += [(records, len(checks) + 1) for records in repeats.duplicates]
+    failed += [records for records, _ in set_apart]
+    verdicts += [np.full(len(records), reason, np.int16) for records, reason in set_apart]
+    records = np.concatenate(failed) if failed else np.zeros(0, np.int64)
+    numbers = np.concatenate(verdicts) if verdicts else np.zeros(0, np.int16)
+    order = np.argsort(records, kind="stable")
+    counts = write_quarantine(
+        folder / "quarantine.parquet", source, records[order], numbers[order], reasons
+    )
+    source.verify()
+    quarantined = counts.total()
+    if parts.rows + quarantined + merged != parsed:
+        raise LostRecords(
+            f"{contract.name}: {parts.rows} accepted, {quarantined} quarantined and {merged} "
+            f"merged of {parsed} parsed"
+        )
+    if parts.rows == 0:
+        code, count = min(counts.items(), key=lambda item: (-item[1], item[0]))
+        raise DatamallError(
+            f"All {parsed:,} records for {contract.name} would end in quarantine, {count:,} of "
+            f"them for {code}: compare mapping, contract and raw files."
+        )
+    report = {
+        **({"read": parsed, "merged": merged} if mapping.distinct else {}),
+        "parsed": parsed - merged,
+        "accepted": parts.rows,
+        "quarantined": quarantined,
+        "quarantined_share": float(f"{quarantined / (parsed - merged):.6g}"),
+        "reasons": dict(sorted(counts.items())),
+        "missing": {name: parts.missing[name] for name in columns},
+    }
+    manifest = {
+        "contract": {"name": contract.name, "version": contract.version},
+        "mapping_sha256": mapping.digest,
+        "columns": columns,
+        "not_delivered": [c.name for c in contract.columns if not mapping.has(c.name)],
+        "rows": parts.rows,
+        "first_day": parts.first_day.isoformat() if parts.first_day else None,
+        "last_day": parts.last_day.isoformat() if parts.last_day else None,
+        "parts": written,
+        "raw": [asdict(part) for part in source.parts],
+    }
+    return report, manifest
+
+
+def _reference(root: Path, authority: str, store: str, target: str, column: str) -> pa.Table:
+    """Return the values of a store that was taken in before, for a column that refers to it."""
+    folder = store_folder(root, authority, target)
+    parts = sorted(folder.glob("part-*.parquet"))
+    if not parts or not (folder / "store.json").is_file():
+        raise DatamallError(
+            f"{store} refers to {target}, which has not been taken in for {authority}: run "
+            f"`datamall intake {target} --authority {authority}` first."
+        )
+    try:
+        return pa.concat_tables(pq.read_table(part, columns=[column]) for part in parts)
+    except (pa.ArrowException, OSError, KeyError):
+        raise DatamallError(
+            f"The store {target} of {authority} is damaged: run "
+            f"`datamall intake {target} --authority {authority}` again."
+        ) from None
+
+
+@contextmanager
+def _engine(
+    threads: int, memory: str, spill: Path, references: dict[str, pa.Table]
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an engine that reaches no file but its own spill folder."""
+    with duckdb.connect(":memory:", config={"threads": threads, "memory_limit": memory}) as engine:
+        engine.execute("SET temp_directory = $1", [str(spill)])
+        engine.execute("SET enable_external_access = false")
+        for column, table in references.items():
+            engine.register(reference_table(column), table)
+        yield engine
+
+
+@contextmanager
+def _aside(target: Path) -> Iterator[Path]:
+    """Give a private folder beside the target, deleted at the end if it is still there."""
+    folder = target.with_name(f"{target.name}.partial")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DatamallError(
+                f"{target.name} is being taken in by another process: wait until it is done."
+            ) from None
+        try:
+            for left in folder.iterdir():  # of a run that was killed
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(lock)
+
+
+def _swap(folder: Path, target: Path) -> None:
+    """Put a complete folder in the place of the target; on failure put the old one back."""
+    old = target.with_name(f"{target.name}.old.partial")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    try:
+        folder.rename(target)
+    except OSError:
+        if old.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _explained(source: RawRecords, store: str) -> Iterator[None]:
+    """Turn failures of disk and engine into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise _no_room(store) from None
+        raise
+    except duckdb.Error as error:
+        if source.error is not None:
+            raise source.error from None
+        if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException):
+            raise _no_room(store) from None
+        if isinstance(error, duckdb.DataError):
+            raise DatamallError(
+                f"An expression for {store} fails on some record ({str(error).splitlines()[0]}): "
+                "use try_cast in the mapping, so that such a record is quarantined."
+            ) from None
+        raise
+
+
+def _no_room(store: str) -> DatamallError:
+    return DatamallError(
+        f"There is no room on the disk to take {store} in: free some and try again; the store is "
+        "as it was."
+    )

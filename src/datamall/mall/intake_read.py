@@ -1,0 +1,382 @@
+"""Raw files as a stream of Arrow batches: text, numbered, hashed, never whole in memory."""
+
+import codecs
+import csv
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from datamall.errors import DatamallError
+from datamall.mall.authorities import Authority, StoreMapping
+from datamall.mall.contracts import Contract
+from datamall.project import raw_folder
+
+RECORD = "record number of datamall"
+FILE_SHIFT = 40  # a record is file number × 2^40 + row number
+BLOCK = 16_000_000  # bytes of UTF-8 that are parsed at once
+PARQUET_ROWS = 65_536
+# Ends every CSV stream. If it does not come back as a record, a quote was left open.
+END = "\x1e end of datamall \x1e"
+
+
+@dataclass(frozen=True)
+class RawPart:
+    """One raw file as it was read: name below the raw folder, size in bytes and SHA-256."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+class Utf8Stream(io.RawIOBase):
+    """A text file as UTF-8 bytes; hashes the raw bytes on the way and adds a last record.
+
+    Raises
+    ------
+    DatamallError
+        At the first byte that the encoding does not have, with its line.
+    """
+
+    def __init__(self, path: Path, encoding: str, last: str, place: str) -> None:
+        self._file: BinaryIO = path.open("rb")
+        self._decoder = codecs.getincrementaldecoder(encoding)("strict")
+        self._encoding, self._last, self._place = encoding, last, place
+        self._path = path
+        self._started = self._ended = False
+        self._buffer = b""
+        self._offset = 0
+        self.hash = hashlib.sha256()
+
+    def readable(self) -> bool:
+        """Return True: this stream can be read."""
+        return True
+
+    def readinto(self, target: Any) -> int:
+        """Fill a buffer with the next bytes; return their number, 0 at the end."""
+        while not self._buffer and not self._ended:
+            # One byte of an encoding becomes at most four of UTF-8.
+            self._buffer = self._next(max(len(target) // 4, 1))
+        count = min(len(target), len(self._buffer))
+        target[:count], self._buffer = self._buffer[:count], self._buffer[count:]
+        return count
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
+
+    def _next(self, size: int) -> bytes:
+        raw = self._file.read(size)
+        self.hash.update(raw)
+        self._offset += len(raw)
+        self._ended = not raw
+        try:
+            text = self._decoder.decode(raw, final=self._ended)
+        except UnicodeDecodeError as error:
+            offset = self._offset - len(error.object) + error.start
+            raise DatamallError(
+                f"{self._place} is not valid {self._encoding}: byte 0x"
+                f"{error.object[error.start]:02x} in line {self._line(offset):,} (byte offset "
+                f"{offset:,}); correct its encoding in the mapping, or ask for a sound file."
+            ) from None
+        if not self._started:
+            # A byte-order mark and blank lines before the header are no part of the table.
+            text = text.lstrip("\ufeff\r\n")
+            self._started = bool(text)
+        return (text + self._last if self._ended else text).encode()
+
+    def _line(self, offset: int) -> int:
+        line = 1
+        with self._path.open("rb") as file:
+            while offset > 0 and (block := file.read(min(offset, 1 << 20))):
+                line += block.count(b"\n")
+                offset -= len(block)
+        return line
+
+
+class RawRecords:
+    """All records of the raw files of one store.
+
+    Parameters
+    ----------
+    root, authority, mapping, contract
+        Project folder, authority, and the mapping and contract of the store.
+
+    Attributes
+    ----------
+    headers
+        Headers that the mapping reads, which are the columns of the batches beside `RECORD`.
+    parts
+        Files that have been read to the end.
+    malformed
+        Record → (fields found, fields in the header) of records that do not fit the header.
+    parsed
+        Number of records, malformed ones included.
+    error
+        The exception that ended the stream; an engine that reads it would bury its message.
+
+    Raises
+    ------
+    DatamallError
+        When there is no file, or one is empty, lacks a header or has a header twice.
+    """
+
+    def __init__(
+        self, root: Path, authority: Authority, mapping: StoreMapping, contract: Contract
+    ) -> None:
+        self._folder = raw_folder(root, authority.authority)
+        self._place = f"data/raw/{authority.authority}"
+        self._mapping, self._contract = mapping, contract
+        names: dict[str, str] = {}
+        for filling in mapping.columns.values():
+            for header in filling.headers:
+                names.setdefault(header.casefold(), header)
+        self.headers = tuple(names.values())
+        self.paths = self._find(authority)
+        self.parts: list[RawPart] = []
+        self.malformed: dict[int, tuple[int, int]] = {}
+        self.parsed = 0
+        self.error: Exception | None = None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Schema of the batches: `RECORD`, then each header as text."""
+        return pa.schema(
+            [(RECORD, pa.int64()), *((header, pa.string()) for header in self.headers)]
+        )
+
+    def name(self, record: int) -> tuple[str, int]:
+        """Return the file of a record and its number in it.
+
+        In a CSV file the header has number 1 and blank lines are not counted; in a Parquet file
+        the first row has number 1.
+        """
+        path = self.paths[record >> FILE_SHIFT]
+        return path.relative_to(self._folder).as_posix(), record & ((1 << FILE_SHIFT) - 1)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield all well-formed records in order, and count and hash on the way."""
+        self.parts, self.malformed, self.parsed = [], {}, 0
+        try:
+            for number, path in enumerate(self.paths):
+                place = f"{self._place}/{path.relative_to(self._folder).as_posix()}"
+                read = self._csv if self._mapping.file.format == "csv" else self._parquet
+                before = self.parsed
+                try:
+                    yield from read(path, number << FILE_SHIFT, place)
+                except FileNotFoundError:
+                    raise self.changed(place) from None
+                if self.parsed == before:
+                    raise DatamallError(
+                        f"{place} holds a header and no records: ask for a full file, or take it "
+                        "away."
+                    )
+        except Exception as error:
+            self.error = error
+            raise
+
+    def verify(self) -> None:
+        """Hash the files again; refuse when one is not what was read."""
+        for path, part in zip(self.paths, self.parts, strict=True):
+            if not path.is_file() or digest(path) != part.sha256:
+                raise self.changed(f"{self._place}/{part.name}")
+
+    def changed(self, place: str) -> DatamallError:
+        """Return the error for a file that changed while it was read."""
+        return DatamallError(
+            f"{place} was changed while it was being read: wait until it has been written in "
+            "full, and take it in again."
+        )
+
+    def _find(self, authority: Authority) -> list[Path]:
+        spec = self._mapping.file
+        paths = sorted(path for path in self._folder.glob(spec.path) if path.is_file())
+        if not paths:
+            remedy = "put it there"
+            if spec.sha256:
+                remedy = f"get it with `datamall fetch {authority.authority}`"
+            elif authority.synthetic:
+                remedy = "make it with `datamall demo`"
+            source = f" (source: {spec.source})" if spec.source else ""
+            raise DatamallError(f"There is no {self._place}/{spec.path}: {remedy}{source}.")
+        return paths
+
+    def _positions(self, headers: list[str], place: str) -> list[int]:
+        """Return where the wanted headers are; refuse a missing or doubtful one."""
+        found: dict[str, int] = {}
+        for position, header in enumerate(headers):
+            if header.casefold() in found:
+                raise DatamallError(
+                    f"{place} has two columns called {header!r}: have one of them renamed."
+                )
+            found[header.casefold()] = position
+        missing = [header for header in self.headers if header.casefold() not in found]
+        if missing:
+            raise DatamallError(
+                f"{place} has no column {' and no column '.join(map(repr, missing))}: its header "
+                f"is {', '.join(map(repr, headers))}; correct the mapping or ask for the column."
+            )
+        return [found[header.casefold()] for header in self.headers]
+
+    def _csv(self, path: Path, base: int, place: str) -> Iterator[pa.RecordBatch]:
+        spec, size = self._mapping.file, path.stat().st_size
+        headers = csv_headers(path, spec.encoding, spec.separator, spec.quote, place)
+        positions = [str(position) for position in self._positions(headers, place)]
+        last = "\n" + spec.separator.join([END] * len(headers)) + "\n"
+        bad: list[int] = []
+
+        def set_apart(row: pa.csv.InvalidRow) -> str:
+            bad.append(row.number)
+            self.malformed[base + row.number] = (row.actual_columns, row.expected_columns)
+            return "skip"
+
+        names = [str(position) for position in range(len(headers))]
+        row, ended = 2, False
+        with Utf8Stream(path, spec.encoding, last, place) as stream:
+            try:
+                reader = pa.csv.open_csv(
+                    pa.PythonFile(stream, mode="r"),
+                    # Rows have numbers only without threads.
+                    read_options=pa.csv.ReadOptions(
+                        use_threads=False,
+                        block_size=BLOCK,
+                        column_names=names,
+                        skip_rows_after_names=1,
+                    ),
+                    parse_options=pa.csv.ParseOptions(
+                        delimiter=spec.separator,
+                        quote_char=spec.quote or False,
+                        newlines_in_values=bool(spec.quote),
+                        invalid_row_handler=set_apart,
+                    ),
+                    convert_options=pa.csv.ConvertOptions(
+                        include_columns=positions,
+                        column_types=dict.fromkeys(names, pa.string()),
+                        check_utf8=False,
+                    ),
+                )
+                for batch in reader:
+                    if batch.num_rows and batch.column(0)[-1].as_py() == END:
+                        batch, ended = batch.slice(0, batch.num_rows - 1), True
+                    numbers = np.arange(row, row + batch.num_rows + len(bad))
+                    numbers = numbers[~np.isin(numbers, bad)][: batch.num_rows]
+                    if batch.num_rows:
+                        row = int(numbers[-1]) + 1
+                        bad = [number for number in bad if number >= row]
+                        self.parsed += batch.num_rows
+                        trimmed = [pc.ascii_trim_whitespace(column) for column in batch.columns]
+                        yield self._batch(base + numbers, trimmed)
+            except pa.ArrowInvalid as error:
+                if "straddl" not in str(error) and "out of sync" not in str(error):
+                    raise DatamallError(
+                        f"{place} cannot be read as CSV after record {row - 1:,}: {error}."
+                    ) from None
+        if not ended:
+            raise DatamallError(
+                f"{place} opens a quote after record {row - 1:,} that is never closed: ask for a "
+                "sound file, or set `quote` in the mapping."
+            )
+        self.parsed += sum(1 for record in self.malformed if record >= base)
+        self.parts.append(
+            RawPart(path.relative_to(self._folder).as_posix(), size, stream.hash.hexdigest())
+        )
+
+    def _parquet(self, path: Path, base: int, place: str) -> Iterator[pa.RecordBatch]:
+        size, before = path.stat().st_size, digest(path)
+        try:
+            with pq.ParquetFile(path) as file:
+                positions = self._positions(file.schema_arrow.names, place)
+                fields = [file.schema_arrow.field(position) for position in positions]
+                self._check_types(fields, place)
+                row, names = 1, [field.name for field in fields]
+                for batch in file.iter_batches(PARQUET_ROWS, columns=names):
+                    texts = []
+                    for field in fields:
+                        column = pc.cast(batch.column(field.name), pa.string())
+                        texts.append(pc.ascii_trim_whitespace(pc.fill_null(column, "")))
+                    yield self._batch(base + np.arange(row, row + batch.num_rows), texts)
+                    row += batch.num_rows
+                    self.parsed += batch.num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise DatamallError(
+                f"{place} is no sound Parquet file ({str(error).splitlines()[0]}): ask for it "
+                "again."
+            ) from None
+        self.parts.append(RawPart(path.relative_to(self._folder).as_posix(), size, before))
+
+    def _check_types(self, fields: list[pa.Field], place: str) -> None:
+        """Refuse Parquet columns that cannot fill the contract's column without loss."""
+        types = {field.name.casefold(): field.type for field in fields}
+        for kind in types.values():
+            if pa.types.is_nested(kind) or pa.types.is_binary(kind):
+                raise DatamallError(
+                    f"{place} has a column of type {kind}, which has no text: leave it out of the "
+                    "mapping."
+                )
+        for name, filling in self._mapping.columns.items():
+            if filling.header is None or filling.map is not None:
+                continue
+            wanted, found = self._contract.column(name).type, types[filling.header.casefold()]
+            if not fits(found, wanted):
+                raise DatamallError(
+                    f"{place}: column {filling.header!r} is {found}, and {self._contract.name}."
+                    f"{name} needs {wanted}: have it delivered as such, or convert it by an "
+                    "`expression` in the mapping."
+                )
+
+    def _batch(self, records: Any, texts: list[Any]) -> pa.RecordBatch:
+        columns = [pa.array(records, pa.int64()), *texts]
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+
+def fits(found: pa.DataType, wanted: str) -> bool:
+    """Whether a Parquet type holds values of a contract's type and nothing else."""
+    if pa.types.is_dictionary(found):
+        found = found.value_type
+    integer = pa.types.is_integer(found)
+    return {
+        "integer": integer,
+        "number": integer or pa.types.is_floating(found) or pa.types.is_decimal(found),
+        "date": pa.types.is_date(found),
+        "string": integer or pa.types.is_string(found) or pa.types.is_large_string(found),
+    }[wanted]
+
+
+def csv_headers(path: Path, encoding: str, separator: str, quote: str, place: str) -> list[str]:
+    """Return the headers of a CSV file; one without a name is called column00, by its position."""
+    size = path.stat().st_size
+    if size == 0:
+        raise DatamallError(f"{place} is empty (0 bytes): ask for it again.")
+    with path.open("rb") as file:
+        marked = file.read(3) == codecs.BOM_UTF8
+    if marked and codecs.lookup(encoding).name not in ("utf-8", "utf-8-sig"):
+        raise DatamallError(
+            f"{place} is marked as UTF-8 at its start: correct its encoding in the mapping, "
+            f"which says {encoding}."
+        )
+    quoting: Any = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+    with Utf8Stream(path, encoding, "", place) as stream:
+        text = io.TextIOWrapper(io.BufferedReader(stream), "utf-8", newline="")
+        lines = csv.reader(text, delimiter=separator, quotechar=quote or None, quoting=quoting)
+        try:
+            headers = next(lines, None)
+        except csv.Error as error:
+            raise DatamallError(f"{place} has no readable header: {error}.") from None
+    if headers is None:
+        raise DatamallError(f"{place} holds blank lines only: ask for it again.")
+    return [header.strip() or f"column{position:02d}" for position, header in enumerate(headers)]
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, as hexadecimal text."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,207 @@
+"""Start a notebook's kernel behind the door: a clean environment, a sandbox, its extract.
+
+The provisioner is registered under the name ``datamall``, so the name of the kernel stays
+``python3`` and notebooks need no metadata of their own. `behind_the_door` makes it the one that
+starts every kernel of a program.
+"""
+
+import json
+import os
+import shutil
+import sys
+import sysconfig
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
+from traitlets import Bool, Int, List, Unicode
+from traitlets.config import Config
+
+from datamall.errors import DatamallError
+from datamall.mall import sandbox
+from datamall.mall.door import ENVIRONMENT, Door
+
+# All that a kernel gets of the environment: a variable may hold a secret.
+PASSED = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "NPY_DISABLE_CPU_FEATURES",
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2_SIZE",
+)
+POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
+LOADERS = ("/lib64/ld-linux-*", "/lib/ld-linux-*", "/lib/ld-musl-*")
+SYSTEM = (
+    "/etc/localtime",
+    "/usr/share/zoneinfo",
+    "/dev/zero",
+    "/dev/urandom",
+    "/dev/random",
+    # Jupyter looks for the processes that the kernel has started, DuckDB for its share of memory;
+    # what belongs to another process there, like its environment, is refused all the same.
+    "/proc",
+    "/sys/devices/system",
+    "/sys/fs/cgroup",
+)
+
+
+def isolated() -> bool:
+    """Return whether kernels run in a sandbox here; pages of personal stores must say so."""
+    return sandbox.available() > 0
+
+
+def behind_the_door(
+    root: Path,
+    authority: str,
+    *,
+    purposes: list[str] | None = None,
+    threads: int = 1,
+    autoreload: bool = False,
+) -> Config:
+    """Have every kernel that this program starts from now on start behind the door.
+
+    Parameters
+    ----------
+    root, authority, purposes
+        See `datamall.mall.door.Door`.
+    threads
+        Threads of the linear algebra in the kernel; results are rounded, so the same.
+    autoreload
+        Whether edited modules are loaded again before each cell (JupyterLab).
+
+    Returns
+    -------
+    Config
+        To be given to whatever starts the kernels: papermill, nbclient, a kernel manager.
+    """
+    # Jupyter reads this name from one object per program, which no notebook runner configures.
+    KernelProvisionerFactory.instance().default_provisioner_name = "datamall"
+    settings = {
+        "root": str(root),
+        "authority": authority,
+        "purposes": purposes,
+        "threads": threads,
+        "autoreload": autoreload,
+    }
+    # What a kernel and its client say to each other is encrypted: other users of the machine
+    # could listen in on the loopback interface.
+    return Config({"DoorProvisioner": settings, "KernelManager": {"transport_encryption": "auto"}})
+
+
+class DoorProvisioner(LocalProvisioner):
+    """Start a kernel on this machine, in a sandbox, with a door of its own.
+
+    The kernel can read Python, the code of this package and its own extract; it can write in a
+    work folder that is deleted with the extract. Restarting the kernel gives both anew.
+    """
+
+    root = Unicode(help="Project folder.").tag(config=True)
+    authority = Unicode(help="Whose data.").tag(config=True)
+    purposes = List(
+        Unicode(), default_value=None, allow_none=True, help="What may be asked for; None: all."
+    ).tag(config=True)
+    threads = Int(1, help="Threads of the linear algebra.").tag(config=True)
+    autoreload = Bool(False, help="Load edited modules again before each cell.").tag(config=True)
+    door: Door | None = None
+
+    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
+        """Open a door; wrap the kernel's command and replace its environment."""
+        kwargs = await super().pre_launch(**kwargs)
+        self._close()
+        root = Path(self.root)
+        self.door = door = Door(root, self.authority, self.purposes)
+        # A kernel writes to its connection file, and the folder of that file holds those of other
+        # kernels: it gets a copy.
+        manager: Any = self.parent
+        connection = shutil.copy(manager.connection_file, door.work / "connection.json")
+        command = [
+            str(connection) if part == manager.connection_file else part for part in kwargs["cmd"]
+        ]
+        if self.autoreload:
+            command += [
+                f"--IPKernelApp.exec_lines=%{line}"
+                for line in ("load_ext autoreload", "autoreload 2")
+            ]
+        if isolated():
+            policy = _policy(door, dict(self.connection_info))
+            closed = (root / "data").resolve()
+            for path in map(Path, policy["read"]):
+                if closed.is_relative_to(path.resolve()):
+                    self._close()
+                    raise DatamallError(
+                        f"A kernel must read {path}, where Python is, but the project's data lie "
+                        "in it: move the project elsewhere."
+                    )
+            (door.folder / "policy.json").write_text(json.dumps(policy), encoding="utf-8")
+            fence = [sys.executable, "-I", sandbox.__file__, str(door.folder / "policy.json"), "--"]
+            command = [*fence, *command]
+        else:
+            _warn()
+        return kwargs | {"cmd": command, "env": self._environment(door), "cwd": str(door.work)}
+
+    async def cleanup(self, restart: bool = False) -> None:
+        """Close the door: the extract and the work folder are deleted."""
+        self._close()
+        await super().cleanup(restart=restart)
+
+    def _close(self) -> None:
+        if self.door is not None:
+            self.door.close()
+            self.door = None
+
+    def _environment(self, door: Door) -> dict[str, str]:
+        passed = {name: os.environ[name] for name in PASSED if name in os.environ}
+        folders = ("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR")
+        return (
+            passed
+            | dict.fromkeys(folders, str(door.work))
+            | dict.fromkeys(POOLS, str(self.threads))
+            | {
+                ENVIRONMENT: str(door.socket),
+                "PYTHONPATH": str(_source()),
+                "PYTHONHASHSEED": "0",
+                "PYTHONNOUSERSITE": "1",
+                # The sandbox lets the kernel listen at its own ports only; this one is for the
+                # output of forked processes.
+                "PYTHONWARNINGS": "ignore:Couldn't bind IOPub Pipe",
+                "SOURCE_DATE_EPOCH": "0",
+                "JOBLIB_MULTIPROCESSING": "0",
+            }
+        )
+
+
+def _source() -> Path:
+    """Return the folder to import this package from: the kernel runs the code that we run."""
+    return Path(__file__).parents[2]
+
+
+def _policy(door: Door, connection: dict[str, Any]) -> dict[str, list[Any]]:
+    """Return what the kernel of a door needs (see `datamall.mall.sandbox`), and no more."""
+    python = {Path(prefix) for prefix in (sys.prefix, sys.base_prefix, sys.base_exec_prefix)}
+    read = {prefix / folder for prefix in python for folder in ("lib", "lib64", "share", "etc")}
+    read |= {prefix / "pyvenv.cfg" for prefix in python}
+    read |= {Path(path) for key, path in sysconfig.get_paths().items() if key.endswith("lib")}
+    read |= {Path(path) for path in (*LIBRARIES, *SYSTEM)}
+    read |= {_source(), door.extracts}
+    loaders = {path for pattern in LOADERS for path in Path("/").glob(pattern[1:])}
+    return {
+        "read": sorted(map(str, read)),
+        "write": [str(door.work), "/dev/null"],
+        "run": sorted(map(str, loaders | {Path(sys.executable)})),
+        "bind": sorted(port for name, port in connection.items() if name.endswith("_port")),
+        # The kernel's debugger channel connects to the kernel itself.
+        "connect": [connection["shell_port"]],
+    }
+
+
+@cache
+def _warn() -> None:
+    print(
+        "datamall: this system has no Landlock (Linux 5.13 or newer), so kernels can read every "
+        "file that you can; pages of personal stores say so.",
+        file=sys.stderr,
+    )

@@ -1,0 +1,155 @@
+"""The surface that figures are drawn on: one style, one format, and the parts they share."""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+import textwrap
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from datamall.reporting.tables import kinds
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+WIDTH = 4.2  # inches; with DPI 831 pixels, whose text is readable at 320 and at 1280 CSS pixels
+DPI = 198
+INK, GREY, LIGHT = "#1b2733", "#5c6b7a", "#dfe5ea"
+# Okabe and Ito's palette (2008), told apart by people with any common colour blindness.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "oo")
+MARKERS = ("o", "D", "^", "s", "v", "P")
+CLASSES = 5
+DRAWN_ROWS = 40
+STYLE: dict[Any, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 10,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GREY,
+    "axes.labelsize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": LIGHT,
+    "grid.linewidth": 0.8,
+    "hatch.linewidth": 0.8,
+    "text.color": INK,
+    "xtick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.color": GREY,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+    "axes.unicode_minus": True,
+}
+
+
+def png(draw: Callable[[Axes, pd.DataFrame], None], numbers: pd.DataFrame, height: float) -> bytes:
+    """Return a figure as PNG with nothing in it that depends on time, machine or settings."""
+    # A fresh font list takes a while on some machines; saying so has no place in a report.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+    import matplotlib
+    import numpy
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # whatever the user's own settings are; keeps the backend
+        matplotlib.rcParams.update(STYLE)
+        figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        if len(numbers):
+            draw(axes, numbers)
+        else:
+            axes.set_axis_off()
+            axes.text(0.5, 0.5, "No data to draw", ha="center", transform=axes.transAxes)
+        canvas.draw()
+        picture = Image.fromarray(numpy.asarray(canvas.buffer_rgba())[:, :, :3])
+    # 64 colours do for a figure and make a map of thousands of dots three times smaller.
+    buffer = io.BytesIO()
+    picture.quantize(64, dither=Image.Dither.NONE).save(buffer, format="png", optimize=True)
+    return buffer.getvalue()
+
+
+def row_labels(axes: Axes, labels: Sequence[Any] | pd.Series) -> None:
+    """Write the names of the rows at the left, the first row at the top."""
+    axes.set_yticks(range(len(labels)), [textwrap.fill(str(text), 20) for text in labels])
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    axes.spines["left"].set_visible(False)
+
+
+def rows_height(rows: int, bars: int = 1) -> float:
+    """Return the height in inches for so many labelled rows of so many bars each."""
+    return 1.0 + 0.3 * min(max(rows, 2), DRAWN_ROWS) * (0.5 + bars / 2)
+
+
+def map_height(x: pd.Series, y: pd.Series) -> float:
+    """Return the height in inches of a map of these coordinates and its legend."""
+    wide, high = (float(c.max() - c.min()) if len(c) else 0.0 for c in (x, y))
+    return min(max(WIDTH * high / max(wide, 100.0), 2.0), 5.4) + 1.1
+
+
+def as_map(axes: Axes, x: pd.Series, y: pd.Series) -> None:
+    """Give axes one scale, a bar of kilometres and an arrow to the north; no ticks."""
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    wide, high = (max(float(c.max() - c.min()), 100.0) for c in (x, y))
+    left, bottom = float(x.min()), float(y.min()) - 0.09 * high
+    power = 10 ** math.floor(math.log10(wide / 3))
+    bar = next(power * step for step in (5, 2, 1) if power * step <= wide / 3)
+    axes.plot([left, left + bar], [bottom, bottom], color=INK, linewidth=2.5, solid_capstyle="butt")
+    axes.annotate(f"{bar / 1000:g} km", (left + bar, bottom), xytext=(5, 0),
+                  textcoords="offset points", va="center", fontsize=9)  # fmt: skip
+    axes.annotate(
+        "N", (1, bottom + 0.08 * high), (1, bottom), xycoords=("axes fraction", "data"),
+        ha="center", va="center", fontsize=9,
+        arrowprops={"arrowstyle": "-|>", "color": INK, "shrinkA": 5, "shrinkB": 0},
+    )  # fmt: skip
+    axes.set_ylim(bottom - 0.05 * high, float(y.max()) + 0.03 * high)
+
+
+def legend_below(axes: Axes, title: str) -> None:
+    """Put the legend of a map below it."""
+    axes.figure.legend(
+        title=title, loc="outside lower left", ncols=2, alignment="left", title_fontsize=9,
+        columnspacing=1.2, handletextpad=0.3,
+    )  # fmt: skip
+
+
+def ramp(classes: int) -> list[str]:
+    """Return colours from light to dark; cividis is read alike by people who see fewer colours."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    places = [0.88 - 0.88 * step / max(classes - 1, 1) for step in range(classes)]
+    return [to_hex(colormaps["cividis"](place)) for place in places]
+
+
+def classes(numbers: pd.DataFrame, value: str) -> tuple[pd.DataFrame, list[str]]:
+    """Add a column ``class``: up to five classes of about as many places, or the categories."""
+    import numpy as np
+
+    if kinds(numbers)[value] in ("text", "boolean"):
+        texts = [{True: "yes", False: "no"}.get(v, str(v)) for v in numbers[value]]
+        return numbers.assign(**{"class": texts}), sorted(set(texts))
+    values = numbers[value].to_numpy(dtype="float64")
+    cuts = np.quantile(values, np.arange(1, CLASSES) / CLASSES)
+    cuts = sorted({float(f"{cut:.2g}") for cut in cuts})
+    cuts = [cut for cut in cuts if values.min() < cut <= values.max()]
+    ends = [f"{cut:,.10g}" for cut in cuts]
+    names = [f"below {ends[0]}", *(f"{a} to {b}" for a, b in pairwise(ends)),
+             f"{ends[-1]} and more"] if cuts else ["one value"]  # fmt: skip
+    places = np.searchsorted(cuts, values, side="right")
+    return numbers.assign(**{"class": [names[p] for p in places]}), names

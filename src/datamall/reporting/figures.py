@@ -1,0 +1,306 @@
+"""Figures in one house style, each with an alternative text and a table of its numbers.
+
+Every function draws from the table rounded to 6 significant digits, on a canvas of its own (no
+pyplot state), with the fonts that come with matplotlib: the same table gives the same bytes. What
+colour says, shape, size or hatching says too; uncertainty is drawn as a bar. Where a chapter
+could not run, its `Gap` takes the place of the figure.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import textwrap
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from datamall.chapters import Gap
+from datamall.errors import DatamallError
+from datamall.reporting import canvas, tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+TABLE_ROWS = 40  # rows on the page below a figure; the result files hold all
+
+
+def dot_map(
+    table: pd.DataFrame | Gap,
+    *,
+    name: str,
+    title: str,
+    alt: str,
+    x: str = "x",
+    y: str = "y",
+    value: str,
+    value_label: str,
+    mark: str | None = None,
+    mark_label: str | None = None,
+) -> None:
+    """Draw places as dots: the larger and darker, the higher the value.
+
+    North is up, both axes have the same scale, and a bar shows kilometres. There are no tiles.
+
+    Parameters
+    ----------
+    table
+        One row per place, or a `Gap`. Of more places on one spot the highest value is on top.
+    name, title, alt
+        Name of the result files, title on the page, and what is to be seen, for people who do
+        not see it.
+    x, y
+        Columns with coordinates in metres.
+    value, value_label
+        Column that is shown, a number (in at most five classes) or a category; and its meaning.
+    mark, mark_label
+        Boolean column: these places get a ring; and what that means.
+    """
+
+    def draw(axes: Axes, numbers: pd.DataFrame) -> None:
+        import seaborn
+
+        places, steps = canvas.classes(numbers, value)
+        places = places.sort_values([value, x, y], kind="stable")
+        share = math.sqrt(min(1.0, 400 / len(places)))
+        colours = canvas.ramp(len(steps))
+        sizes = [(5 + 40 * ((k + 1) / len(steps)) ** 1.5) * share for k in range(len(steps))]
+        seaborn.scatterplot(
+            data=places, x=x, y=y, hue="class", hue_order=steps, palette=colours,
+            size="class", size_order=steps, sizes=dict(zip(steps, sizes, strict=True)),
+            edgecolor="white", linewidth=0.2, legend=False, ax=axes,
+        )  # fmt: skip
+        for label, colour, size in zip(steps, colours, sizes, strict=True):
+            axes.scatter([], [], s=max(1.5 * size, 12), color=colour, label=label)
+        if mark is not None:
+            marked = places[places[mark].fillna(False).astype(bool)]
+            axes.scatter(
+                marked[x], marked[y], s=50 * share + 14, marker="o", facecolor="none",
+                edgecolor=canvas.PALETTE[1], linewidth=1.3,
+                label=textwrap.fill(mark_label or tables.heading(mark), 28),
+            )  # fmt: skip
+        canvas.as_map(axes, places[x], places[y])
+        canvas.legend_below(axes, value_label)
+
+    def height(numbers: pd.DataFrame) -> float:
+        return canvas.map_height(numbers[x], numbers[y])
+
+    drawn = [x, y, value]
+    _figure(table, drawn, [mark], draw, height, name, title, alt, {value: value_label})
+
+
+def intervals(
+    table: pd.DataFrame | Gap,
+    *,
+    name: str,
+    title: str,
+    alt: str,
+    label: str,
+    value: str,
+    low: str,
+    high: str,
+    count: str,
+    value_label: str,
+) -> None:
+    """Draw one line per row: the value as a dot, its interval as a bar, its count beside it.
+
+    Parameters
+    ----------
+    table
+        Rows in the order in which they are drawn, from the top, or a `Gap`; of more than 40 the
+        first 40 are drawn.
+    name, title, alt
+        See `dot_map`.
+    label, value, low, high, count
+        Columns: name of the row, value, ends of its interval, and the number it rests on.
+    value_label
+        What the value is, with its unit.
+    """
+
+    def draw(axes: Axes, numbers: pd.DataFrame) -> None:
+        rows = numbers.head(canvas.DRAWN_ROWS)
+        places = range(len(rows))
+        axes.hlines(
+            places, rows[low], rows[high], color=canvas.PALETTE[0], linewidth=3.2, alpha=0.45
+        )
+        axes.scatter(rows[value], places, s=26, color=canvas.PALETTE[0], zorder=3)
+        canvas.row_labels(axes, rows[label])
+        axes.set_xlabel(textwrap.fill(value_label, 44))
+        for place, number in zip(places, rows[count], strict=True):
+            axes.annotate(
+                f"n = {number:,.0f}", (1.0, place), xycoords=("axes fraction", "data"),
+                xytext=(4, 0), textcoords="offset points", va="center", fontsize=9,
+            )  # fmt: skip
+
+    def height(numbers: pd.DataFrame) -> float:
+        return canvas.rows_height(len(numbers))
+
+    drawn = [label, value, count]
+    _figure(table, drawn, [low, high], draw, height, name, title, alt, {value: value_label})
+
+
+def bars(
+    table: pd.DataFrame | Gap,
+    *,
+    name: str,
+    title: str,
+    alt: str,
+    label: str,
+    value: str,
+    low: str | None = None,
+    high: str | None = None,
+    hue: str | None = None,
+    value_label: str,
+) -> None:
+    """Draw horizontal bars, from the top in the order of the table.
+
+    Parameters
+    ----------
+    table
+        One row per bar, or a `Gap`; the bars of the first 40 labels are drawn.
+    name, title, alt
+        See `dot_map`.
+    label, value
+        Columns: name and length of the bar.
+    low, high
+        Columns with the ends of an interval, drawn as a line over the bar.
+    hue
+        Column that splits each label into at most six bars, by colour and hatching.
+    value_label
+        What the value is, with its unit.
+    """
+
+    def draw(axes: Axes, numbers: pd.DataFrame) -> None:
+        labels = list(dict.fromkeys(numbers[label]))[: canvas.DRAWN_ROWS]
+        groups = list(dict.fromkeys(numbers[hue])) if hue else [None]
+        if len(groups) > len(canvas.PALETTE):
+            raise DatamallError(
+                f"Figure {name!r} has {len(groups)} groups in {hue!r}: at most "
+                f"{len(canvas.PALETTE)} can be told apart; join some or draw more figures."
+            )
+        thickness = 0.76 / len(groups)
+        for step, group in enumerate(groups):
+            rows = numbers[numbers[hue] == group] if hue else numbers
+            rows = rows[rows[label].isin(labels)]
+            offset = (step - (len(groups) - 1) / 2) * thickness
+            places = [labels.index(text) + offset for text in rows[label]]
+            axes.barh(
+                places, rows[value], thickness * 0.92, color=canvas.PALETTE[step],
+                hatch=canvas.HATCHES[step], edgecolor="white", linewidth=0,
+                label=None if group is None else str(group),
+            )  # fmt: skip
+            if low and high:
+                for colour, wide in (("white", 3.6), (canvas.INK, 1.6)):
+                    axes.hlines(places, rows[low], rows[high], color=colour, linewidth=wide)
+        canvas.row_labels(axes, labels)
+        axes.set_xlabel(textwrap.fill(value_label, 44))
+        if hue:
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, columnspacing=1.2)
+
+    def height(numbers: pd.DataFrame) -> float:
+        return canvas.rows_height(numbers[label].nunique(), numbers[hue].nunique() if hue else 1)
+
+    drawn = [label, value]
+    _figure(table, drawn, [hue, low, high], draw, height, name, title, alt, {value: value_label})
+
+
+def scatter(
+    table: pd.DataFrame | Gap,
+    *,
+    name: str,
+    title: str,
+    alt: str,
+    x: str,
+    y: str,
+    x_label: str,
+    y_label: str,
+    mark: str | None = None,
+    mark_label: str | None = None,
+    low: str | None = None,
+    high: str | None = None,
+) -> None:
+    """Draw one dot per row, with its interval if there is one.
+
+    Parameters
+    ----------
+    table
+        Rows, or a `Gap`.
+    name, title, alt
+        See `dot_map`.
+    x, y, x_label, y_label
+        Columns of the two axes, and what they are, with their units.
+    mark, mark_label
+        Boolean column: these rows get another shape and colour; and what that means.
+    low, high
+        Columns with the ends of an interval of `y`.
+    """
+
+    def draw(axes: Axes, numbers: pd.DataFrame) -> None:
+        import seaborn
+
+        if mark is None:
+            group = ["all"] * len(numbers)
+        else:
+            meaning = mark_label or tables.heading(mark)
+            group = [meaning if m else "other" for m in numbers[mark].fillna(False).astype(bool)]
+        order = list(dict.fromkeys(["other", *group])) if mark else ["all"]
+        if low and high:
+            axes.vlines(numbers[x], numbers[low], numbers[high], color=canvas.GREY, linewidth=0.8)
+        share = math.sqrt(min(1.0, 300 / len(numbers)))
+        seaborn.scatterplot(
+            data=numbers.assign(group=group), x=x, y=y, hue="group", hue_order=order,
+            style="group", style_order=order, palette=list(canvas.PALETTE[: len(order)]),
+            markers=list(canvas.MARKERS[: len(order)]), s=10 + 26 * share,
+            alpha=0.55 + 0.35 * share, edgecolor="white", linewidth=0.3,
+            legend="auto" if mark else False, ax=axes,
+        )  # fmt: skip
+        axes.set(xlabel=textwrap.fill(x_label, 44), ylabel=textwrap.fill(y_label, 32))
+        if mark:
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, handletextpad=0.2)
+
+    headings = {x: x_label, y: y_label}
+    _figure(table, [x, y], [low, high, mark], draw, lambda _: 3.4, name, title, alt, headings)
+
+
+def _figure(
+    table: pd.DataFrame | Gap,
+    drawn: Sequence[str],
+    further: Sequence[str | None],
+    draw: Callable[[Axes, pd.DataFrame], None],
+    height: Callable[[pd.DataFrame], float],
+    name: str,
+    title: str,
+    alt: str,
+    headings: dict[str, str],
+) -> None:
+    """Check, draw and publish a figure and the table of its numbers.
+
+    Rows that lack one of the columns `drawn` are left out of the drawing, not of the table.
+    """
+    alt = tables.check_text(alt, "alternative text (alt)", tables.check_name(name))
+    title = tables.check_text(title, "title", name)
+    if isinstance(table, Gap):
+        tables.publish(*tables.gap_bundle(table, name))
+        return
+    wanted = list(dict.fromkeys(column for column in (*drawn, *further) if column))
+    absent = [column for column in wanted if column not in table.columns]
+    if absent:
+        raise DatamallError(
+            f"Figure {name!r} needs the column {absent[0]!r}, which its table has not: "
+            f"there are {', '.join(map(str, table.columns))}."
+        )
+    kept = list(dict.fromkeys([str(table.columns[0]), *wanted]))  # the first column names the row
+    numbers = tables.rounded(table[kept].reset_index(drop=True))
+    known = numbers.dropna(subset=list(drawn))
+    picture = canvas.png(draw, known, height(known))
+    about: dict[str, Any] = {"kind": "figure", "name": name, "caption": title}
+    tables.publish(
+        {"image/png": base64.b64encode(picture).decode("ascii"), "text/plain": title},
+        {"image/png": {"alt": alt}, "datamall": about},
+    )
+    data, metadata = tables.table_bundle(numbers, name, title, TABLE_ROWS, headings)
+    summary = f"<summary>Numbers of the figure: {escape(title)}</summary>"
+    data["text/html"] = f'<details class="numbers">{summary}\n{data["text/html"]}</details>\n'
+    metadata["datamall"]["kind"] = "numbers"
+    tables.publish(data, metadata)

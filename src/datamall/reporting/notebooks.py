@@ -1,0 +1,397 @@
+"""Run a notebook into a page and its results; keep notebooks clean. Alone knows papermill.
+
+Parameters are checked against the notebook before any kernel starts, because papermill executes
+parameter *names* as code. What comes back from the kernel is data, not trusted: names of result
+files are checked, and an output that could differ from run to run is an error.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import csv
+import io
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from datamall.errors import DatamallError
+from datamall.reporting import pages
+from datamall.reporting.tables import ANSWER, CSV, check_name
+
+KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+SCALARS: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
+KINDS = ("table", "numbers", "figure", "gap", "answer")
+LEFT_ALONE = ("scratch", "reports")  # folders whose notebooks keep their outputs when saved
+
+
+def run(
+    root: Path,
+    authority: str,
+    notebook: Path,
+    *,
+    parameters: Mapping[str, Any],
+    config: Any = None,
+    provenance: Mapping[str, str],
+    out_folder: Path,
+    isolated: bool = True,
+    timeout: int = 900,
+) -> None:
+    """Run a notebook and write ``<name>.ipynb``, ``<name>.html`` and ``results/<name>/``.
+
+    While it runs, and if it fails, the notebook is ``<name>.failed.ipynb``. What was there before
+    stays until everything new is complete.
+
+    Parameters
+    ----------
+    root
+        Project folder.
+    authority
+        Name of the authority, for the head of the page.
+    notebook
+        Notebook to run.
+    parameters
+        Name → value for the cell tagged ``parameters``; others keep the notebook's default.
+    config
+        traitlets ``Config`` of the kernel manager and its provisioner.
+    provenance
+        Name → SHA-256 of what the page rests on.
+    out_folder
+        Folder of the pages.
+    isolated
+        Whether the kernel runs where it can read nothing but its extract.
+    timeout
+        Seconds that one cell may take.
+
+    Raises
+    ------
+    DatamallError
+        For parameters that do not fit (before any kernel starts), a cell that fails, or an
+        output that a report must not hold.
+    """
+    name = notebook.stem
+    source = read(notebook)
+    strip(source)  # whatever an editor left in it: outputs, another kernel
+    given = check_parameters(source, parameters, name)
+    out_folder.mkdir(parents=True, exist_ok=True)
+    failed = out_folder / f"{name}.failed.ipynb"
+    executed = _execute(source, failed, given, config, timeout, name)
+    normalise(executed)
+    check_outputs(executed, root, f"Notebook {name}", f"see {failed}")
+    choices = {
+        key: (given.get(key, default), note)
+        for key, (_, default, note) in declared(source, name).items()
+    }
+    page, answer = pages.render(root, authority, name, executed, choices, provenance, isolated)
+    aside = out_folder / f"{name}.partial"
+    shutil.rmtree(aside, ignore_errors=True)
+    (aside / "results").mkdir(parents=True)
+    _write(aside / f"{name}.ipynb", nbformat.writes(executed) + "\n")
+    _write(aside / f"{name}.html", page)
+    for file, text in results(executed, answer).items():
+        _write(aside / "results" / file, text)
+    final = out_folder / "results" / name
+    final.parent.mkdir(exist_ok=True)
+    if final.exists():
+        final.rename(aside / "old")
+    (aside / "results").rename(final)
+    for file in (f"{name}.html", f"{name}.ipynb"):
+        (aside / file).replace(out_folder / file)
+    shutil.rmtree(aside)
+    failed.unlink()
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def read(path: Path) -> NotebookNode:
+    """Read a notebook; a missing or broken one is an error."""
+    try:
+        return nbformat.reads(path.read_text("utf-8"), as_version=4)
+    except FileNotFoundError:
+        raise DatamallError(f"There is no notebook {path}: check its name.") from None
+    except (ValueError, TypeError, AttributeError, LookupError, nbformat.ValidationError):
+        raise DatamallError(f"{path} is not a notebook: restore it from git.") from None
+
+
+def declared(notebook: NotebookNode, name: str) -> dict[str, tuple[str, Any, str]]:
+    """Return parameter → (type, default, help) from the cell tagged ``parameters``.
+
+    Raises
+    ------
+    DatamallError
+        When there is more than one such cell, or a line is not ``name: type = literal``.
+    """
+    cells = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    if len(cells) > 1:
+        raise DatamallError(f"Notebook {name} has two cells tagged parameters: keep one.")
+    found: dict[str, tuple[str, Any, str]] = {}
+    for cell in cells:
+        lines = cell.source.splitlines()
+        for line in ast.parse(cell.source).body:
+            if not (isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)):
+                raise _not_declared(name, lines[line.lineno - 1])
+            kind = ast.unparse(line.annotation)
+            try:
+                default = ast.literal_eval(line.value) if line.value else None
+            except ValueError:
+                raise _not_declared(name, lines[line.lineno - 1]) from None
+            element = kind.removeprefix("list[").removesuffix("]")
+            if element not in SCALARS or kind not in (element, f"list[{element}]"):
+                raise _not_declared(name, lines[line.lineno - 1])
+            note = lines[(line.end_lineno or line.lineno) - 1][line.end_col_offset or 0 :]
+            found[line.target.id] = (kind, default, note.strip().lstrip("# "))
+            _check_value(found, line.target.id, default, f"Notebook {name}, default of")
+    return found
+
+
+def _not_declared(name: str, line: str) -> DatamallError:
+    return DatamallError(
+        f"Notebook {name} has {line.strip()!r} in its parameters cell: write name: type = value, "
+        f"with a type of {', '.join(SCALARS)} or a list of one of these, and a plain value."
+    )
+
+
+def check_parameters(notebook: NotebookNode, given: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the given parameters, with whole numbers made floats where floats are declared.
+
+    Raises
+    ------
+    DatamallError
+        When a name is not declared by the notebook (so also when it is code), or a value has
+        another type than declared.
+    """
+    known = declared(notebook, name)
+    for parameter in given:
+        if parameter not in known:
+            raise DatamallError(
+                f"Notebook {name} has no parameter {str(parameter)[:60]!r}: "
+                f"it has {', '.join(known) or 'none'}."
+            )
+    where = f"Notebook {name}, parameter"
+    return {key: _check_value(known, key, value, where) for key, value in given.items()}
+
+
+def _check_value(
+    known: Mapping[str, tuple[str, Any, str]], key: str, value: Any, where: str
+) -> Any:
+    kind = known[key][0]
+    many = kind.startswith("list[")
+    wanted = SCALARS[kind[5:-1] if many else kind]
+    elements = value if many and isinstance(value, list) else [value]
+    fits = isinstance(value, list) or not many
+    for element in elements:
+        exact = type(element) is wanted
+        fits = fits and (exact or (wanted is float and type(element) is int))
+    if not fits:
+        raise DatamallError(f"{where} {key} is {value!r}: it must be {kind}.")
+    cast = [float(e) if wanted is float else e for e in elements]
+    return cast if many else cast[0]
+
+
+def _execute(
+    source: NotebookNode,
+    failed: Path,
+    parameters: Mapping[str, Any],
+    config: Any,
+    timeout: int,
+    name: str,
+) -> NotebookNode:
+    """Run the notebook in a kernel; it is saved to `failed` as it goes."""
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from traitlets.config import Config
+
+    settings = Config({"KernelManager": {"transport_encryption": "auto"}})
+    settings.merge(config or {})
+    try:
+        return papermill.execute_notebook(
+            copy.deepcopy(source),
+            str(failed).replace("{", "{{").replace("}", "}}"),  # papermill formats its paths
+            parameters=dict(parameters),
+            kernel_name="python3",
+            progress_bar=False,
+            execution_timeout=timeout,
+            config=settings,
+        )
+    except papermill.PapermillExecutionError as error:
+        lines = [line for line in str(error.evalue).splitlines() if line.strip()]
+        said = f"{error.ename}: {lines[-1].strip() if lines else 'no message'}"
+        first = next(iter(error.source.strip().splitlines()), "")
+        raise DatamallError(
+            f"Notebook {name} stopped in cell {error.exec_count} ({first[:60]!r}): {said}; "
+            f"see {failed}, mend it and run again."
+        ) from None
+    except CellTimeoutError:
+        raise DatamallError(
+            f"Notebook {name}: a cell took more than {timeout} seconds; see {failed} for which."
+        ) from None
+    except DeadKernelError:
+        raise DatamallError(
+            f"Notebook {name}: its kernel died, most often for want of memory; "
+            f"see {failed} for the last cell that finished."
+        ) from None
+
+
+def normalise(notebook: NotebookNode) -> None:
+    """Take from an executed notebook all that differs from run to run; in place."""
+    for position, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{position:02}"
+        cell.metadata = _tags_only(cell.metadata)
+        if cell.cell_type != "code":
+            continue
+        merged: list[NotebookNode] = []
+        for output in cell.outputs:
+            streams = merged and output.output_type == merged[-1].output_type == "stream"
+            if streams and merged[-1].name == output.name:  # chunks depend on timing
+                merged[-1].text += output.text
+            else:
+                merged.append(output)
+        cell.outputs = merged
+    notebook.metadata = _metadata()
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+
+
+def _tags_only(metadata: Mapping[str, Any]) -> NotebookNode:
+    return NotebookNode({"tags": list(metadata["tags"])} if metadata.get("tags") else {})
+
+
+def _metadata() -> NotebookNode:
+    plain = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
+    return nbformat.from_dict(plain)
+
+
+def outputs(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode]]:
+    """Yield (number of the cell, output) for every output."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            yield cell.execution_count or 0, output
+
+
+def check_outputs(notebook: NotebookNode, root: Path, where: str, how: str) -> None:
+    """Refuse outputs that a report must not hold.
+
+    Raises
+    ------
+    DatamallError
+        For warnings or other text on stderr, tables and pictures that were not handed to
+        `show`, `answer` or `figures`, memory addresses, and paths of this machine.
+    """
+    places = [re.escape(str(p)) for p in (root.resolve(), tempfile.gettempdir(), Path.home())]
+    private = re.compile(rf"\bat 0x[0-9a-fA-F]{{4,}}|(?:{'|'.join(places)}|/tmp)/")
+    seen: set[str] = set()
+    for number, output in outputs(notebook):
+        cell = f"{where}, cell {number}"
+        about = output.get("metadata", {}).get("datamall", {})
+        data = output.get("data", {})
+        if output.output_type == "stream" and output.name == "stderr":
+            line = output.text.strip().splitlines()[-1]
+            raise DatamallError(f"{cell} warns: {line!r}; mend the cause, {how}.")
+        if about.get("kind") not in KINDS and any(
+            kind == "text/html" or kind.startswith("image/") for kind in data
+        ):
+            raise DatamallError(
+                f"{cell} shows a table or picture of its own: hand it to show() or to a function "
+                f"of figures, so that it has a caption and an alternative text; {how}."
+            )
+        texts = [output.get("text", ""), *(str(v) for k, v in data.items() if k[:6] != "image/")]
+        found = next((m for m in map(private.search, texts) if m), None)
+        if found:
+            raise DatamallError(
+                f"{cell} prints {found.group()!r}, a memory address or a path of this machine, "
+                f"which differs from run to run: show a table instead; {how}."
+            )
+        if about.get("kind") in ("table", "numbers", "gap"):
+            name = check_name(about.get("name", ""))
+            if name in seen:
+                raise DatamallError(f"{cell} uses the name {name!r} again: give it another.")
+            seen.add(name)
+
+
+def results(notebook: NotebookNode, answer: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return file name → text of everything that the notebook showed.
+
+    ``<name>.csv`` and ``<name>.json`` per table and figure, ``gaps.json`` with the chapters that
+    could not run, and ``answer.json`` and ``metrics.json`` if there is an answer.
+    """
+    files: dict[str, str] = {}
+    gaps: list[dict[str, str]] = []
+    for _, output in outputs(notebook):
+        about = output.get("metadata", {}).get("datamall", {})
+        if about.get("kind") == "gap":
+            gaps.append({key: str(about[key]) for key in ("name", "chapter", "reason")})
+        elif CSV in output.get("data", {}):
+            text = output.data[CSV]
+            files[f"{about['name']}.csv"] = text
+            files[f"{about['name']}.json"] = _json(_records(text, about["columns"]))
+        elif ANSWER in output.get("data", {}):
+            files["metrics.json"] = _json(output.data[ANSWER]["metrics"])
+    files["gaps.json"] = _json(gaps)
+    if answer is not None:
+        files["answer.json"] = _json(dict(answer))
+    return files
+
+
+def _records(text: str, kinds: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the rows of a CSV as records; empty cells are null."""
+    convert: dict[str, Callable[[str], Any]] = {
+        "integer": int,
+        "number": float,
+        "boolean": lambda cell: cell == "True",
+        "text": str,
+    }
+    return [
+        {key: convert[kinds[key]](cell) if cell else None for key, cell in row.items()}
+        for row in csv.DictReader(io.StringIO(text))
+    ]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def strip(notebook: NotebookNode) -> None:
+    """Take outputs, execution counts and editors' metadata from a notebook; in place.
+
+    Cell ids and tags stay: they are part of the source.
+    """
+    for position, cell in enumerate(notebook.cells):
+        cell.metadata = _tags_only(cell.metadata)
+        cell.setdefault("id", f"cell-{position:02}")
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    notebook.metadata = _metadata()
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+
+
+def canonical(notebook: NotebookNode) -> str:
+    """Return the text of a notebook as git holds it: stripped, one way of writing."""
+    copied = nbformat.from_dict(copy.deepcopy(notebook))
+    strip(copied)
+    return nbformat.writes(copied).rstrip("\n") + "\n"
+
+
+def keeps_outputs(path: str) -> bool:
+    """Return whether a notebook may keep its outputs: below ``scratch`` or ``reports``."""
+    return any(part in LEFT_ALONE for part in PurePosixPath(path).parts[:-1])
+
+
+def strip_on_save(
+    model: dict[str, Any], path: str, contents_manager: Any = None, **kwargs: Any
+) -> None:
+    """Strip a notebook when JupyterLab saves it: a ``FileContentsManager.pre_save_hook``.
+
+    Saving an unchanged notebook then leaves git clean. Scratch notebooks and reports stay.
+    """
+    if model.get("type") == "notebook" and model.get("content") and not keeps_outputs(path):
+        content = nbformat.from_dict(model["content"])
+        strip(content)
+        model["content"] = content

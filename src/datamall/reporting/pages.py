@@ -1,0 +1,312 @@
+"""Executed notebooks become self-contained, accessible pages. Alone knows nbconvert.
+
+A page needs no network and no script, and forbids itself both by a content security policy. Its
+answer comes first, whatever the place of the answer in the notebook.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import struct
+from collections.abc import Mapping
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from datamall.errors import DatamallError
+from datamall.reporting.tables import ANSWER
+
+TEMPLATES = Path(__file__).parent / "templates"
+HEADING = re.compile(r"<h([1-6])>(.*?)</h\1>", re.DOTALL)
+CAUTION = re.compile(r"#+\s*[^\n]*must not be concluded[^\n]*", re.IGNORECASE)
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
+STEPS = {
+    "Data": "Records as the departments keep them. What does not fit its contract is put aside "
+    "with a reason, and counted.",
+    "Information": "What was seen, how often somebody looked, and how certain that makes it: "
+    "rates with their counts and intervals.",
+    "Knowledge": "What stands out beyond chance, and what would have stood out anyway: patterns, "
+    "causes and comparisons that people with experience can read.",
+    "Wisdom": "A decision that somebody can take and answer for: what to do, where, by whom, what "
+    "it is expected to bring, and how we shall know.",
+}
+
+
+def render(
+    root: Path,
+    authority: str,
+    name: str,
+    notebook: Any,
+    choices: Mapping[str, tuple[Any, str]],
+    provenance: Mapping[str, str],
+    isolated: bool,
+) -> tuple[str, dict[str, Any] | None]:
+    """Return the page of an executed notebook and the record of its answer.
+
+    Parameters
+    ----------
+    root, authority
+        Project folder and authority, whose title and kind head the page.
+    name
+        Name of the notebook, as in ``results/<name>/``.
+    notebook
+        Executed and normalised notebook.
+    choices
+        Parameter → (value, help).
+    provenance
+        Name → SHA-256.
+    isolated
+        Whether the kernel could read nothing but its extract.
+
+    Returns
+    -------
+    tuple
+        HTML, and ``answer.json`` as a dict; None when the notebook gives no answer.
+
+    Raises
+    ------
+    DatamallError
+        When the notebook does not begin with a title, has two, or gives two answers.
+    """
+    about = _authority(root, authority)
+    title, lede = _title(notebook, name)
+    payload = _answer_payload(notebook, name)
+    data = payload["data"] if payload else {}
+    record = None
+    if payload:
+        period = data.get("period") or {}
+        record = {
+            "title": title,
+            "question": _question(root, data.get("purpose")),
+            "sentence": payload["sentence"],
+            "evidence": payload["evidence"],
+            "authority": about["title"],
+            "synthetic": about["synthetic"],
+            "first_day": period.get("first_day"),
+            "last_day": period.get("last_day"),
+            "not_delivered": _flat(data.get("not_delivered")),
+        }
+    caution, parts = _parts(notebook)
+    chapters = [
+        (unescape(found.group("id")), re.sub(r"<[^>]+>", "", found.group("text")))
+        for part in parts
+        for found in re.finditer(r'<h2 id="(?P<id>[^"]*)">(?P<text>.*?)</h2>', part.get("html", ""))
+    ]
+    captions = {part["name"]: part["caption"] for part in _shown(parts)}
+    html = _environment().get_template("page.html.j2").render(
+        name=name,
+        title=title,
+        lede=_markdown(lede),
+        about=about,
+        answer=record,
+        period=_period(record),
+        captions=captions,
+        caution=caution,
+        chapters=chapters,
+        parts=parts,
+        choices=choices,
+        provenance=provenance,
+        open_run=not isolated and data.get("personal") is not False,
+    )  # fmt: skip
+    return _tidy(html), record
+
+
+def index(root: Path, authority: str, out_folder: Path) -> Path:
+    """Write ``index.html``: the method, the answers, what could not run, quality of the stores.
+
+    Parameters
+    ----------
+    root, authority
+        Project folder and authority.
+    out_folder
+        Folder of the pages, with ``results/*/answer.json``, ``results/*/gaps.json`` and
+        ``quality/*.json``.
+
+    Returns
+    -------
+    Path
+        The page that was written.
+    """
+    cases = []
+    for folder in sorted(p for p in (out_folder / "results").glob("*") if p.is_dir()):
+        if (folder / "answer.json").is_file():
+            record = _load(folder / "answer.json")
+            gaps = _load(folder / "gaps.json")
+            cases.append({"name": folder.name, **record, "gaps": gaps, "period": _period(record)})
+    quality = [
+        {"store": path.stem, **_load(path)}
+        for path in sorted((out_folder / "quality").glob("*.json"))
+    ]
+    html = _environment().get_template("index.html.j2").render(
+        about=_authority(root, authority), steps=STEPS, cases=cases, quality=quality
+    )  # fmt: skip
+    page = out_folder / "index.html"
+    aside = page.with_suffix(".html.new")
+    aside.write_text(_tidy(html), encoding="utf-8", newline="\n")
+    aside.replace(page)
+    return page
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["markdown"] = lambda source: Markup(_markdown(source))
+    environment.globals["style"] = (TEMPLATES / "style.css").read_text("utf-8")
+    return environment
+
+
+def _tidy(html: str) -> str:
+    """Drop trailing spaces; git shows them as mistakes."""
+    return re.sub(r"[ \t]+\n", "\n", html).strip() + "\n"
+
+
+def _load(path: Path) -> Any:
+    return json.loads(path.read_text("utf-8"))
+
+
+def _authority(root: Path, authority: str) -> dict[str, Any]:
+    path = root / "data" / "authorities" / f"{authority}.yaml"
+    if not path.is_file():
+        raise DatamallError(f"No authority called {authority!r}: there is no file {path}.")
+    return dict(yaml.safe_load(path.read_text("utf-8")))
+
+
+def _question(root: Path, purpose: str | None) -> str:
+    path = root / "data" / "purposes.yaml"
+    purposes = yaml.safe_load(path.read_text("utf-8")) if path.is_file() else {}
+    return str(purposes.get(purpose, {}).get("question", ""))
+
+
+def _title(notebook: Any, name: str) -> tuple[str, str]:
+    """Return the title of a notebook and the text below it in the same cell."""
+    texts = [c.source if c.cell_type == "markdown" else "" for c in notebook.cells] or [""]
+    found = re.match(r"#\s+(.+)", texts[0])
+    rest = texts[0][found.end() :] if found else ""
+    again = any(re.search(r"(?m)^#\s", _without_code(text)) for text in (rest, *texts[1:]))
+    if not found or again:
+        raise DatamallError(
+            f"Notebook {name} must begin with one '# Title' and have no second one: "
+            "make its chapters '## Chapter'."
+        )
+    return found.group(1).strip(), rest.strip()
+
+
+def _without_code(markdown: str) -> str:
+    return re.sub(r"(?ms)^```.*?^```", "", markdown)
+
+
+def _answer_payload(notebook: Any, name: str) -> dict[str, Any] | None:
+    found = [
+        output.data[ANSWER]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if ANSWER in output.get("data", {})
+    ]
+    if len(found) > 1:
+        raise DatamallError(f"Notebook {name} gives {len(found)} answers: keep one.")
+    return found[0] if found else None
+
+
+def _parts(notebook: Any) -> tuple[str, list[dict[str, Any]]]:
+    """Return the box of what must not be concluded, and all other cells for the template."""
+    caution = ""
+    parts: list[dict[str, Any]] = []
+    for cell in notebook.cells[1:]:
+        if cell.cell_type == "markdown":
+            found = CAUTION.match(cell.source)
+            if found:
+                caution += _markdown(cell.source[found.end() :])
+            else:
+                parts.append({"kind": "text", "html": _markdown(cell.source)})
+        elif cell.cell_type == "code" and not _is_parameters(cell):
+            source = cell.source
+            if parts and parts[-1]["kind"] == "code" and not parts[-1]["outputs"]:
+                source = parts.pop()["source"] + "\n\n" + source
+            parts.append({"kind": "code", "source": source, "outputs": _outputs(cell)})
+    return caution, parts
+
+
+def _is_parameters(cell: Any) -> bool:
+    return bool({"parameters", "injected-parameters"} & set(cell.metadata.get("tags", [])))
+
+
+def _outputs(cell: Any) -> list[dict[str, Any]]:
+    """Return what a cell shows, ready for the template; the answer is left to the top."""
+    shown: list[dict[str, Any]] = []
+    for output in cell.outputs:
+        about = output.get("metadata", {}).get("datamall", {})
+        kind = about.get("kind")
+        named = {"kind": kind, "name": about.get("name"), "caption": about.get("caption")}
+        data = output.get("data", {})
+        if kind == "figure":
+            wide, high = struct.unpack(">II", base64.b64decode(data["image/png"])[16:24])
+            alt = output.metadata["image/png"]["alt"]
+            png = data["image/png"].replace("\n", "")
+            shown.append({**named, "png": png, "alt": alt, "width": wide, "height": high})
+        elif kind == "numbers":
+            shown[-1]["numbers"] = data["text/html"]
+        elif kind in ("table", "gap"):
+            shown.append({**named, "html": data["text/html"]})
+        elif kind != "answer":
+            text = output.get("text") or data.get("text/plain", "")
+            shown.append({"kind": "plain", "text": text})
+    return shown
+
+
+def _shown(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [o for part in parts for o in part.get("outputs", []) if o.get("caption")]
+
+
+def _markdown(source: str) -> str:
+    """Return Markdown as HTML, with ids for headings; raw HTML is shown as text."""
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+    renderer = IPythonRenderer(
+        escape=True, exclude_anchor_links=True, allow_harmful_protocols=False
+    )
+    html = str(MarkdownWithMath(renderer=renderer).render(source)) if source else ""
+    html = html.replace("<th>", '<th scope="col">').replace("<th ", '<th scope="col" ')
+
+    def identify(found: re.Match[str]) -> str:
+        level, text = found.groups()
+        plain = unescape(re.sub(r"<[^>]+>", "", text)).lower()
+        return f'<h{level} id="{re.sub(r"[^a-z0-9]+", "-", plain).strip("-")}">{text}</h{level}>'
+
+    return HEADING.sub(identify, html)
+
+
+def _period(record: Mapping[str, Any] | None) -> str:
+    """Return the days that the data are about in words, e.g. 2 January to 29 October 2025."""
+    if not record or not record["first_day"] or not record["last_day"]:
+        return "no date recorded"
+    first, last = (_day(record[key]) for key in ("first_day", "last_day"))
+    if first == last:
+        return first
+    year = first.split()[-1]
+    return f"{first.removesuffix(f' {year}') if last.endswith(year) else first} to {last}"
+
+
+def _day(iso: Any) -> str:
+    year, month, day = (int(part) for part in str(iso)[:10].split("-"))
+    return f"{day} {MONTHS[month - 1]} {year}"
+
+
+def _flat(value: Any) -> list[str]:
+    """Return names that were not delivered as one list, whether they come by store or not."""
+    if isinstance(value, Mapping):
+        return sorted(f"{store}.{name}" for store, names in value.items() for name in names or [])
+    return sorted(str(name) for name in value or [])

@@ -1,0 +1,140 @@
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from datamall.reporting import notebooks, pages
+
+pytestmark = pytest.mark.slow
+
+CHROMIUM = "/usr/bin/chromium"
+OPTIONS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+]
+SENTENCE = "Serving 60 places is expected to avoid 31 dirty inspections (90 % interval 24 to 39)."
+DRAW = f"""
+from types import SimpleNamespace
+
+import pandas as pd
+
+from datamall.reporting import answer, figures, show
+
+rates = pd.DataFrame({{"a_place_with_a_long_name_" + "x" * 60: ["C1", "C2"], "rate": [0.5, 0.25]}})
+rates = rates.assign(**{{f"column_{{k}}": 123456.0 for k in range(12)}}, x=[0, 5000], y=[0, 7000])
+show(rates, "rates", "Rates of two places, with a caption that is longer than a phone is wide")
+figures.dot_map(
+    rates, name="map", title="Map", alt="Map of two places.", value="rate", value_label="Rate"
+)
+period = {{"first_day": "2025-01-01", "last_day": "2025-12-31"}}
+answer({SENTENCE!r}, ["rates"], SimpleNamespace(purpose="p", synthetic=True, period=period))
+print("a" * 300)
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    if not shutil.which(CHROMIUM):
+        pytest.skip(f"needs a browser at {CHROMIUM}: apt-get install chromium")
+    with playwright.sync_playwright() as running:
+        chromium = running.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run a notebook and make its page and the index; return their folder."""
+    root = tmp_path_factory.mktemp("project")
+    (root / "data" / "authorities").mkdir(parents=True)
+    (root / "data" / "authorities" / "demo.yaml").write_text(
+        "{title: Demo city (synthetic Groningen), synthetic: true, description: Made.}"
+    )
+    question = {"p": {"question": "Where is waste found more often, and what to do about it?"}}
+    (root / "data" / "purposes.yaml").write_text(json.dumps(question))
+    cells = [
+        new_markdown_cell("# A title\n\nWhy."),
+        new_markdown_cell("## Data"),
+        new_code_cell(DRAW),
+    ]
+    (root / "notebooks").mkdir()
+    nbformat.write(new_notebook(cells=cells), root / "notebooks" / "sample.ipynb")
+    notebooks.run(
+        root, "demo", root / "notebooks" / "sample.ipynb", parameters={},
+        provenance={"a/long/path/" + "x" * 80: "0" * 64}, out_folder=root / "reports",
+    )  # fmt: skip
+    pages.index(root, "demo", root / "reports")
+    return root / "reports"
+
+
+@pytest.fixture(params=["sample", "project"])
+def folder(request: pytest.FixtureRequest, root: Path) -> Path:
+    if request.param == "sample":
+        return Path(request.getfixturevalue("sample"))
+    if not (root / "reports" / "index.html").is_file():
+        pytest.skip("no page has been made yet: run make")
+    return root / "reports"
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_page_is_read_at_any_width_without_script_or_network(
+    folder: Path, width: int, browser: Any
+) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, java_script_enabled=False, offline=True
+    )
+    page = context.new_page()
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    for path in sorted(folder.glob("*.html")):
+        page.goto(path.as_uri())
+        # Headless Chromium measures without running the page's own scripts.
+        session = context.new_cdp_session(page)
+        metrics = session.send("Page.getLayoutMetrics")
+        assert metrics["cssContentSize"]["width"] <= width, path.name
+        for summary in page.locator("summary").all():
+            summary.click()
+        opened = session.send("Page.getLayoutMetrics")
+        assert opened["cssContentSize"]["width"] <= width, f"{path.name}, all opened"
+        start = page.locator("body").inner_text()[:1000]
+        record = folder / "results" / path.stem / "answer.json"
+        if record.is_file():
+            said = json.loads(record.read_text("utf-8"))
+            assert said["sentence"] in start
+            assert "interval" in said["sentence"]
+            assert said["last_day"][:4] in start
+    assert all(url.startswith(("file:", "data:")) for url in requests)
+    context.close()
+
+
+def test_keyboard_reaches_content_and_wide_tables(sample: Path, browser: Any) -> None:
+    page = browser.new_page(viewport={"width": 320, "height": 640})
+    page.goto((sample / "sample.html").as_uri())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    box = page.locator(":focus").bounding_box()
+    assert box is not None and box["y"] >= 0  # visible once it has the focus
+    region = page.locator(".table .scroll").first
+    region.focus()
+    assert page.evaluate("document.activeElement.getAttribute('role')") == "region"
+    assert page.evaluate("document.activeElement.scrollWidth > document.activeElement.clientWidth")
+    page.close()
+
+
+def test_answer_interval_and_date_are_on_the_first_screen(sample: Path, browser: Any) -> None:
+    for width, height in ((320, 640), (1280, 800)):
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.goto((sample / "sample.html").as_uri())
+        for selector in (".sentence", ".facts dd >> nth=0"):
+            box = page.locator(selector).bounding_box()
+            assert box is not None and box["y"] + box["height"] <= height, (selector, width)
+        page.close()

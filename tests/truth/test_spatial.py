@@ -1,0 +1,95 @@
+"""Spatial statistics against published values and against esda, an independent implementation."""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datamall.enforcement import spatial
+from datamall.errors import DatamallError
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # esda and libpysal announce changes of their own
+    import libpysal
+    from esda.getisord import G_Local
+    from esda.moran import Moran
+
+
+@pytest.fixture(scope="module")
+def columbus() -> tuple[np.ndarray, libpysal.weights.W]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table = libpysal.io.open(libpysal.examples.get_path("columbus.dbf"))
+        crime = np.array(table.by_col("CRIME"))
+        table.close()
+        weights = libpysal.weights.Queen.from_shapefile(
+            libpysal.examples.get_path("columbus.shp"), silence_warnings=True
+        )
+    weights.transform = "r"
+    return crime, weights
+
+
+def test_moran_on_columbus_equals_the_published_values(
+    columbus: tuple[np.ndarray, libpysal.weights.W], shared: Path
+) -> None:
+    crime, weights = columbus
+    text = (shared / "truth" / "external_truth.json").read_text("utf-8")
+    published = json.loads(text)["moran_columbus"]
+    found = spatial.moran(crime, weights.sparse)
+    assert found["I"] == pytest.approx(published["I"], abs=1e-8)
+    assert found["expected"] == pytest.approx(published["EI"], abs=1e-8)
+    assert found["z"] == pytest.approx(published["z_rand"], abs=1e-4)
+
+
+def test_moran_equals_esda(columbus: tuple[np.ndarray, libpysal.weights.W]) -> None:
+    crime, weights = columbus
+    oracle = Moran(crime, weights, permutations=0)
+    found = spatial.moran(crime, weights.sparse)
+    assert found["I"] == pytest.approx(oracle.I, abs=1e-12)
+    assert found["z"] == pytest.approx(oracle.z_rand, abs=1e-9)
+
+
+@pytest.mark.parametrize("neighbours", [4, 8])
+def test_gi_star_equals_esda(neighbours: int) -> None:
+    rng = np.random.default_rng(neighbours)
+    x, y = rng.random((2, 300)) * 5000
+    values = rng.poisson(4, 300).astype(float)
+    near = spatial.nearest(x, y, neighbours)
+    others = {i: [int(j) for j in row[1:]] for i, row in enumerate(near)}
+    weights = libpysal.weights.W(others, silence_warnings=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        oracle = G_Local(values, weights, transform="B", star=True, permutations=0)
+    np.testing.assert_allclose(spatial.local_g_star(values, near), oracle.Zs, rtol=0, atol=1e-9)
+
+
+def test_neighbours_equal_those_of_libpysal_where_nothing_ties() -> None:
+    x, y = np.random.default_rng(2).random((2, 200)) * 5000
+    knn = libpysal.weights.KNN.from_array(np.column_stack([x, y]), k=6, silence_warnings=True)
+    near = spatial.nearest(x, y, 6)
+    assert (near[:, 0] == np.arange(200)).all()
+    assert [set(row[1:]) for row in near] == [set(knn.neighbors[i]) for i in range(200)]
+
+
+def test_ties_go_by_index_whatever_their_number() -> None:
+    # Forty places on two spots, and a grid on which every distance occurs many times.
+    x = np.repeat([0.0, 1000.0], 20)
+    near = spatial.nearest(x, np.zeros(40), 5)
+    assert near[7].tolist() == [7, 0, 1, 2, 3, 4]
+    assert near[20].tolist() == [20, 21, 22, 23, 24, 25]
+    gx, gy = (a.ravel() * 10.0 for a in np.meshgrid(np.arange(6), np.arange(6)))
+    middle = spatial.nearest(gx, gy, 3)[14]
+    assert middle.tolist() == [14, 8, 13, 15]
+
+
+def test_equal_values_are_no_hot_spots() -> None:
+    near = spatial.nearest(np.arange(10.0), np.zeros(10), 2)
+    assert not spatial.local_g_star(np.full(10, 3.0), near).any()
+
+
+@pytest.mark.parametrize("neighbours", [0, 10])
+def test_too_many_neighbours_are_refused(neighbours: int) -> None:
+    with pytest.raises(DatamallError, match="set neighbours between 1 and 9"):
+        spatial.nearest(np.arange(10.0), np.zeros(10), neighbours)

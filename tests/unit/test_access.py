@@ -1,0 +1,293 @@
+"""Who gets what: the purpose register and the extract."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from tiny_mall import SECRET, containers, inspections, make_project, write_store
+
+from datamall.errors import DatamallError
+from datamall.mall.access import Refused, checkout, load_purposes
+from datamall.mall.contracts import load_contracts
+
+INSPECTIONS = "enforcement.inspections"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return make_project(tmp_path / "project")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "extract"
+    made.mkdir()
+    return made
+
+
+def change(project: Path, edit: Callable[[dict], object]) -> None:
+    path = project / "data" / "purposes.yaml"
+    register = yaml.safe_load(path.read_text("utf-8"))
+    edit(register["enforcement"])
+    path.write_text(yaml.safe_dump(register, sort_keys=False), encoding="utf-8")
+
+
+def load(project: Path) -> dict:
+    return load_purposes(project, load_contracts(project))
+
+
+def test_extract_holds_what_is_granted_and_nothing_else(project: Path, folder: Path) -> None:
+    about = checkout(project, "demo", "enforcement", folder)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "enforcement.containers.parquet",
+        "enforcement.inspections.parquet",
+        "extract.json",
+        "shared.neighbourhoods.parquet",
+    ]
+    assert json.loads((folder / "extract.json").read_text("utf-8")) == about
+    granted = yaml.safe_load((project / "data" / "purposes.yaml").read_text("utf-8"))
+    stores = granted["enforcement"]["stores"]
+    for store in ("shared.neighbourhoods", "enforcement.containers"):
+        table = pq.read_table(folder / f"{store}.parquet")
+        assert table.column_names == stores[store]["columns"]
+    for path in folder.glob("*.parquet"):
+        assert SECRET not in pq.read_table(path).to_pandas().to_numpy()
+    # The period follows from a column that is itself no part of the extract.
+    assert about["period"] == {"first_day": "2026-01-05", "last_day": "2026-03-01"}
+    assert about["personal"] is False
+    assert about["synthetic"] is True
+    assert about["stores"][INSPECTIONS]["rows"] == 4
+    assert about["stores"]["enforcement.containers"]["counted"] == "things"
+    assert about["stores"]["shared.neighbourhoods"]["not_delivered"] == []
+
+
+def test_sums_equal_those_of_pandas(project: Path, folder: Path) -> None:
+    checkout(project, "demo", "enforcement", folder)
+    rows = inspections().to_pandas()
+    rows["period_start"] = pd.to_datetime(rows["period_start"]).dt.to_period("M").dt.start_time
+    keys = ["cluster", "observer_role", "period_start"]
+    sums = ["inspections", "with_waste", "bulky", "residual", "cardboard", "full", "broken"]
+    expected = rows.groupby(keys)[sums].sum(min_count=1).reset_index()
+    table = pq.read_table(folder / f"{INSPECTIONS}.parquet").to_pandas(date_as_object=False)
+    pd.testing.assert_frame_equal(table, expected, check_dtype=False)
+
+
+@pytest.mark.parametrize(
+    ("fine", "first"), [("week", "2026-01-12"), ("year", "2026-01-01"), ("day", "2026-01-12")]
+)
+def test_grain_of_a_date(project: Path, folder: Path, fine: str, first: str) -> None:
+    change(project, lambda p: p["stores"][INSPECTIONS]["grain"].update(period_start=fine))
+    checkout(project, "demo", "enforcement", folder)
+    table = pq.read_table(folder / f"{INSPECTIONS}.parquet").to_pandas()
+    officer = table[table["observer_role"] == "enforcement officer"]
+    assert officer["period_start"].astype(str).tolist() == [first]
+
+
+def test_same_bytes_whatever_the_parts_and_threads(tmp_path: Path) -> None:
+    def digests(parts: int, threads: int) -> dict[str, str]:
+        name = f"{parts}-{threads}"
+        project, folder = make_project(tmp_path / name, parts), tmp_path / f"extract-{name}"
+        folder.mkdir()
+        checkout(project, "demo", "enforcement", folder, threads=threads)
+        return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
+
+    assert digests(1, 1) == digests(3, 2)
+
+
+def test_decimals_add_up_exactly(project: Path, folder: Path) -> None:
+    change(
+        project,
+        lambda p: p["stores"].update(
+            {"enforcement.containers": {"grain": {"kind": "value"}, "sums": ["x"]}}
+        ),
+    )
+    checkout(project, "demo", "enforcement", folder)
+    table = pq.read_table(folder / "enforcement.containers.parquet")
+    assert table.to_pylist()[0] == {"kind": "container", "x": Decimal("461000.25")}
+
+
+def test_sum_of_floating_point_numbers_is_refused(project: Path, folder: Path) -> None:
+    table = containers()
+    at = table.schema.get_field_index("x")
+    write_store(
+        project,
+        "enforcement.containers",
+        table.set_column(at, "x", table["x"].cast(pa.float64())),
+    )
+    change(
+        project,
+        lambda p: p["stores"].update(
+            {"enforcement.containers": {"grain": {"kind": "value"}, "sums": ["x"]}}
+        ),
+    )
+    with pytest.raises(Refused, match="no exact sum") as refusal:
+        checkout(project, "demo", "enforcement", folder)
+    assert refusal.value.code == "inexact-sum"
+
+
+def test_columns_that_are_not_delivered_are_left_out_and_listed(
+    project: Path, folder: Path
+) -> None:
+    table = inspections().drop_columns(["observer_role", "full", "period_days"])
+    write_store(project, INSPECTIONS, table, 2, ("observer_role", "full", "period_days"))
+    about = checkout(project, "demo", "enforcement", folder)
+    assert about["stores"][INSPECTIONS]["not_delivered"] == ["observer_role", "full"]
+    assert about["period"] is None
+    # Without the role, its rows are added up with those of the other role.
+    rows = pq.read_table(folder / f"{INSPECTIONS}.parquet").to_pylist()
+    assert [(r["cluster"], r["inspections"]) for r in rows] == [("c1", 12), ("c1", 6), ("d1", 7)]
+
+
+def test_a_store_that_is_not_delivered_is_left_out_and_listed(project: Path, folder: Path) -> None:
+    path = project / "data" / "authorities" / "demo.yaml"
+    mapping = yaml.safe_load(path.read_text("utf-8"))
+    del mapping["stores"][INSPECTIONS]
+    del mapping["files"]["visits"]
+    path.write_text(yaml.safe_dump(mapping), encoding="utf-8")
+    about = checkout(project, "demo", "enforcement", folder)
+    assert about["stores"][INSPECTIONS]["columns"] == []
+    assert "cluster" in about["stores"][INSPECTIONS]["not_delivered"]
+    assert not (folder / f"{INSPECTIONS}.parquet").exists()
+
+
+def test_an_empty_store_gives_an_empty_extract(project: Path, folder: Path) -> None:
+    write_store(project, INSPECTIONS, inspections().slice(0, 0), 1)
+    (project / "data" / "stores" / "demo" / INSPECTIONS / "part-00001.parquet").unlink()
+    about = checkout(project, "demo", "enforcement", folder)
+    assert about["stores"][INSPECTIONS]["rows"] == 0
+    assert about["period"] is None
+
+
+def test_a_store_of_persons_makes_the_extract_personal(project: Path, folder: Path) -> None:
+    path = project / "data" / "contracts" / "enforcement" / "containers.yaml"
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("value: things", "value: households"), encoding="utf-8")
+    with pytest.raises(DatamallError, match="set processes_personal_data to true"):
+        checkout(project, "demo", "enforcement", folder)
+    change(project, lambda p: p.update(processes_personal_data=True))
+    assert checkout(project, "demo", "enforcement", folder)["personal"] is True
+
+
+def test_folders_may_have_any_name(tmp_path: Path, folder: Path) -> None:
+    project = make_project(tmp_path / "it's [one] * of ?")
+    assert checkout(project, "demo", "enforcement", folder)["period"] is not None
+
+
+@pytest.mark.parametrize("name", ["fraud", "", "../enforcement", "Enforcement", "enforcement\0"])
+def test_an_unknown_purpose_is_refused(project: Path, folder: Path, name: str) -> None:
+    with pytest.raises(Refused, match="there are enforcement") as refusal:
+        checkout(project, "demo", name, folder)
+    assert refusal.value.code == "unknown-purpose"
+    assert list(folder.iterdir()) == []
+
+
+def test_an_unknown_authority_is_refused(project: Path, folder: Path) -> None:
+    with pytest.raises(DatamallError):
+        checkout(project, "../demo", "enforcement", folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_store_that_was_not_taken_in_is_refused_before_anything_is_written(
+    project: Path, folder: Path
+) -> None:
+    (project / "data" / "stores" / "demo" / INSPECTIONS / "store.json").unlink()
+    with pytest.raises(Refused, match=rf"run `datamall intake {INSPECTIONS}") as refusal:
+        checkout(project, "demo", "enforcement", folder)
+    assert refusal.value.code == "store-not-taken-in"
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "another"])
+def test_a_damaged_store_is_refused(project: Path, folder: Path, damage: str) -> None:
+    part = project / "data" / "stores" / "demo" / INSPECTIONS / "part-00001.parquet"
+    if damage == "missing":
+        part.unlink()
+    elif damage == "truncated":
+        part.write_bytes(part.read_bytes()[:-9])
+    else:
+        pq.write_table(inspections(), part)
+    with pytest.raises(Refused, match=r"not those that store\.json lists") as refusal:
+        checkout(project, "demo", "enforcement", folder)
+    assert refusal.value.code == "store-damaged"
+
+
+def test_the_register_of_the_project_is_sound(root: Path) -> None:
+    assert "enforcement" in load(root)
+
+
+def grant(**entries: object) -> Callable[[dict], object]:
+    def edit(purpose: dict) -> None:
+        wish = purpose["stores"][INSPECTIONS]
+        for key, value in entries.items():
+            if value is None:
+                wish.pop(key, None)
+            else:
+                wish[key] = value
+
+    return edit
+
+
+GRAIN = {"cluster": "value"}
+MISTAKES: dict[str, tuple[Callable[[dict], object], str]] = {
+    "no title": (lambda p: p.pop("title"), "needs 'title', as text"),
+    "empty question": (lambda p: p.update(question=""), "needs 'question'"),
+    "no statute": (lambda p: p["legal_basis"].pop("statute"), "needs 'gdpr' and 'statute'"),
+    "no basis": (lambda p: p.pop("legal_basis"), "needs 'legal_basis', as a mapping"),
+    "personal is text": (
+        lambda p: p.update(processes_personal_data="no"),
+        "as true or false",
+    ),
+    "no stores": (lambda p: p.update(stores={}), "needs 'stores'"),
+    "unknown key": (lambda p: p.update(retention=3), "unknown key 'retention'"),
+    "unknown store": (lambda p: p["stores"].update({"x.y": {}}), "no contract"),
+    "store is a list": (lambda p: p["stores"].update({INSPECTIONS: []}), "needs either"),
+    "unknown key of a store": (grant(where="x > 1"), "unknown key 'where'"),
+    "neither rows nor sums": (grant(grain=None, sums=None, last_day=None), "needs either"),
+    "rows and sums": (grant(columns=["cluster"]), "needs either"),
+    "grain without sums": (grant(sums=None), "needs either"),
+    "sums without grain": (grant(grain=None), "needs either"),
+    "grain is a list": (grant(grain=["cluster"]), "grain must map"),
+    "columns is text": (grant(grain=None, sums=None, columns="cluster"), "list of different"),
+    "a column twice": (grant(sums=["bulky", "bulky"]), "list of different columns"),
+    "unknown column": (grant(grain={"bsn": "value"}), "no column 'bsn'"),
+    "unknown sum": (grant(sums=["bsn"]), "no column 'bsn'"),
+    "unknown grain": (grant(grain={"period_start": "fortnight"}), "'fortnight'; choose from"),
+    "grain of text": (grant(grain={"cluster": "month"}), "only a date has the grain"),
+    "sum of text": (grant(sums=["cluster"], grain={"period_start": "month"}), "no number"),
+    "grain and sum": (grant(grain={"bulky": "value"}), "both grain and sum"),
+    "last_day of one": (grant(last_day=["period_start"]), "last_day names two columns"),
+    "last_day reversed": (grant(last_day=["period_days", "period_start"]), "last_day names two"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_each_mistake_in_the_register_is_one_sentence(project: Path, mistake: str) -> None:
+    edit, sentence = MISTAKES[mistake]
+    change(project, edit)
+    with pytest.raises(DatamallError, match=sentence) as error:
+        load(project)
+    assert "data/purposes.yaml" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["../x", "Fraud", "a b", "1", ""])
+def test_names_of_purposes_are_plain(project: Path, name: str) -> None:
+    path = project / "data" / "purposes.yaml"
+    register = yaml.safe_load(path.read_text("utf-8"))
+    path.write_text(yaml.safe_dump({name: deepcopy(register["enforcement"])}), encoding="utf-8")
+    with pytest.raises(DatamallError, match="rename it"):
+        load(project)
+
+
+def test_without_a_register_nothing_is_granted(project: Path) -> None:
+    (project / "data" / "purposes.yaml").unlink()
+    with pytest.raises(DatamallError, match="nothing is granted"):
+        load(project)

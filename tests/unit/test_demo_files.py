@@ -1,0 +1,295 @@
+"""The raw files of the demo city: same bytes, agreed form, every planted mistake found again."""
+
+import csv
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from datamall.demo import City, World, city, make, truth
+
+SEED = 2319
+SMALL = World(places=300, dump_spots=20, neighbourhoods=24, weeks=26)
+QUARTERS = [f"schouwen_2025_k{quarter}.csv" for quarter in (1, 2, 3, 4)]
+FILES = ["buurten.csv", "containers.csv", *QUARTERS]
+COUNTS = ["Grofvuil", "Huisvuil", "Karton", "Container vol", "Container defect"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with raw/ and truth/ of the full city."""
+    path = tmp_path_factory.mktemp("demo")
+    make(path / "raw", SEED)
+    truth(path / "truth", SEED)
+    return path
+
+
+@pytest.fixture(scope="module")
+def groningen() -> City:
+    return city(SEED)
+
+
+def digests(path: Path) -> dict[str, str]:
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in path.iterdir()}
+
+
+def lines(path: Path) -> Iterator[tuple[dict[str, str], list[str]]]:
+    """Read a raw file by the standard library: fields by header, and the fields too many."""
+    with path.open(encoding="windows-1252", newline="") as file:
+        reader = csv.reader(file, delimiter=";")
+        header = next(reader)
+        for fields in reader:
+            assert len(fields) >= len(header)
+            row = dict(zip(header, fields[: len(header)], strict=True))
+            yield row, fields[len(header) :]
+
+
+def whole(text: str) -> int | None:
+    try:
+        return int(text)
+    except ValueError:
+        return None
+
+
+def fault_of_inspection(row: dict[str, str], more: list[str], known: set[str]) -> str | None:
+    """Judge one row as a careful clerk would, from the contract alone."""
+    required = ("Clusternummer", "Week vanaf", "Waarnemer", "Aantal schouwen", "Met bijplaatsing")
+    if more:
+        return "too many fields"
+    if any(row[column] == "" for column in required):
+        return "missing required field"
+    if row["Clusternummer"] not in known:
+        return "unknown cluster"
+    if row["Waarnemer"] not in ("Reinigingsploeg", "Handhaver"):
+        return "unknown role"
+    try:
+        datetime.strptime(row["Week vanaf"], "%d-%m-%Y")
+    except ValueError:
+        return "date in another form" if "/" in row["Week vanaf"] else "impossible date"
+    texts = [row[column] for column in ("Aantal schouwen", "Met bijplaatsing", *COUNTS)]
+    numbers = [whole(text) for text in texts]
+    if None in numbers:
+        wrong = texts[numbers.index(None)]
+        return "fraction in a count" if "," in wrong else "text in a number"
+    looks, dirty, *causes = (number for number in numbers if number is not None)
+    if min(looks, dirty, *causes) < 0:
+        return "negative count"
+    if looks == 0:
+        return "no inspection at all"
+    if dirty > looks:
+        return "more with waste than inspections"
+    return "more of a cause than inspections" if max(causes) > looks else None
+
+
+def fault_of_place(row: dict[str, str], areas: set[str]) -> str | None:
+    if not row["X-coördinaat"] or not row["Y-coördinaat"]:
+        return "missing coordinates"
+    x, y = (float(row[name].replace(",", ".")) for name in ("X-coördinaat", "Y-coördinaat"))
+    if x == y == 0:
+        return "zero coordinates"
+    if x > 300_000 and y < 300_000:
+        return "swapped coordinates"
+    if row["Soort plek"] not in ("ondergrondse container", "dumpplek"):
+        return "unknown kind of place"
+    if row["Buurtcode"] not in areas:
+        return "unknown neighbourhood"
+    return "negative count" if row["Huishoudens"].startswith("-") else None
+
+
+def repeated(rows: list[tuple[str, dict[str, str]]], key: list[str]) -> Counter[tuple[str, str]]:
+    """Count copies and contradictions among sound rows, each in its file."""
+    found: Counter[tuple[str, str]] = Counter()
+    by_key: dict[tuple[str, ...], list[tuple[str, dict[str, str]]]] = {}
+    for name, row in rows:
+        by_key.setdefault(tuple(row[column] for column in key), []).append((name, row))
+    for same in by_key.values():
+        different = {tuple(row.values()) for _, row in same}
+        if len(different) > 1:
+            found[same[0][0], "contradiction"] += len(same)
+        elif len(same) > 1:
+            found[same[0][0], "exact duplicate"] += len(same) - 1
+    return found
+
+
+def test_same_bytes_anywhere(tmp_path: Path) -> None:
+    """Another working directory, hash seed, thread count and fewer CPU features."""
+    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+
+    world = "World(places=300, dump_spots=20, neighbourhoods=24, weeks=26)"
+    program = (
+        "import sys; from pathlib import Path; from datamall.demo import World, make, truth\n"
+        f"make(Path(sys.argv[1]) / 'raw', {SEED}, {world})\n"
+        f"truth(Path(sys.argv[1]) / 'truth', {SEED}, {world})\n"
+    )
+    disabled = " ".join(name for name in __cpu_dispatch__ if __cpu_features__[name])
+    settings = (
+        {"PYTHONHASHSEED": "1", "OMP_NUM_THREADS": "1"},
+        {"PYTHONHASHSEED": "2", "OMP_NUM_THREADS": "2", "NPY_DISABLE_CPU_FEATURES": disabled},
+    )
+    for number, setting in enumerate(settings):
+        working = tmp_path / f"working{number}"
+        working.mkdir()
+        target = tmp_path / f"out{number}"
+        command = [sys.executable, "-c", program, str(target)]
+        subprocess.run(command, cwd=working, env=os.environ | setting, check=True)
+        assert not list(working.iterdir())
+    make(tmp_path / "raw", SEED, SMALL)
+    assert len(digests(tmp_path / "raw")) == 4  # half a year has two quarters
+    for part in ("raw", "truth"):
+        assert digests(tmp_path / "out0" / part) == digests(tmp_path / "out1" / part)
+    assert digests(tmp_path / "raw") == digests(tmp_path / "out0" / "raw")
+
+
+def test_files_are_those_of_the_mapping(folder: Path, root: Path) -> None:
+    assert sorted(path.name for path in (folder / "raw").iterdir()) == FILES
+    assert sum(path.stat().st_size for path in (folder / "raw").iterdir()) < 15_000_000
+    mapping = yaml.safe_load((root / "data" / "authorities" / "demo.yaml").read_text("utf-8"))
+    delivered = {}
+    for name, file in mapping["files"].items():
+        found = sorted(path.name for path in (folder / "raw").glob(file["path"]))
+        assert found
+        delivered[name] = found
+    assert sorted(name for names in delivered.values() for name in names) == FILES
+    for store in mapping["stores"].values():
+        for name in delivered[store["file"]]:
+            text = (folder / "raw" / name).read_bytes().decode("windows-1252")
+            header = text.split("\r\n")[0].split(";")
+            wanted = {c["from"] for c in store["columns"].values() if "from" in c}
+            assert wanted <= set(header)
+            for column in store["columns"].values():
+                if "map" in column:
+                    values = {row[column["from"]] for row, _ in lines(folder / "raw" / name)}
+                    assert len(values & set(column["map"])) >= 2
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_form_of_the_files(folder: Path, name: str) -> None:
+    raw = (folder / "raw" / name).read_bytes()
+    raw.decode("windows-1252")
+    with pytest.raises(UnicodeDecodeError):
+        raw.decode("utf-8")
+    assert raw.endswith(b"\r\n")
+    assert raw.count(b"\r\n") == raw.count(b"\n") == raw.count(b"\r")
+
+
+def test_every_planted_mistake_is_found_again(folder: Path, groningen: City) -> None:
+    """A clerk who has only the files finds what the truth says, and no more."""
+    found: Counter[tuple[str, str]] = Counter()
+    areas = [row for row, more in lines(folder / "raw" / "buurten.csv") if not more]
+    found["buurten.csv", "missing required field"] = sum(not row["Buurtcode"] for row in areas)
+    named = [("buurten.csv", row) for row in areas if row["Buurtcode"]]
+    found += repeated(named, ["Buurtcode"])
+    codes = {row["Buurtcode"] for _, row in named}
+    sound = []
+    for row, more in lines(folder / "raw" / "containers.csv"):
+        assert not more
+        fault = fault_of_place(row, codes)
+        if fault:
+            found["containers.csv", fault] += 1
+        else:
+            sound.append(("containers.csv", row))
+    found += repeated(sound, ["Clusternummer"])
+    known = {row["Clusternummer"] for _, row in sound}
+    visits = []
+    for name in QUARTERS:
+        for row, more in lines(folder / "raw" / name):
+            fault = fault_of_inspection(row, more, known)
+            if fault:
+                found[name, fault] += 1
+            else:
+                visits.append((name, row))
+    found += repeated(visits, ["Clusternummer", "Week vanaf", "Waarnemer"])
+
+    planted = pd.read_csv(folder / "truth" / "faults.csv")
+    assert found == Counter(
+        {(row.file, row.fault): int(row.rows) for row in planted.itertuples(index=False)}
+    )
+    assert planted.groupby("fault").size().size == 19
+    raw_rows = json.loads((folder / "truth" / "parameters.json").read_text("utf-8"))["raw_rows"]
+    assert planted["rows"].sum() / sum(raw_rows.values()) < 0.015
+    copies = planted.query("fault == 'exact duplicate' and file != 'buurten.csv'")["rows"].sum()
+    assert 0.0025 < copies / sum(raw_rows.values()) < 0.0035
+    for name, rows in raw_rows.items():
+        assert sum(1 for _ in lines(folder / "raw" / name)) == rows
+
+
+def test_sound_rows_are_the_tallies(folder: Path, groningen: City) -> None:
+    """Nothing but the planted mistakes stands between the tallies and the files."""
+    known = set(groningen.places["cluster"])
+    rows = [row for name in QUARTERS for row, more in lines(folder / "raw" / name) if not more]
+    sound = pd.DataFrame([row for row in rows if not fault_of_inspection(row, [], known)])
+    sound = sound.drop_duplicates()
+    key = ["cluster", "period_start", "observer_role"]
+    dutch = dict(
+        zip(groningen.tallies.columns, sound.columns[: len(groningen.tallies.columns)], strict=True)
+    )
+    sound = sound.rename(columns={raw: name for name, raw in dutch.items()})
+    sound = sound[~sound.duplicated(key, keep=False)]
+    sound["period_start"] = pd.to_datetime(sound["period_start"], format="%d-%m-%Y")
+    roles = {"Reinigingsploeg": "cleaning crew", "Handhaver": "enforcement officer"}
+    sound["observer_role"] = sound["observer_role"].map(roles)
+    counts = groningen.tallies.columns[3:]
+    joined = groningen.tallies.merge(sound, on=key, suffixes=("", "_raw"))
+    assert len(joined) == len(sound)
+    for name in counts:
+        assert (joined[name] == joined[f"{name}_raw"].astype(int)).all()
+    planted = pd.read_csv(folder / "truth" / "faults.csv")
+    lost = planted[planted["file"].isin(QUARTERS) & (planted["fault"] != "exact duplicate")]
+    # Of a contradiction one row is the tally itself, the other came on top of it.
+    extra = lost.loc[lost["fault"] == "contradiction", "rows"].sum() // 2
+    assert len(groningen.tallies) - len(sound) == lost["rows"].sum() - extra
+
+
+def test_places_carry_their_coordinates(folder: Path, groningen: City) -> None:
+    rows = pd.DataFrame([row for row, _ in lines(folder / "raw" / "containers.csv")])
+    rows = rows.drop_duplicates().set_index("Clusternummer")
+    kept = rows.loc[groningen.places["cluster"]]
+    assert len(kept) == len(groningen.places)
+    for column, name in (("X-coördinaat", "x"), ("Y-coördinaat", "y")):
+        assert kept[column].str.fullmatch(r"\d{6},\d\d").all()
+        values = kept[column].str.replace(",", ".").astype(float).to_numpy()
+        assert np.array_equal(values, groningen.places[name])
+    # Nobody inspects a cleared container, so that a refused place takes no inspection with it.
+    cleared = set(rows.index) - set(groningen.places["cluster"])
+    assert cleared
+    assert not cleared & set(groningen.tallies["cluster"])
+
+
+def test_remarks_are_quoted_where_they_hold_the_separator(folder: Path) -> None:
+    raw = (folder / "raw" / QUARTERS[0]).read_bytes().decode("windows-1252")
+    assert '"matras; bank"' in raw
+    assert any(row["Opmerking"] == "matras; bank" for row, _ in lines(folder / "raw" / QUARTERS[0]))
+
+
+def test_clean_files_without_mess(tmp_path: Path) -> None:
+    clean = World(places=300, dump_spots=20, neighbourhoods=24, weeks=13, mess=0.0)
+    make(tmp_path / "raw", SEED, clean)
+    truth(tmp_path / "truth", SEED, clean)
+    assert pd.read_csv(tmp_path / "truth" / "faults.csv").empty
+    drawn = city(SEED, clean)
+    assert sum(1 for _ in lines(tmp_path / "raw" / "containers.csv")) == len(drawn.places)
+    assert sum(1 for _ in lines(tmp_path / "raw" / QUARTERS[0])) == len(drawn.tallies)
+
+
+def test_truth_tables(folder: Path, groningen: City) -> None:
+    tables = {path.name for path in (folder / "truth").iterdir()}
+    assert tables == {
+        *("clusters.csv", "hot_spots.csv", "districts.csv", "faults.csv", "parameters.json"),
+    }
+    clusters = pd.read_csv(folder / "truth" / "clusters.csv")
+    assert clusters["cluster"].tolist() == groningen.places["cluster"].tolist()
+    assert np.allclose(clusters["x"], groningen.places["x"], rtol=0, atol=0.005)
+    assert clusters["rate"].between(clusters["rate_crew"], clusters["rate_officer"]).all()
+    parameters = json.loads((folder / "truth" / "parameters.json").read_text("utf-8"))
+    assert parameters["inspections"] == groningen.tallies["inspections"].sum()
+    assert parameters["world"]["observer_odds_ratio"] == 1.6

@@ -1,0 +1,221 @@
+"""The door: one line in, one line out; a private folder that does not outlive it."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tiny_mall import make_project
+
+from datamall.errors import DatamallError
+from datamall.mall import access, sandbox
+from datamall.mall.door import LONGEST_REQUEST, Door, extract
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_project(tmp_path_factory.mktemp("mall"))
+
+
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a temporary folder of our own; pytest's has too long a path for a socket."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+
+
+@pytest.fixture
+def door(project: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
+    with Door(project, "demo", ["enforcement", "fraud"]) as opened:
+        monkeypatch.setenv("DATAMALL_DOOR", str(opened.socket))
+        yield opened
+
+
+def ask(door: Door, line: bytes) -> dict:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(door.socket))
+        connection.sendall(line)
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile("rb") as stream:
+            return json.loads(stream.readline())
+
+
+def test_extract_gives_tables_by_store(door: Door) -> None:
+    data = extract("enforcement")
+    assert list(data) == [
+        "shared.neighbourhoods",
+        "enforcement.containers",
+        "enforcement.inspections",
+    ]
+    assert len(data) == 3
+    places, inspections = data["enforcement.containers"], data["enforcement.inspections"]
+    assert str(places["x"].dtype) == "float64"
+    assert places["x"].tolist() == [230000.25, 231000.0, 5.0]
+    assert str(inspections["period_start"].dtype).startswith("datetime64")
+    assert data.period == {"first_day": "2026-01-05", "last_day": "2026-03-01"}
+    assert (data.purpose, data.authority, data.synthetic) == ("enforcement", "demo", True)
+    assert data.not_delivered == ()
+    assert "3 rows" in repr(data)
+
+
+def test_the_same_purpose_is_materialised_once(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    original = access.checkout
+
+    def counting(*arguments: object) -> dict:
+        made.append(arguments[2])
+        return original(*arguments)
+
+    monkeypatch.setattr(access, "checkout", counting)
+    assert ask(door, b'{"purpose": "enforcement"}\n') == ask(door, b'{"purpose": "enforcement"}\n')
+    assert made == ["enforcement"]
+
+
+def test_folders_are_private_and_deleted(project: Path, temporary: Path) -> None:
+    with Door(project, "demo") as door:
+        folder = Path(door.answer(b'{"purpose": "enforcement"}')["folder"])
+        assert folder.is_dir()
+        assert stat.S_IMODE(door.folder.stat().st_mode) == 0o700
+        (door.work / "note").write_text("mine")
+        assert sorted(path.name for path in door.folder.iterdir()) == ["door", "extract", "work"]
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_a_killed_run_left_is_swept_and_what_is_in_use_is_not(
+    project: Path, temporary: Path
+) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from datamall.mall.door import Door\n"
+        "print(Door(Path(sys.argv[1]), 'demo').folder, flush=True); time.sleep(600)"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, project],
+        env=os.environ | {"TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    left = Path(child.stdout.readline().strip())
+    new = temporary / "datamall-new"  # one that is being made: still empty
+    new.mkdir()
+    with Door(project, "demo"):
+        assert left.is_dir()
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    assert left.is_dir()
+    with Door(project, "demo"):
+        assert not left.exists()
+    assert new.is_dir()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\n",
+        b"enforcement\n",
+        b"[]\n",
+        b'{"purpose": 1}\n',
+        b'{"purpose": ["enforcement"]}\n',
+        b'{"purpose": "enforcement", "authority": "open-data"}\n',
+        b'{"PURPOSE": "enforcement"}\n',
+        b"\xff\xfe\n",
+        b"\x80\x04\x95\n",
+        b"[" * 999 + b"\n",
+        b'{"purpose": "' + b"e" * LONGEST_REQUEST + b'"}\n',
+        b"",
+    ],
+)
+def test_anything_else_than_a_short_line_is_refused(door: Door, line: bytes) -> None:
+    assert "takes one short line" in ask(door, line)["refused"]
+    assert list(door.extracts.iterdir()) == []
+
+
+def test_a_purpose_that_was_not_granted_is_refused(door: Door, project: Path) -> None:
+    with pytest.raises(DatamallError, match=r"may not check out 'traffic'.*\(not-granted\)"):
+        extract("traffic")
+    with pytest.raises(DatamallError, match=r"No purpose called 'fraud'.*\(unknown-purpose\)"):
+        extract("fraud")
+    with (
+        Door(project, "demo", []) as closed,
+        pytest.MonkeyPatch.context() as patch,
+        pytest.raises(DatamallError, match="but nothing"),
+    ):
+        patch.setenv("DATAMALL_DOOR", str(closed.socket))
+        extract("enforcement")
+
+
+@pytest.mark.parametrize("name", ["../enforcement", "/etc", ".", "", "enforcement/", "a\0b"])
+def test_names_that_are_paths_are_refused(project: Path, temporary: Path, name: str) -> None:
+    with Door(project, "demo") as door:
+        answer = door.answer(json.dumps({"purpose": name}).encode())
+        assert "(unknown-purpose)" in answer["refused"]
+        assert list(door.extracts.iterdir()) == []
+
+
+def test_a_failure_inside_tells_the_kernel_no_details(
+    door: Door, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> dict:
+        raise RuntimeError("row 7 of the raw file: 4711")
+
+    monkeypatch.setattr(access, "checkout", fail)
+    refused = ask(door, b'{"purpose": "enforcement"}\n')["refused"]
+    assert "RuntimeError" in refused
+    assert "4711" not in refused
+    assert "4711" in caplog.text
+    assert sorted(path.name for path in door.folder.iterdir()) == ["door", "extract", "work"]
+
+
+def test_a_client_that_says_nothing_does_not_block_the_door(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datamall.mall import door as module
+
+    monkeypatch.setattr(module._Handler, "timeout", 0.2)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(str(door.socket))
+        assert "folder" in ask(door, b'{"purpose": "enforcement"}\n')
+
+
+def test_without_a_door_a_sentence_says_where_to_find_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("DATAMALL_DOOR", raising=False)
+    with pytest.raises(DatamallError, match="make lab"):
+        extract("enforcement")
+    monkeypatch.setenv("DATAMALL_DOOR", str(tmp_path / "gone"))
+    with pytest.raises(DatamallError, match="is closed: restart the kernel"):
+        extract("enforcement")
+
+
+def test_too_long_a_temporary_folder_is_one_sentence(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    with pytest.raises(DatamallError, match="set TMPDIR to a shorter one"):
+        Door(project, "demo")
+    assert list(long.iterdir()) == []
+
+
+def test_each_landlock_version_is_asked_for_the_rights_it_has() -> None:
+    files = {abi: sandbox.handled(abi)[0] for abi in range(1, 8)}
+    assert [files[abi].bit_length() for abi in range(1, 8)] == [13, 14, 15, 15, 16, 16, 16]
+    assert [sandbox.handled(abi)[1] for abi in (3, 4, 7)] == [0, 3, 3]
+    assert [sandbox.handled(abi)[2] for abi in (5, 6, 7)] == [0, 3, 3]
+    assert sandbox.handled(0) == (0, 0, 0)
+
+
+def test_landlock_is_there_on_linux_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert sandbox.available() == 0

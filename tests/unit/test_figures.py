@@ -1,0 +1,193 @@
+import base64
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from datamall.chapters import Gap
+from datamall.errors import DatamallError
+from datamall.reporting import canvas, figures, tables
+
+SAY: dict[str, Any] = {"name": "picture", "title": "A title", "alt": "What is to be seen."}
+
+
+def places(count: int = 300) -> pd.DataFrame:
+    rng = np.random.Generator(np.random.PCG64(5))
+    rate = rng.random(count)
+    return pd.DataFrame(
+        {
+            "cluster": [f"C{i:04}" for i in range(count)],
+            "x": 229_385 + rng.random(count) * 15_000,
+            "y": 571_301 + rng.random(count) * 19_000,
+            "rate": rate,
+            "low": rate * 0.8,
+            "high": rate * 1.2,
+            "inspections": rng.integers(1, 500, count),
+            "hot": rate > 0.9,
+            "role": ["crew", "officer"] * (count // 2),
+        }
+    )
+
+
+DRAW: dict[str, Callable[..., None]] = {
+    "map": lambda t, **say: figures.dot_map(
+        t, value="rate", value_label="Rate", mark="hot", mark_label="Hot spot", **say
+    ),
+    "intervals": lambda t, **say: figures.intervals(
+        t.head(8) if isinstance(t, pd.DataFrame) else t, label="cluster", value="rate",
+        low="low", high="high", count="inspections", value_label="Rate", **say,
+    ),
+    "bars": lambda t, **say: figures.bars(
+        t.head(8) if isinstance(t, pd.DataFrame) else t, label="cluster", value="rate",
+        low="low", high="high", hue="role", value_label="Rate", **say,
+    ),
+    "scatter": lambda t, **say: figures.scatter(
+        t, x="inspections", y="rate", x_label="Inspections", y_label="Rate", mark="hot",
+        mark_label="Hot spot", low="low", high="high", **say,
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[tables.Bundle]:
+    bundles: list[tables.Bundle] = []
+    monkeypatch.setattr(tables, "publish", lambda *bundle: bundles.append(bundle))
+    return bundles
+
+
+def png(bundle: tables.Bundle) -> bytes:
+    return base64.b64decode(bundle[0]["image/png"])
+
+
+@pytest.mark.parametrize("kind", DRAW)
+def test_figure_comes_with_alt_text_and_its_numbers(kind: str, shown: list[tables.Bundle]) -> None:
+    DRAW[kind](places(), **SAY)
+    (picture, about), (numbers, of_numbers) = shown
+    assert about["image/png"] == {"alt": "What is to be seen."}
+    image = Image.open(io.BytesIO(png(shown[0])))
+    assert 600 <= image.width <= 900
+    assert not image.info.get("Software")
+    assert len(png(shown[0])) < 100_000
+    assert numbers["text/html"].startswith('<details class="numbers"><summary>')
+    assert "0.805" not in picture["text/plain"] and picture["text/plain"] == "A title"
+    assert numbers[tables.CSV].startswith("cluster,")
+    assert of_numbers["datamall"]["name"] == "picture"
+
+
+@pytest.mark.parametrize("kind", DRAW)
+def test_same_table_same_bytes_whatever_the_settings(kind: str, shown: list[tables.Bundle]) -> None:
+    DRAW[kind](places(), **SAY)
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "savefig.dpi": 20}):
+        DRAW[kind](places(), **SAY)
+    noise = places()
+    noise[["rate", "low", "high"]] *= 1 + 1e-12  # as from another processor
+    DRAW[kind](noise, **SAY)
+    assert png(shown[0]) == png(shown[2]) == png(shown[4])
+    assert shown[1] == shown[3] == shown[5]
+
+
+@pytest.mark.parametrize("kind", DRAW)
+def test_other_numbers_other_picture(kind: str, shown: list[tables.Bundle]) -> None:
+    DRAW[kind](places(), **SAY)
+    changed = places()
+    changed.loc[0, ["rate", "low", "high"]] = [0.5, 0.01, 0.99]
+    DRAW[kind](changed, **SAY)
+    assert png(shown[0]) != png(shown[2])
+
+
+@pytest.mark.slow
+def test_same_bytes_under_one_and_two_threads(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import test_figures as t, hashlib\n"
+        "found = []; t.tables.publish = lambda *b: found.append(b)\n"
+        "[draw(t.places(), **t.SAY) for draw in t.DRAW.values()]\n"
+        "print(hashlib.sha256(repr(found).encode()).hexdigest())"
+    )
+    digests = set()
+    for threads in ("1", "2"):
+        environment = os.environ | {
+            "OMP_NUM_THREADS": threads,
+            "OPENBLAS_NUM_THREADS": threads,
+            "MPLCONFIGDIR": str(tmp_path / threads),
+            "PYTHONHASHSEED": threads,
+        }
+        command = [sys.executable, "-c", code, str(Path(__file__).parent)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+        digests.add(done.stdout)
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("kind", DRAW)
+def test_gap_takes_the_place_of_a_figure(kind: str, shown: list[tables.Bundle]) -> None:
+    DRAW[kind](Gap("Chapter", "Not possible here: no columns."), **SAY)
+    ((data, metadata),) = shown
+    assert "image/png" not in data
+    assert metadata["datamall"]["kind"] == "gap"
+
+
+@pytest.mark.parametrize("kind", DRAW)
+def test_figure_without_alt_or_title_is_refused(kind: str, shown: list[tables.Bundle]) -> None:
+    with pytest.raises(DatamallError, match=r"has no alternative text \(alt\)"):
+        DRAW[kind](places(), **SAY | {"alt": " "})
+    with pytest.raises(DatamallError, match="has no title"):
+        DRAW[kind](places(), **SAY | {"title": ""})
+    with pytest.raises(DatamallError, match="cannot name"):
+        DRAW[kind](places(), **SAY | {"name": "../picture"})
+    assert not shown
+
+
+@pytest.mark.parametrize("kind", DRAW)
+def test_missing_column_is_one_sentence(kind: str) -> None:
+    with pytest.raises(DatamallError, match="needs the column 'rate'"):
+        DRAW[kind](places().drop(columns="rate"), **SAY)
+
+
+@pytest.mark.parametrize("kind", DRAW)
+def test_empty_and_missing_values_are_drawn_without_complaint(
+    kind: str, shown: list[tables.Bundle]
+) -> None:
+    DRAW[kind](places().head(0), **SAY)
+    partly = places()
+    partly.loc[:2, ["rate", "low"]] = np.nan
+    DRAW[kind](partly, **SAY)
+    DRAW[kind](places(2), **SAY)
+    assert len(shown) == 6
+    assert "C0000" in shown[3][0][tables.CSV]  # not drawn, but in the numbers
+
+
+def test_too_many_groups_are_refused() -> None:
+    frame = pd.DataFrame({"label": "a", "group": list("abcdefg"), "value": 1.0})
+    with pytest.raises(DatamallError, match="at most 6 can be told apart"):
+        figures.bars(frame, label="label", value="value", hue="group", value_label="v", **SAY)
+
+
+def test_classes_hold_about_as_many_places_and_all_of_them() -> None:
+    frame = pd.DataFrame({"v": np.arange(1000) / 1000})
+    classed, names = canvas.classes(frame, "v")
+    assert names == ["below 0.2", "0.2 to 0.4", "0.4 to 0.6", "0.6 to 0.8", "0.8 and more"]
+    assert set(classed["class"].value_counts()) == {200}
+    assert canvas.classes(pd.DataFrame({"v": [1.0, 1.0]}), "v")[1] == ["one value"]
+    assert canvas.classes(pd.DataFrame({"v": [True, False]}), "v")[1] == ["no", "yes"]
+
+
+def test_no_colour_says_what_no_shape_says() -> None:
+    count = len(canvas.PALETTE)
+    assert len(set(canvas.MARKERS)) == len(set(canvas.HATCHES)) == count
+
+
+def test_fonts_are_those_of_matplotlib() -> None:
+    from matplotlib import font_manager
+
+    (family,) = canvas.STYLE["font.family"]
+    path = Path(font_manager.findfont(family, fallback_to_default=False))
+    assert path.is_relative_to(matplotlib.get_data_path())

@@ -1,0 +1,338 @@
+import json
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from datamall.chapters import Gap
+from datamall.errors import DatamallError
+from datamall.reporting import figures, pages, tables
+
+SENTENCE = "Serving 60 places tomorrow is expected to avoid 31 dirty inspections (90 %: 24 to 39)."
+QUESTION = "Where is waste found more often than elsewhere?"
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """What the checks need of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.html = html
+        self.tags: list[tuple[str, dict[str, Any]]] = []
+        self.headings: list[tuple[int, str]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self._open == [], "every tag is closed"
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append((int(tag[1]), ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not {"style", "title"} & set(self._open):
+            self.text += data
+        if self._open and re.fullmatch("h[1-6]", self._open[-1]):
+            level, text = self.headings[-1]
+            self.headings[-1] = (level, text + data)
+
+    def all(self, tag: str) -> list[dict[str, Any]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def check(html: str) -> Page:
+    """Assert everything that holds for every page; return it parsed."""
+    page = Page(html)
+    assert page.all("html") == [{"lang": "en"}]
+    assert len(page.all("title")) == len(page.all("main")) == len(page.all("h1")) == 1
+    assert re.search(r"<title>[^<]+ · [^<]+</title>", html)
+    levels = [level for level, _ in page.headings]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for link in page.all("a"):
+        assert not link["href"].startswith("#") or link["href"][1:] in ids
+    for image in page.all("img"):
+        assert len(image["alt"].split()) > 2 and "no description" not in image["alt"].lower()
+    tables_found = html.count("<table")
+    assert html.count("<caption") == tables_found
+    assert all(heading["scope"] in ("col", "row") for heading in page.all("th"))
+    for _, attributes in page.tags:
+        for key in ("src", "srcset", "poster", "data", "action", "background"):
+            assert attributes.get(key, "data:").startswith("data:")
+        assert not any(key.startswith("on") for key in attributes)
+    assert all(link["href"].startswith("data:") for link in page.all("link"))
+    assert not {"script", "iframe", "object", "embed", "base", "form"} & {t for t, _ in page.tags}
+    assert not re.search(r"@import|url\(|@font-face", html)
+    policy = next(m["content"] for m in page.all("meta") if "http-equiv" in m)
+    assert policy.startswith("default-src 'none'")
+    assert not re.search(r" at 0x[0-9a-f]{4}", html)
+    assert not re.search(r"/(tmp|home|root|var/folders)/", html)
+    assert len(html.encode()) < 1_000_000
+    return page
+
+
+def output(bundle: tables.Bundle) -> NotebookNode:
+    data, metadata = bundle
+    return new_output("display_data", data=data, metadata=metadata)
+
+
+def cell(*bundles: tables.Bundle, source: str = "show(rates)", **metadata: Any) -> NotebookNode:
+    return new_code_cell(source, outputs=[output(b) for b in bundles], metadata=metadata)
+
+
+def extract(**changes: Any) -> SimpleNamespace:
+    about = {
+        "purpose": "enforcement", "synthetic": True, "personal": False,
+        "period": {"first_day": "2025-01-02", "last_day": "2025-10-29"},
+        "not_delivered": ("enforcement.inspections.full",),
+    }  # fmt: skip
+    return SimpleNamespace(**about | changes)
+
+
+@pytest.fixture
+def picture(monkeypatch: pytest.MonkeyPatch) -> list[tables.Bundle]:
+    shown: list[tables.Bundle] = []
+    monkeypatch.setattr(tables, "publish", lambda *bundle: shown.append(bundle))
+    frame = pd.DataFrame({"cause": ["bulky", "full"], "share": [0.8, 0.1]})
+    figures.bars(
+        frame, name="causes", title="Causes", alt='Most is "bulky" waste, <80 %>.',
+        label="cause", value="share", value_label="Share",
+    )  # fmt: skip
+    return shown
+
+
+def sample(*more: NotebookNode, **changes: Any) -> NotebookNode:
+    rates = tables.table_bundle(pd.DataFrame({"place": ["A"], "rate": [0.5]}), "rates", "Rates")
+    cells = [
+        new_markdown_cell("# Waste & containers\n\nA purpose."),
+        new_code_cell("stops: int = 60", metadata={"tags": ["parameters"]}),
+        new_code_cell("import pandas as pd  # <set-up>"),
+        new_markdown_cell("## What must not be concluded\n\n- That neighbours are bad."),
+        new_markdown_cell("## Data\n\nClaim."),
+        cell(rates),
+        new_markdown_cell("## Wisdom: the *plan*\n\n### Tomorrow"),
+        *more,
+        cell(tables.answer_bundle(SENTENCE, ["rates", "A reason."], extract(**changes))),
+    ]
+    return new_notebook(cells=cells)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "data" / "authorities"
+    folder.mkdir(parents=True)
+    (folder / "demo.yaml").write_text(
+        "{title: Demo city, synthetic: true, description: Made by `datamall demo`.}"
+    )
+    (folder / "real.yaml").write_text("{title: Real city, synthetic: false, description: Real.}")
+    purposes = f"enforcement:\n  question: {QUESTION}\n"
+    (tmp_path / "data" / "purposes.yaml").write_text(purposes)
+    return tmp_path
+
+
+def render(
+    project: Path, notebook: NotebookNode, authority: str = "demo", isolated: bool = True
+) -> tuple[str, Any]:
+    choices = {"stops": (60, "places <that> crews serve")}
+    digests = {"src/module.py": "a" * 64}
+    return pages.render(project, authority, "sample", notebook, choices, digests, isolated)
+
+
+def test_page_of_a_notebook(project: Path, picture: list[tables.Bundle]) -> None:
+    gap = tables.gap_bundle(Gap("Roles", "Not possible here: one role only."), "roles")
+    printed = new_code_cell("print(1)", outputs=[new_output("stream", text="a <b>\n")])
+    html, _ = render(project, sample(cell(*picture), cell(gap), printed))
+    page = check(html)
+    assert [text for _, text in page.headings][:4] == [
+        "Waste & containers", "Answer", "What must not be concluded", "Data",
+    ]  # fmt: skip
+    assert page.all("img")[0]["alt"] == 'Most is "bulky" waste, <80 %>.'
+    assert "src/module.py" in page.text and "a" * 64 in page.text
+    for text in ("Roles. Not possible here", "places <that> crews serve", "a <b>", "datamall demo"):
+        assert text in page.text
+    assert "stops: int" not in page.text  # the parameters are a table instead
+
+
+def test_first_thousand_characters_hold_answer_interval_and_date(project: Path) -> None:
+    page = check(render(project, sample())[0])
+    start = re.sub(r"\s+", " ", page.text)[:1000]
+    for text in (QUESTION, SENTENCE, "2 January to 29 October 2025", "Demo city", "Draft"):
+        assert text in start
+    assert page.text.count(SENTENCE) == 1  # hoisted, not repeated
+    assert "nothing here is about a real place" in start
+
+
+def test_evidence_links_to_what_was_shown(project: Path) -> None:
+    html, _ = render(project, sample())
+    assert '<a href="#rates">Rates</a>' in html
+    assert "<li>A reason.</li>" in html
+    assert 'href="results/sample/rates.csv"' in html
+
+
+def test_chapters_are_listed(project: Path) -> None:
+    page = check(render(project, sample())[0])
+    links = [link["href"] for link in page.all("a")]
+    assert {"#data", "#wisdom-the-plan", "#choices", "#provenance"} <= set(links)
+    assert "#what-must-not-be-concluded" not in links
+
+
+def test_set_up_cells_are_folded_into_the_next(project: Path) -> None:
+    html, _ = render(project, sample(new_code_cell("a = 1"), cell(source="b = 2")))
+    assert "a = 1\n\nb = 2" in html
+    assert "import pandas as pd  # &lt;set-up&gt;" in html
+
+
+def test_real_city_is_not_called_synthetic(project: Path) -> None:
+    page = check(render(project, sample(synthetic=False), "real")[0])
+    assert "nothing here is about a real place" not in page.text
+    assert "Real city" in page.text
+
+
+@pytest.mark.parametrize(
+    ("personal", "isolated", "marked"),
+    [(True, False, True), (True, True, False), (False, False, False), (None, False, True)],
+)
+def test_not_isolated_is_marked_where_stores_count_persons(
+    personal: bool | None, isolated: bool, marked: bool, project: Path
+) -> None:
+    html, _ = render(project, sample(personal=personal), isolated=isolated)
+    assert ("Not isolated" in check(html).text) is marked
+
+
+def test_record_of_the_answer(project: Path) -> None:
+    _, record = render(project, sample())
+    assert record == {
+        "title": "Waste & containers", "question": QUESTION, "sentence": SENTENCE,
+        "evidence": ["rates", "A reason."], "authority": "Demo city", "synthetic": True,
+        "first_day": "2025-01-02", "last_day": "2025-10-29",
+        "not_delivered": ["enforcement.inspections.full"],
+    }  # fmt: skip
+
+
+def test_page_without_answer_or_period(project: Path) -> None:
+    bare = new_notebook(cells=[new_markdown_cell("# A title")])
+    html, record = render(project, bare)
+    assert record is None
+    check(html)
+    assert "no date recorded" in check(render(project, sample(period=None))[0]).text
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "words"),
+    [
+        ("2025-01-02", "2025-10-29", "2 January to 29 October 2025"),
+        ("2024-12-31", "2025-01-01", "31 December 2024 to 1 January 2025"),
+        ("2025-05-05", "2025-05-05", "5 May 2025"),
+    ],
+)
+def test_date_in_words(first: str, last: str, words: str) -> None:
+    assert pages._period({"first_day": first, "last_day": last}) == words
+
+
+def test_markup_in_markdown_is_shown_as_text(project: Path) -> None:
+    evil = new_markdown_cell("<script>alert(1)</script> <img src=x> [a](javascript:alert(1))")
+    page = check(render(project, sample(evil))[0])
+    assert "<script>alert(1)</script>" in page.text
+    assert not any("javascript" in link["href"] for link in page.all("a"))
+
+
+@pytest.mark.parametrize("first", ["No title", "## Title", "# Title\n\n# Another"])
+def test_notebook_has_one_title(first: str, project: Path) -> None:
+    with pytest.raises(DatamallError, match="must begin with one '# Title'"):
+        render(project, new_notebook(cells=[new_markdown_cell(first)]))
+    commented = new_markdown_cell("# Title\n\n```\n# a comment\n```")
+    check(render(project, new_notebook(cells=[commented]))[0])
+
+
+def test_two_answers_and_unknown_authority_are_refused(project: Path) -> None:
+    with pytest.raises(DatamallError, match="gives 2 answers"):
+        render(project, sample(cell(tables.answer_bundle("Another."))))
+    with pytest.raises(DatamallError, match="No authority called 'none'"):
+        render(project, sample(), "none")
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_contrast_of_text_is_at_least_4_5() -> None:
+    css = (pages.TEMPLATES / "style.css").read_text("utf-8")
+    themes = re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    assert len(themes) == 2
+    for theme in themes:
+        colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", theme))
+        for ink in ("ink", "quiet", "accent", "warn"):
+            for ground in ("paper", "soft", "accent-soft", "warn-soft"):
+                light, dark = sorted((luminance(colours[ink]), luminance(colours[ground])))[::-1]
+                assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground)
+
+
+@pytest.fixture
+def out(project: Path) -> Path:
+    folder = project / "reports"
+    record = render(project, sample())[1]
+    gap = {"name": "roles", "chapter": "Roles", "reason": "Not possible here: one role."}
+    for name, gaps in (("enforcement", [gap]), ("traffic", [])):
+        results = folder / "results" / name
+        results.mkdir(parents=True)
+        (results / "answer.json").write_text(json.dumps(record))
+        (results / "gaps.json").write_text(json.dumps(gaps))
+    (folder / "results" / "unfinished").mkdir()
+    (folder / "quality").mkdir()
+    quality = {"parsed": 12345, "accepted": 12300, "quarantined": 45, "reasons": {"too-high": 45}}
+    (folder / "quality" / "enforcement.inspections.json").write_text(json.dumps(quality))
+    return folder
+
+
+def test_index_holds_steps_answers_gaps_and_quality(project: Path, out: Path) -> None:
+    written = pages.index(project, "demo", out)
+    assert written == out / "index.html"
+    page = check(written.read_text("utf-8"))
+    links = [link["href"] for link in page.all("a")]
+    assert {"enforcement.html", "traffic.html", "enforcement.html#roles"} <= set(links)
+    assert "quality/enforcement.inspections.json" in links
+    for text in (*pages.STEPS, SENTENCE, "2 January to 29 October 2025", "12,345", "too high 45"):
+        assert text in page.text
+    first = written.read_bytes()
+    assert pages.index(project, "demo", out).read_bytes() == first
+    assert not list(out.glob("*.new"))
+
+
+def test_index_without_reports(project: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    page = check(pages.index(project, "demo", empty).read_text("utf-8"))
+    assert "No report has been made yet." in page.text
+
+
+def test_pages_of_the_project(root: Path) -> None:
+    found = sorted((root / "reports").glob("*.html"))
+    if not found:
+        pytest.skip("no page has been made yet: run make")
+    for path in found:
+        check(path.read_text("utf-8"))
+
+
+def test_nbconvert_is_known_here_alone(root: Path) -> None:
+    for path in (root / "src").rglob("*.py"):
+        if path.name != "pages.py":
+            assert "nbconvert." not in path.read_text("utf-8"), path
