@@ -18,6 +18,8 @@ from datamall.errors import DatamallError
 
 UP = Path("..", "..", "..")
 OUTPUTS = ("outs", "metrics", "plots")
+# Without version control, or DVC would refuse a pipeline that git ignores.
+CONFIG = "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
 
 
 def authorities(root: Path) -> list[str]:
@@ -61,11 +63,8 @@ def dvc(arguments: list[str], folder: Path) -> int:
 def prepare(root: Path, authority: str) -> Path:
     """Write an authority's own DVC project; return its folder."""
     folder = root / "data" / "authorities" / authority
-    folder.mkdir(exist_ok=True)
-    if not (folder / ".dvc").is_dir():
-        if dvc(["init", "--no-scm", "--quiet"], folder) != 0:
-            raise DatamallError(f"DVC could not start a project in {folder}: see its message.")
-        (folder / ".dvc" / "config").write_text((root / ".dvc" / "config").read_text("utf-8"))
+    (folder / ".dvc").mkdir(parents=True, exist_ok=True)
+    (folder / ".dvc" / "config").write_text(CONFIG, encoding="utf-8")
     demo = yaml.safe_load((root / "dvc.yaml").read_text("utf-8"))
     text = yaml.safe_dump(derive(demo, authority, root), sort_keys=False, allow_unicode=True)
     (folder / "dvc.yaml").write_text(text, encoding="utf-8")
@@ -79,7 +78,7 @@ def derive(demo: dict[str, Any], authority: str, root: Path) -> dict[str, Any]:
     of code are spelled out file by file, because `.dvcignore` cannot keep byte code out of a
     folder above the project; nothing is cached, since outputs lie outside this DVC project.
     """
-    values = {"authority": authority, "reports": f"reports/{authority}"}
+    values = {"authority": authority, "pages": f"reports/{authority}"}
     stages = {}
     for name, stage in demo["stages"].items():
         if name == "demo":

@@ -74,14 +74,19 @@ class Lab:
                 stderr=log,
             )
 
-    def get(self, path: str) -> tuple[int, Any]:
-        """Return the status and the content of an address of the server's interface."""
+    def call(self, method: str, path: str, body: dict | None = None) -> tuple[int, Any]:
+        """Return the status and the content that the server's interface answers with."""
         request = urllib.request.Request(
-            self.address + path, headers={"Authorization": f"token {self.token}"}
+            self.address + path,
+            method=method,
+            headers={"Authorization": f"token {self.token}"},
+            data=None if body is None else json.dumps(body).encode(),
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as response:
-                return response.status, json.load(response)
+                content = response.read().decode()
+                is_json = "json" in response.headers["Content-Type"]
+                return response.status, json.loads(content) if is_json else content
         except urllib.error.HTTPError as error:
             error.close()
             return error.code, None
@@ -90,7 +95,7 @@ class Lab:
         for _ in range(300):
             assert self.process.poll() is None, self.log.read_text()
             try:
-                if self.get("/api/status")[0] == 200:
+                if self.call("GET", "/api/status")[0] == 200:
                     return
             except OSError:
                 time.sleep(0.2)
@@ -165,7 +170,7 @@ def test_run_all_works_and_saving_leaves_every_file_as_it_was(
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     state = until(
-        page, lambda state: all(state["counts"]) and not state["busy"] or state["errors"], 240
+        page, lambda state: (all(state["counts"]) and not state["busy"]) or state["errors"], 240
     )
     assert state["errors"] == []
     assert state["counts"] == list(range(1, len(state["counts"]) + 1))
@@ -178,12 +183,28 @@ def test_run_all_works_and_saving_leaves_every_file_as_it_was(
     assert hosts <= {"127.0.0.1", None}
 
 
-def test_the_server_shows_no_data_and_opens_no_terminal(lab: Lab) -> None:
-    assert lab.get("/api/contents/data/contracts")[0] == 200
-    listed = lab.get("/api/contents/data")[1]["content"]
-    assert {entry["name"] for entry in listed} == {"authorities", "contracts", "purposes.yaml"}
-    for path in ("data/raw", "data/stores/demo", "data/raw/demo/buurten.csv", "src/../data/raw"):
-        assert lab.get(f"/api/contents/{path}")[0] == 404
-        assert lab.get(f"/files/{path}")[0] in (403, 404)
-    assert lab.get("/api/terminals")[0] == 404
-    assert list(lab.get("/api/kernelspecs")[1]["kernelspecs"]) == ["python3"]
+def test_the_server_shows_no_data_and_opens_no_terminal(lab: Lab, mall: Path) -> None:
+    listed = lab.call("GET", "/api/contents")[1]["content"]
+    names = {entry["name"] for entry in listed}
+    assert {"notebooks", "src", "params.yaml"} <= names
+    assert "data" not in names
+    assert lab.call("GET", "/api/contents/params.yaml")[0] == 200
+    assert lab.call("GET", "/files/params.yaml")[0] == 200
+    link = mall / "notebooks" / "scratch" / "link"
+    link.symlink_to(mall / "data" / "stores")
+    assert lab.call("GET", "/api/contents/notebooks/scratch/link/demo")[0] == 404
+    link.unlink()
+    for path in ("data", "data/raw/demo/buurten.csv", "src/../data/stores", "data/purposes.yaml"):
+        assert lab.call("GET", f"/api/contents/{path}")[0] == 404, path
+        assert lab.call("GET", f"/files/{path}")[0] == 404, path
+    # Neither a copy nor a move makes them visible.
+    for source in ("data/raw/demo/buurten.csv", "data/stores", "data", "/"):
+        assert lab.call("POST", "/api/contents/notebooks", {"copy_from": source})[0] >= 400, source
+    assert lab.call("PATCH", "/api/contents/data", {"path": "notebooks/data"})[0] == 404
+    assert lab.call("DELETE", "/api/contents/data")[0] == 404
+    assert sorted(path.name for path in (mall / "notebooks").glob("[!.]*")) == [
+        "enforcement.ipynb",
+        "scratch",
+    ]
+    assert lab.call("POST", "/api/terminals", {})[0] == 404
+    assert list(lab.call("GET", "/api/kernelspecs")[1]["kernelspecs"]) == ["python3"]

@@ -23,7 +23,7 @@ def plant(
     *,
     districts: int = 8,
     per_district: int = 60,
-    months: int = 12,
+    quarters: int = 12,
     looks: float = 2.0,
     attention: float = 0.5,
     odds_ratio: float = 1.6,
@@ -32,11 +32,11 @@ def plant(
     between: float = 0.4,
     rare: float = 0.0,
 ) -> Planted:
-    """Draw a world: districts of places, months that differ (beta-binomial), two roles.
+    """Draw a world: districts of places, quarters that differ (beta-binomial), two roles.
 
-    `looks` is the mean number of inspections per place, month and role, `attention` how unequal
-    districts are in it (log scale), `likeness` the correlation of inspections of one month, `rare`
-    the share of places with a single month of inspections.
+    `looks` is the mean number of inspections per place, quarter and role, `attention` how unequal
+    districts are in it (log scale), `likeness` the correlation of inspections of one quarter, `rare`
+    the share of places with a single quarter of inspections.
     """
     rng = np.random.default_rng(seed)
     n = districts * per_district
@@ -45,8 +45,8 @@ def plant(
     busy = np.exp(rng.normal(0, attention, districts))[district]
     shape = 1 / likeness - 1
     p = expit(theta)[:, None]
-    month = rng.beta(p * shape, (1 - p) * shape, size=(n, months)).clip(1e-9, 1 - 1e-9)
-    # The rate that a role meets in the long run: the mean over the months that might have been.
+    quarter = rng.beta(p * shape, (1 - p) * shape, size=(n, quarters)).clip(1e-9, 1 - 1e-9)
+    # The rate that a role meets in the long run: the mean over the quarters that might have been.
     level = (np.arange(400) + 0.5) / 400
     usual = betaincinv(p * shape, (1 - p) * shape, level).clip(1e-9, 1 - 1e-9)
     effects = np.array([0.0, np.log(odds_ratio)])
@@ -56,16 +56,16 @@ def plant(
     few = rng.random(n) < rare
     frames, seen = [], []
     for role, effect in zip(ROLES, effects, strict=True):
-        counts = rng.poisson(looks * busy[:, None], size=(n, months))
+        counts = rng.poisson(looks * busy[:, None], size=(n, quarters))
         counts[few, 1:] = 0
         counts[:, 0] = np.maximum(counts[:, 0], 1)
-        found = rng.binomial(counts, expit(logit(month) + effect))
-        kinds = rng.multinomial(found.ravel(), np.repeat(causes, months, axis=0))
+        found = rng.binomial(counts, expit(logit(quarter) + effect))
+        kinds = rng.multinomial(found.ravel(), np.repeat(causes, quarters, axis=0))
         frame = pd.DataFrame(
             {
-                "cluster": np.repeat([f"C{i:04d}" for i in range(n)], months),
+                "cluster": np.repeat([f"C{i:04d}" for i in range(n)], quarters),
                 "observer_role": role,
-                "period_start": np.tile(pd.date_range("2025-01-01", periods=months, freq="MS"), n),
+                "period_start": np.tile(pd.date_range("2025-01-01", periods=quarters, freq="QS"), n),
                 "inspections": counts.ravel(),
                 "with_waste": found.ravel(),
                 **{name: kinds[:, k] for k, name in enumerate(names[:-1])},

@@ -111,6 +111,17 @@ def test_an_inspection_with_several_causes_is_divided(data: dict[str, pd.DataFra
     assert (shares.set_index("cluster").loc["S", "full"]) == 0
 
 
+def test_bags_at_a_full_container_belong_to_the_container(data: dict[str, pd.DataFrame]) -> None:
+    table = data["enforcement.inspections"].drop(columns="bulky")
+    table["residual"] = table["with_waste"]
+    poor = data | {"enforcement.inspections": table}
+    # One and the same mixture everywhere, so that pooling leaves it as it is.
+    table["full"] = table["with_waste"] / 2
+    shares = causes.place_causes(poor, knowledge.dirty_rates(poor, 0.9)).set_index("cluster")
+    # At half of the inspections the container was full; only bags at the other half are bags.
+    assert shares.loc["A", ["full", "residual", "unknown"]].tolist() == pytest.approx([0.5, 0.5, 0])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

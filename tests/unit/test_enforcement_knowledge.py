@@ -165,6 +165,41 @@ def test_more_inspections_narrow_an_interval_and_few_pull_to_the_district() -> N
     assert rates.loc[29, "rate"] == pytest.approx(0.2, abs=0.01)
 
 
+def test_rates_are_those_of_one_mix_of_roles_whoever_looked() -> None:
+    # Equal places; officers record three times the odds; 60 of 100 were seen by one role only.
+    rows = []
+    for i in range(100):
+        for role, found in (("crew", 20), ("officer", 43)):
+            if i < 40 or (i < 70) == (role == "crew"):
+                rows.append((f"C{i:02d}", role, 1, 100, found))
+    table = pd.DataFrame(
+        rows, columns=["cluster", "observer_role", "period_start", "inspections", "with_waste"]
+    )
+    rates = knowledge.dirty_rates(extract(table), 0.9)
+    crew, officer = rates["rate"].iloc[40:70].mean(), rates["rate"].iloc[70:].mean()
+    assert abs(crew - officer) < 0.02
+    assert rates["observed"].iloc[70:].mean() - rates["observed"].iloc[40:70].mean() > 0.2
+
+
+def test_kinds_have_means_of_their_own() -> None:
+    spot = [True] * 10 + [False] * 10
+    table = pd.DataFrame(
+        {
+            "cluster": [f"C{i:02d}" for i in range(20)],
+            "inspections": [2] + [50] * 19,
+            "with_waste": [1] + [45] * 9 + [5] * 10,
+            "observer_role": "unknown",
+        }
+    )
+    data = extract(table)
+    places = data["enforcement.containers"]
+    places["kind"], places["neighbourhood"] = np.where(spot, "dump spot", "container"), "n1"
+    rates = knowledge.dirty_rates(data, 0.9)
+    # Half of two looks found waste: pulled up to the dump spots, not down to the containers.
+    assert rates.loc[0, "rate"] > 0.7
+    assert rates["rank"].tolist() == [10, *range(1, 10), *range(1, 11)]
+
+
 def test_lists_summarise_by_hand() -> None:
     rates = pd.DataFrame(
         {

@@ -72,6 +72,14 @@ def test_plan_takes_the_most_useful_stops(rates: pd.DataFrame, causes: pd.DataFr
     pd.testing.assert_frame_equal(plan, wisdom.plan(wisdom.options(rates, causes), 5, 0.9, 1))
 
 
+def test_map_of_stops_shows_the_other_places_too(rates: pd.DataFrame, causes: pd.DataFrame) -> None:
+    plan = wisdom.plan(wisdom.options(rates, causes), 5, 0.9, 1)
+    table = wisdom.stops_on_map(rates, plan)
+    assert table["cluster"].tolist()[:5] == plan["cluster"].tolist()
+    assert sorted(table["cluster"]) == rates["cluster"].tolist()
+    assert table["action"].value_counts().to_dict() == {"none": 35, "pick up bulky waste": 5}
+
+
 def test_interval_joins_rate_cause_and_effect(rates: pd.DataFrame, causes: pd.DataFrame) -> None:
     plan = wisdom.plan(wisdom.options(rates, causes), 1, 0.9, 1).iloc[0]
     rng = np.random.default_rng(8)
@@ -79,6 +87,14 @@ def test_interval_joins_rate_cause_and_effect(rates: pd.DataFrame, causes: pd.Da
     rate, share = rng.beta(0.8 * k, 0.2 * k, 200_000), rng.beta(20, 20, 200_000)
     oracle = np.quantile(rate * share * rng.uniform(0.7, 1, 200_000), [0.05, 0.95])
     assert [plan["avoided_low"], plan["avoided_high"]] == pytest.approx(oracle, abs=0.012)
+
+
+def test_doubt_about_an_effect_does_not_average_out(
+    rates: pd.DataFrame, causes: pd.DataFrame
+) -> None:
+    row = wisdom.compare_plans(rates, causes.assign(weight=1e5), 30, 0.9, 1).iloc[0]
+    # 90 % of the values between 0.7 and 1 lie between 0.715 and 0.985, for all places at once.
+    assert row["high"] / row["low"] == pytest.approx(0.985 / 0.715, rel=0.05)
 
 
 def test_certainty_falls_towards_the_edge(rates: pd.DataFrame, causes: pd.DataFrame) -> None:
@@ -128,6 +144,14 @@ def test_much_waste_of_unknown_cause_is_inspected_first(
     first = looks[looks["drawn"] == "on purpose"].iloc[0]
     assert first["cluster"] == "C39"
     assert first["reason"] == "Much waste, cause unknown: inspect first."
+
+
+def test_an_unknown_cause_does_not_matter_where_little_could_be_won(
+    data: dict, rates: pd.DataFrame, causes: pd.DataFrame
+) -> None:
+    causes.loc[23, ["bulky", "unknown"]] = 0.0, 0.5
+    looks = wisdom.inspection_plan(data, wisdom.options(rates, causes), rates, 10, 20, 0.2, 3)
+    assert not looks["reason"].str.contains("unknown").any()
 
 
 def test_places_never_inspected_can_be_drawn(

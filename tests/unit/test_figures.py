@@ -96,6 +96,21 @@ def test_same_table_same_bytes_whatever_the_settings(kind: str, shown: list[tabl
 
 
 @pytest.mark.parametrize("kind", DRAW)
+def test_figures_are_drawn_from_rounded_numbers(
+    kind: str, shown: list[tables.Bundle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[pd.DataFrame] = []
+
+    def png(draw: Any, numbers: pd.DataFrame, height: float) -> bytes:
+        drawn.append(numbers)
+        return b""
+
+    monkeypatch.setattr(canvas, "png", png)
+    DRAW[kind](places(), **SAY)
+    pd.testing.assert_frame_equal(drawn[0], tables.rounded(drawn[0]), check_exact=True)
+
+
+@pytest.mark.parametrize("kind", DRAW)
 def test_other_numbers_other_picture(kind: str, shown: list[tables.Bundle]) -> None:
     DRAW[kind](places(), **SAY)
     changed = places()
@@ -177,7 +192,28 @@ def test_classes_hold_about_as_many_places_and_all_of_them() -> None:
     assert names == ["below 0.2", "0.2 to 0.4", "0.4 to 0.6", "0.6 to 0.8", "0.8 and more"]
     assert set(classed["class"].value_counts()) == {200}
     assert canvas.classes(pd.DataFrame({"v": [1.0, 1.0]}), "v")[1] == ["one value"]
-    assert canvas.classes(pd.DataFrame({"v": [True, False]}), "v")[1] == ["no", "yes"]
+
+
+def test_map_of_categories_keeps_the_background_grey(shown: list[tables.Bundle]) -> None:
+    frame = places()
+    frame["list"] = ["neither", "both", "count"] * 100
+    figures.dot_map(frame, value="list", value_label="List", **SAY)
+    figures.dot_map(frame, value="hot", value_label="Hot spot", **SAY)
+    figures.dot_map(frame.assign(list="none"), value="list", value_label="List", **SAY)
+    assert canvas.categories(frame, "list")[1] == ["neither", "both", "count"]
+    assert canvas.categories(frame, "hot")[1] == ["no", "yes"]
+    frame["list"] = frame["cluster"].str[-1]
+    with pytest.raises(DatamallError, match="10 groups in 'list': at most 6"):
+        figures.dot_map(frame, value="list", value_label="List", **SAY)
+
+
+def test_dots_shrink_where_places_are_close() -> None:
+    spread, crowded = places(2400), places(2400)
+    crowded[["x", "y"]] = crowded[["x", "y"]] / 10
+    crowded.loc[0, ["x", "y"]] = 0.0  # one place far away leaves the rest in a corner
+    assert canvas.dot_share(crowded["x"], crowded["y"]) < 0.5 * canvas.dot_share(
+        spread["x"], spread["y"]
+    )
 
 
 def test_no_colour_says_what_no_shape_says() -> None:

@@ -8,7 +8,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from datamall.errors import DatamallError
-from datamall.reporting import notebooks, strip
+from datamall.reporting import notebooks, parameters, strip
 
 PARAMETERS = """level: float = 0.9  # of every interval
 stops: int = 60
@@ -23,10 +23,10 @@ from datamall.reporting import answer, show
 """
 
 
-def book(*code: str, parameters: str = PARAMETERS) -> NotebookNode:
+def book(*code: str, typed: str = PARAMETERS) -> NotebookNode:
     first = [new_markdown_cell("# A title\n\nWhy.")]
-    if parameters:
-        first.append(new_code_cell(parameters, metadata={"tags": ["parameters"]}))
+    if typed:
+        first.append(new_code_cell(typed, metadata={"tags": ["parameters"]}))
     notebook = new_notebook(cells=[*first, *(new_code_cell(source) for source in code)])
     for position, cell in enumerate(notebook.cells):
         cell.id = f"id-{position}"
@@ -55,8 +55,8 @@ def run(project: Path, notebook: NotebookNode, **options: Any) -> Path:
 
 
 def test_parameters_keep_their_defaults_and_whole_numbers_do_for_floats() -> None:
-    assert notebooks.check_parameters(book(), {}, "n") == {}
-    given = notebooks.check_parameters(
+    assert parameters.check_parameters(book(), {}, "n") == {}
+    given = parameters.check_parameters(
         book(), {"level": 1, "stops": 3, "shares": [1, 0.5], "quick": True, "name": "x"}, "n"
     )
     assert given == {"level": 1.0, "stops": 3, "shares": [1.0, 0.5], "quick": True, "name": "x"}
@@ -81,7 +81,7 @@ def test_parameters_keep_their_defaults_and_whole_numbers_do_for_floats() -> Non
 )
 def test_wrong_types_are_one_sentence(given: dict[str, Any]) -> None:
     with pytest.raises(DatamallError, match=rf"parameter {next(iter(given))} is .*: it must be"):
-        notebooks.check_parameters(book(), given, "n")
+        parameters.check_parameters(book(), given, "n")
 
 
 PWNED = "__import__('pathlib').Path('PWNED').touch(); level"
@@ -109,14 +109,14 @@ def test_unknown_names_are_refused_before_any_kernel_starts(
 )  # fmt: skip
 def test_parameters_cell_that_is_not_typed_literals_is_refused(line: str) -> None:
     with pytest.raises(DatamallError, match="Notebook n"):
-        notebooks.declared(book(parameters=line), "n")
+        parameters.declared(book(typed=line), "n")
 
 
 def test_help_of_a_parameter_is_its_comment() -> None:
-    declared = notebooks.declared(book(), "n")
+    declared = parameters.declared(book(), "n")
     assert declared["level"] == ("float", 0.9, "of every interval")
     assert declared["stops"] == ("int", 60, "")
-    assert notebooks.declared(book(parameters=""), "n") == {}
+    assert parameters.declared(book(typed=""), "n") == {}
 
 
 # Running
@@ -334,10 +334,14 @@ def test_hook_before_a_commit_strips_once(
     monkeypatch.chdir(project)
     path = Path("notebooks") / "a.ipynb"
     nbformat.write(untidy(), path)
+    before = path.read_bytes()
+    assert strip.main(["--check", str(path)]) == 1
+    assert "notebooks/a.ipynb holds outputs" in capsys.readouterr().out
+    assert path.read_bytes() == before
     assert strip.main([str(path)]) == 1
     assert "notebooks/a.ipynb: outputs" in capsys.readouterr().out
     assert path.read_text("utf-8") == notebooks.canonical(untidy())
-    assert strip.main([str(path)]) == 0
+    assert strip.main([str(path)]) == strip.main(["--check", str(path)]) == 0
     assert capsys.readouterr().out == ""
 
 

@@ -17,6 +17,11 @@ from datamall.reporting import figures, pages, tables
 
 SENTENCE = "Serving 60 places tomorrow is expected to avoid 31 dirty inspections (90 %: 24 to 39)."
 QUESTION = "Where is waste found more often than elsewhere?"
+OPENING = f"""**Question.** {QUESTION}
+
+**For** the team lead.
+
+**Do not conclude** that neighbours are bad."""
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
@@ -121,10 +126,9 @@ def picture(monkeypatch: pytest.MonkeyPatch) -> list[tables.Bundle]:
 def sample(*more: NotebookNode, **changes: Any) -> NotebookNode:
     rates = tables.table_bundle(pd.DataFrame({"place": ["A"], "rate": [0.5]}), "rates", "Rates")
     cells = [
-        new_markdown_cell("# Waste & containers\n\nA purpose."),
+        new_markdown_cell(f"# Waste & containers\n\n{OPENING}"),
         new_code_cell("stops: int = 60", metadata={"tags": ["parameters"]}),
         new_code_cell("import pandas as pd  # <set-up>"),
-        new_markdown_cell("## What must not be concluded\n\n- That neighbours are bad."),
         new_markdown_cell("## Data\n\nClaim."),
         cell(rates),
         new_markdown_cell("## Wisdom: the *plan*\n\n### Tomorrow"),
@@ -142,8 +146,6 @@ def project(tmp_path: Path) -> Path:
         "{title: Demo city, synthetic: true, description: Made by `datamall demo`.}"
     )
     (folder / "real.yaml").write_text("{title: Real city, synthetic: false, description: Real.}")
-    purposes = f"enforcement:\n  question: {QUESTION}\n"
-    (tmp_path / "data" / "purposes.yaml").write_text(purposes)
     return tmp_path
 
 
@@ -190,7 +192,17 @@ def test_chapters_are_listed(project: Path) -> None:
     page = check(render(project, sample())[0])
     links = [link["href"] for link in page.all("a")]
     assert {"#data", "#wisdom-the-plan", "#choices", "#provenance"} <= set(links)
-    assert "#what-must-not-be-concluded" not in links
+
+
+def test_opening_paragraphs_go_where_they_belong(project: Path) -> None:
+    html, _ = render(project, sample())
+    page = check(html)
+    assert page.text.count(QUESTION) == 1
+    caution = re.search(r'<section class="caution".*?</section>', html, re.DOTALL)
+    assert caution and "that neighbours are bad" in caution.group()
+    assert page.text.count("that neighbours are bad") == 1
+    lede = re.search(r'<div class="lede">(.*?)</div>', html, re.DOTALL)
+    assert lede and lede.group(1).strip() == "<p><strong>For</strong> the team lead.</p>"
 
 
 def test_set_up_cells_are_folded_into_the_next(project: Path) -> None:

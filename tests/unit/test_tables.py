@@ -165,3 +165,11 @@ def test_metrics_are_single_numbers(metric: Any) -> None:
 def test_empty_answer_is_refused() -> None:
     with pytest.raises(DatamallError, match="has no sentence"):
         tables.answer("")
+
+
+def test_long_texts_get_room_and_short_ones_stay_on_one_line() -> None:
+    frame = pd.DataFrame({"place": ["dump spot"], "why": ["a sentence that is rather long"]})
+    html = tables.html_table(frame, "Caption")
+    assert '<th scope="row">dump spot</th><td class="long">a sentence' in html
+    frame["why"] *= 3
+    assert '<td class="prose">a sentence' in tables.html_table(frame, "Caption")

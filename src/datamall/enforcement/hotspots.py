@@ -51,7 +51,7 @@ def hot_spots(
     found = []
     for _, own, near, values in _neighbourhoods(rates, neighbours, minimum):
         z = {name: spatial.local_g_star(v, near) for name, v in values.items()}
-        hot = {k: (false_discovery_control(norm.sf(v)) <= fdr) & (v > 0) for k, v in z.items()}
+        hot = {k: false_discovery_control(norm.sf(v)) <= fdr for k, v in z.items()}
         own = own.assign(**{f"z_{k}": v for k, v in z.items()})
         found.append(own.assign(**{f"hot_{k}": v for k, v in hot.items()}))
     if not found:

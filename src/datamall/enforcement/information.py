@@ -23,7 +23,7 @@ def recorded_causes(table: pd.DataFrame) -> list[str]:
 
 
 def cells(data: Tables) -> pd.DataFrame:
-    """Return one row per place, role and month, with what is known of the place.
+    """Return one row per place, role and period, with what is known of the place.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def cells(data: Tables) -> pd.DataFrame:
 
 
 def places(data: Tables) -> pd.DataFrame:
-    """Return one row per inspected place: the sums of `cells` over roles and months.
+    """Return one row per inspected place: the sums of `cells` over roles and periods.
 
     Returns
     -------

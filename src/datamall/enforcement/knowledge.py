@@ -93,22 +93,29 @@ def between_places(table: pd.DataFrame, minimum: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["kind", "places", "inspections", "dispersion"])
 
 
-@needs("Do months differ within a place?", *COUNTED, varying=(_PERIOD,))
+@needs("Do quarters differ within a place?", *COUNTED, varying=(_PERIOD,))
 def within_places(data: Tables) -> pd.DataFrame:
-    """Return how much the months of one place differ beyond chance, and what that costs.
+    """Return how much the quarters of one place differ beyond chance, and what that costs.
 
     Returns
     -------
     pandas.DataFrame
-        One row: cells (place × role × month), inspections, dispersion (Pearson's, around the own
+        One row: cells (place × role × quarter), inspections, dispersion (Pearson's, around the own
         rate of a place and role), likeness (correlation of two inspections of a place in the same
-        month), effective_inspections (independent inspections that would tell as much).
+        quarter), effective_inspections (independent inspections that would tell as much).
+
+    Notes
+    -----
+    Quarters, not weeks: what makes one week dirtier lasts into the next, and blocks that are too
+    short to hold such a spell take its weeks for independent. On the demo city 87 % of the 90 %
+    intervals held the true rate with weeks as blocks, 88 % with months, 90 % with quarters.
     """
-    table = cells(data)
+    table = cells(data).assign(quarter=_quarter)
+    keys = ["cluster", "observer_role"]
+    table = table.groupby([*keys, "quarter"])[["inspections", "with_waste"]].sum().reset_index()
     counts = table["with_waste"].to_numpy(), table["inspections"].to_numpy()
-    group = table.groupby(["cluster", "observer_role"]).ngroup().to_numpy()
-    dispersion, rho = pooling.likeness(*counts, group)
-    effective = _effective(table, np.nan_to_num(rho)).sum()
+    dispersion, rho = pooling.likeness(*counts, table.groupby(keys).ngroup().to_numpy())
+    effective = _effective(cells(data), np.nan_to_num(rho)).sum()
     return pd.DataFrame(
         {
             "cells": [len(table)],
@@ -120,10 +127,16 @@ def within_places(data: Tables) -> pd.DataFrame:
     )
 
 
+def _quarter(table: pd.DataFrame) -> pd.Series:
+    """Return the quarter of each row, or one value for all where periods are not delivered."""
+    if "period_start" not in table:
+        return pd.Series("", index=table.index)
+    return pd.to_datetime(table["period_start"]).dt.to_period("Q").astype(str)
+
+
 def _effective(table: pd.DataFrame, rho: float) -> pd.Series:
-    """Return effective inspections per cluster: n in a month count for n / (1 + (n - 1) rho)."""
-    keys = ["cluster", *(["period_start"] if "period_start" in table else [])]
-    n = table.groupby(keys)["inspections"].sum()
+    """Return effective inspections per cluster: n in a quarter count for n / (1 + (n - 1) rho)."""
+    n = table.assign(quarter=_quarter).groupby(["cluster", "quarter"])["inspections"].sum()
     return (n / (1 + (n - 1) * rho)).groupby("cluster").sum()
 
 
@@ -148,20 +161,20 @@ def dirty_rates(data: Tables, confidence: float) -> pd.DataFrame:
     Notes
     -----
     Model in `pooling`; kinds have means of their own. Habits of roles come from `observer_habits`
-    and count as known. Where months differ beyond chance (`within_places`) inspections count for
+    and count as known. Where quarters differ beyond chance (`within_places`) inspections count for
     less (quasi-likelihood); where there is one period that cannot be seen, and the intervals are
     too narrow if weeks differ.
     """
     check_level("confidence", confidence)
     table, result = cells(data), places(data)
-    habits, months = observer_habits(data, confidence), within_places(data)
+    habits, quarters = observer_habits(data, confidence), within_places(data)
     if "observer_role" not in table:
         table["observer_role"] = "unknown"
     roles = sorted(table["observer_role"].unique())
     offset = pd.Series(0.0, index=roles)
     if not isinstance(habits, Gap):
         offset.update(np.log(habits.set_index("role")["odds_ratio"]))
-    rho = 0.0 if isinstance(months, Gap) else float(np.nan_to_num(months.loc[0, "likeness"]))
+    rho = 0.0 if isinstance(quarters, Gap) else float(np.nan_to_num(quarters.loc[0, "likeness"]))
     by_role = table.pivot_table(
         index="cluster",
         columns="observer_role",

@@ -138,6 +138,26 @@ def plan(
     return result
 
 
+def stops_on_map(places: pd.DataFrame, stops: pd.DataFrame | Gap) -> pd.DataFrame | Gap:
+    """Return all places with the action planned there, the stops first.
+
+    Parameters
+    ----------
+    places, stops
+        As from `information.places` and `plan`; a Gap is passed on.
+
+    Returns
+    -------
+    pandas.DataFrame
+        cluster, x, y (m), action ("none" at places without a stop).
+    """
+    if isinstance(stops, Gap):
+        return stops
+    columns = ["cluster", "x", "y"]
+    others = places.loc[~places["cluster"].isin(stops["cluster"]), columns]
+    return pd.concat([stops[[*columns, "action"]], others.assign(action="none")], ignore_index=True)
+
+
 def compare_plans(
     rates: pd.DataFrame, causes: pd.DataFrame, stops: int, confidence: float, seed: int
 ) -> pd.DataFrame | Gap:

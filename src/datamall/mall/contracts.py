@@ -7,13 +7,15 @@ What a contract demands and intake could not check is refused rather than passed
 
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cache, partial
-from importlib import resources
+from importlib import import_module, resources
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from datamall.errors import DatamallError
@@ -157,17 +159,30 @@ def load_contracts(root: Path) -> dict[str, Contract]:
 
 
 @cache
-def _validator() -> Any:
-    from jsonschema import Draft201909Validator
+def _jsonschema() -> ModuleType:
+    """Return jsonschema, imported without its check of internationalised addresses.
 
+    The grammar for that check takes two seconds to load, and no format is checked here.
+    """
+    grammar = "rfc3987_syntax"
+    spared = grammar not in sys.modules and "jsonschema" not in sys.modules
+    if spared:
+        sys.modules[grammar] = None  # type: ignore[assignment]  # Python's way to say: not there
+    try:
+        return import_module("jsonschema")
+    finally:
+        if spared:
+            del sys.modules[grammar]
+
+
+@cache
+def _validator() -> Any:
     text = resources.files("datamall.mall").joinpath("odcs-3.1.0.json").read_text("utf-8")
-    return Draft201909Validator(json.loads(text))
+    return _jsonschema().Draft201909Validator(json.loads(text))
 
 
 def _check_standard(document: dict[str, Any], file: str) -> None:
-    from jsonschema.exceptions import best_match
-
-    error = best_match(_validator().iter_errors(document))
+    error = _jsonschema().exceptions.best_match(_validator().iter_errors(document))
     if error is not None:
         place = ".".join(str(step) for step in error.absolute_path) or "the top"
         raise DatamallError(

@@ -67,7 +67,7 @@ def columns_of(expression: str) -> list[str]:
         complete.
     """
     statement = f"SELECT ({expression}\n)"
-    answer = _connection().execute("SELECT json_serialize_sql($1)", [statement]).fetchone()
+    answer = _connection().execute(f"SELECT json_serialize_sql({literal(statement)})").fetchone()
     assert answer is not None
     tree: dict[str, Any] = json.loads(answer[0])
     if tree["error"] or len(tree["statements"]) != 1:

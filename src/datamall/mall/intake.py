@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from datamall.errors import DatamallError
 from datamall.mall.authorities import StoreMapping, load_authority
 from datamall.mall.contracts import Contract, load_contracts
+from datamall.mall.expressions import literal
 from datamall.mall.intake_read import RECORD, RawRecords
 from datamall.mall.intake_sql import CHECK, checks_of, query, reference_table
 from datamall.mall.intake_write import Parts, Reason, Repeats, write_quarantine
@@ -33,6 +34,20 @@ BATCH_ROWS = 125_000
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DUPLICATE = Reason("duplicate", "The same row was read before; the first one is kept.")
 CONFLICT = Reason("conflict", "Rows with this key differ; none of them is kept.")
+
+
+class Stream:
+    """A stream of batches for the engine.
+
+    The engine would read an Arrow reader by a scanner that runs hundreds of megabytes ahead.
+    """
+
+    def __init__(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+        self._reader = pa.RecordBatchReader.from_batches(schema, batches)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Hand the stream over, as the Arrow PyCapsule protocol has it."""
+        return self._reader.__arrow_c_stream__(requested_schema)
 
 
 class LostRecords(Exception):
@@ -88,11 +103,11 @@ def intake(
     source = RawRecords(root, mapped, mapping, contract)
     target = store_folder(root, authority, store)
     report_path = reports_folder(root, authority) / "quality" / f"{store}.json"
-    with _explained(source, store), _aside(target) as folder:
+    with _explained(store), _aside(target) as folder:
         spill = folder / "spill"
         spill.mkdir()
         with _engine(threads, memory, spill, references) as engine:
-            report, manifest = _fill(engine, folder, source, contract, mapping)
+            report, manifest = _fill(engine, folder, spill, source, contract, mapping)
         shutil.rmtree(spill)
         manifest = {"authority": authority, "store": store, **manifest}
         _write_json(folder / "store.json", manifest)
@@ -110,6 +125,7 @@ def intake(
 def _fill(
     engine: duckdb.DuckDBPyConnection,
     folder: Path,
+    spill: Path,
     source: RawRecords,
     contract: Contract,
     mapping: StoreMapping,
@@ -117,12 +133,13 @@ def _fill(
     """Write parts and quarantine into a folder; return quality report and manifest."""
     checks = checks_of(contract, mapping)
     columns = list(mapping.columns)
-    engine.register("raw", pa.RecordBatchReader.from_batches(source.schema, source.batches()))
-    result = engine.execute(query(contract, mapping, checks)).to_arrow_reader(BATCH_ROWS)
+    kept = spill / "raw.arrow"
     repeats, parts = Repeats(contract.key, columns), Parts(folder, contract, columns)
     failed: list[np.ndarray] = []
     verdicts: list[np.ndarray] = []
     try:
+        engine.register("raw", Stream(source.schema, source.batches(kept)))
+        result = engine.execute(query(contract, mapping, checks)).to_arrow_reader(BATCH_ROWS)
         for batch in result:
             table = pa.Table.from_batches([batch])
             verdict = table[CHECK].to_numpy()
@@ -132,10 +149,12 @@ def _fill(
                 verdicts.append(verdict[bad] - 1)
                 table = table.filter(pa.array(~bad))
             parts.write(repeats.feed(table))
-        last = repeats.finish()
-        if last is not None:
-            parts.write(last)
+        parts.write(repeats.finish())
         written = parts.finish()
+    except (duckdb.Error, pa.ArrowException, OSError):
+        if source.error is not None:  # the engine has buried its message
+            raise source.error from None
+        raise
     finally:
         parts.close()
     parsed = source.parsed
@@ -150,7 +169,7 @@ def _fill(
     numbers = np.concatenate(verdicts) if verdicts else np.zeros(0, np.int16)
     order = np.argsort(records, kind="stable")
     counts = write_quarantine(
-        folder / "quarantine.parquet", source, records[order], numbers[order], reasons
+        folder / "quarantine.parquet", source, kept, records[order], numbers[order], reasons
     )
     source.verify()
     quarantined = counts.total()
@@ -212,7 +231,7 @@ def _engine(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open an engine that reaches no file but its own spill folder."""
     with duckdb.connect(":memory:", config={"threads": threads, "memory_limit": memory}) as engine:
-        engine.execute("SET temp_directory = $1", [str(spill)])
+        engine.execute(f"SET temp_directory = {literal(str(spill))}")
         engine.execute("SET enable_external_access = false")
         for column, table in references.items():
             engine.register(reference_table(column), table)
@@ -262,7 +281,7 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _explained(source: RawRecords, store: str) -> Iterator[None]:
+def _explained(store: str) -> Iterator[None]:
     """Turn failures of disk and engine into one sentence."""
     try:
         yield
@@ -271,8 +290,6 @@ def _explained(source: RawRecords, store: str) -> Iterator[None]:
             raise _no_room(store) from None
         raise
     except duckdb.Error as error:
-        if source.error is not None:
-            raise source.error from None
         if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException):
             raise _no_room(store) from None
         if isinstance(error, duckdb.DataError):

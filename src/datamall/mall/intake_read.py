@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,7 +23,7 @@ from datamall.project import raw_folder
 
 RECORD = "record number of datamall"
 FILE_SHIFT = 40  # a record is file number × 2^40 + row number
-BLOCK = 16_000_000  # bytes of UTF-8 that are parsed at once
+BLOCK = 4_000_000  # bytes of UTF-8 that are parsed at once
 PARQUET_ROWS = 65_536
 # Ends every CSV stream. If it does not come back as a record, a quote was left open.
 END = "\x1e end of datamall \x1e"
@@ -163,16 +164,45 @@ class RawRecords:
         path = self.paths[record >> FILE_SHIFT]
         return path.relative_to(self._folder).as_posix(), record & ((1 << FILE_SHIFT) - 1)
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield all well-formed records in order, and count and hash on the way."""
-        self.parts, self.malformed, self.parsed = [], {}, 0
+    def batches(self, kept: Path) -> Iterator[pa.RecordBatch]:
+        """Yield all well-formed records in order, once; one batch is read ahead of the caller.
+
+        Parameters
+        ----------
+        kept
+            File to write the batches to, so that the few records that are set apart can be
+            found `again` without a second parse.
+        """
+        stream = self._all(kept)
+        with ThreadPoolExecutor(1) as ahead:
+            coming = ahead.submit(next, stream, None)
+            while (batch := self._result(coming)) is not None:
+                coming = ahead.submit(next, stream, None)
+                yield batch
+
+    def again(self, kept: Path) -> Iterator[pa.RecordBatch]:
+        """Yield the batches that were kept, one at a time."""
+        with pa.OSFile(str(kept)) as file, pa.ipc.open_file(file) as batches:
+            for number in range(batches.num_record_batches):
+                yield batches.get_batch(number)
+
+    def _result(self, coming: "Future[pa.RecordBatch | None]") -> pa.RecordBatch | None:
         try:
+            return coming.result()
+        except Exception as error:
+            self.error = error
+            raise
+
+    def _all(self, path: Path) -> Iterator[pa.RecordBatch]:
+        read = self._csv if self._mapping.file.format == "csv" else self._parquet
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, self.schema) as kept:
             for number, path in enumerate(self.paths):
                 place = f"{self._place}/{path.relative_to(self._folder).as_posix()}"
-                read = self._csv if self._mapping.file.format == "csv" else self._parquet
                 before = self.parsed
                 try:
-                    yield from read(path, number << FILE_SHIFT, place)
+                    for batch in read(path, number << FILE_SHIFT, place):
+                        kept.write_batch(batch)
+                        yield batch
                 except FileNotFoundError:
                     raise self.changed(place) from None
                 if self.parsed == before:
@@ -180,9 +210,6 @@ class RawRecords:
                         f"{place} holds a header and no records: ask for a full file, or take it "
                         "away."
                     )
-        except Exception as error:
-            self.error = error
-            raise
 
     def verify(self) -> None:
         """Hash the files again; refuse when one is not what was read."""
@@ -269,7 +296,7 @@ class RawRecords:
                         batch, ended = batch.slice(0, batch.num_rows - 1), True
                     numbers = np.arange(row, row + batch.num_rows + len(bad))
                     numbers = numbers[~np.isin(numbers, bad)][: batch.num_rows]
-                    if batch.num_rows:
+                    if len(numbers):
                         row = int(numbers[-1]) + 1
                         bad = [number for number in bad if number >= row]
                         self.parsed += batch.num_rows

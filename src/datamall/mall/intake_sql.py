@@ -131,7 +131,7 @@ def _convert(column: Column, notation: Notation) -> str:
     """
     text = _text_name(column.name)
     if column.type == "string":
-        return text
+        return f"{text} || ''"
     if column.type == "date":
         return f"CAST(try_strptime({text}, {literal(notation.date_format)}) AS DATE)"
     plain = text

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -53,60 +54,58 @@ class Repeats:
 
     def __init__(self, key: tuple[str, ...], columns: list[str]) -> None:
         self._key = key
-        self._others = [name for name in columns if name not in key]
-        self._first: pa.Table | None = None  # first row of the last key, not yet judged
+        self._others = tuple(name for name in columns if name not in key)
+        self._first: pa.Table | None = None  # first row of the last key, which may go on
         self._copies: list[np.ndarray] = []  # records of the further rows of that key
         self._differ = False  # whether any of those differs from the first
         self.duplicates: list[np.ndarray] = []
         self.conflicts: list[np.ndarray] = []
 
-    def feed(self, table: pa.Table) -> pa.Table:
+    def feed(self, table: pa.Table) -> list[pa.Table]:
         """Take the next rows; return those of complete keys that are accepted."""
-        if table.num_rows == 0:
-            return table
-        if self._first is not None:
-            table = pa.concat_tables([self._first, table])
-        table = table.combine_chunks()
-        rows = table.num_rows
-        new = np.ones(rows, dtype=bool)
-        new[1:] = False
+        table, rows = table.combine_chunks(), table.num_rows
+        if rows == 0:
+            return []
+        new = np.zeros(rows, dtype=bool)
+        unlike = np.zeros(rows, dtype=bool)  # a row that shares its key with the one before
         for name in self._key:
             column = table[name]
             new[1:] |= pc.not_equal(column.slice(1), column.slice(0, rows - 1)).to_numpy()
-        group = np.cumsum(new) - 1
-        starts = np.flatnonzero(new)
-        differ = np.zeros(len(starts), dtype=bool)
-        differ[0] = self._differ
-        repeated = np.flatnonzero(~new)
-        if len(repeated):
-            unlike = self._unlike(table.take(repeated), table.take(repeated - 1))
-            differ[group[repeated[unlike]]] = True
-        records = table[RECORD].to_numpy()
-        last = starts[-1]
-        if last > 0:
-            self._judge(bool(differ[0]))
-            self._copies = []
-        done = np.arange(rows) < last
-        in_conflict = differ[group]
-        self.conflicts.append(records[done & in_conflict])
-        self.duplicates.append(records[done & ~in_conflict & ~new])
-        self._first = table.slice(last, 1)
-        self._copies.append(records[last + 1 :])
-        self._differ = bool(differ[-1])
-        return table.filter(pa.array(done & new & ~in_conflict))
+        new[0] = self._first is None or _row(self._first, self._key) != _row(table, self._key)
+        if self._first is not None and not new[0]:
+            unlike[0] = _row(self._first, self._others) != _row(table, self._others)
+        again = np.flatnonzero(~new[1:]) + 1
+        if len(again):
+            unlike[again] = self._unlike(table.take(again), table.take(again - 1))
+        records, starts = table[RECORD].to_numpy(), np.flatnonzero(new)
+        head = starts[0] if len(starts) else rows
+        self._copies.append(records[:head])
+        self._differ |= bool(unlike[:head].any())
+        if not len(starts):
+            return []
+        accepted, last = self.finish(), starts[-1]
+        body = slice(head, last)
+        group = np.cumsum(new[body]) - 1
+        conflict = np.zeros(len(starts), dtype=bool)
+        conflict[group[unlike[body]]] = True
+        in_conflict = conflict[group]
+        keep = new[body] & ~in_conflict
+        self.conflicts.append(records[body][in_conflict])
+        self.duplicates.append(records[body][~keep & ~in_conflict])
+        kept = table.slice(head, last - head)
+        accepted.append(kept if keep.all() else kept.filter(pa.array(keep)))
+        self._first, self._copies = table.slice(last, 1), [records[last + 1 :]]
+        self._differ = bool(unlike[last + 1 :].any())
+        return accepted
 
-    def finish(self) -> pa.Table | None:
-        """Judge the last key; return its row if it is accepted."""
-        if self._first is None:
-            return None
-        self._judge(self._differ)
-        if self._differ:
-            self.conflicts.append(self._first[RECORD].to_numpy())
-            return None
-        return self._first
-
-    def _judge(self, differ: bool) -> None:
+    def finish(self) -> list[pa.Table]:
+        """Judge the last key; return its first row if it is accepted."""
+        first, differ, self._first = self._first, self._differ, None
         (self.conflicts if differ else self.duplicates).extend(self._copies)
+        self._copies, self._differ = [], False
+        if first is not None and differ:
+            self.conflicts.append(first[RECORD].to_numpy())
+        return [] if first is None or differ else [first]
 
     def _unlike(self, left: pa.Table, right: pa.Table) -> np.ndarray:
         unlike = np.zeros(left.num_rows, dtype=bool)
@@ -139,15 +138,18 @@ class Parts:
         self._waiting: list[pa.Table] = []
         self._count = 0
         self._writer: pq.ParquetWriter | None = None
+        self._pool = ThreadPoolExecutor(1)  # writes one group while the next is made
+        self._writing: Future[None] | None = None
         self.rows = 0
         self.missing: Counter[str] = Counter(dict.fromkeys(columns, 0))
         self.first_day: date | None = None
         self.last_day: date | None = None
 
-    def write(self, table: pa.Table) -> None:
+    def write(self, tables: list[pa.Table]) -> None:
         """Take accepted rows; write as many full row groups as there are."""
-        self._waiting.append(table.select(self._schema.names).cast(self._schema))
-        self._count += table.num_rows
+        for table in tables:
+            self._waiting.append(table.select(self._schema.names).cast(self._schema))
+            self._count += table.num_rows
         while self._count >= GROUP_ROWS:
             self._group(GROUP_ROWS)
 
@@ -163,22 +165,39 @@ class Parts:
         return parts
 
     def close(self) -> None:
-        """Close the part that is being written."""
+        """Wait for the last group and close the part that is being written."""
+        try:
+            self._wait()
+        finally:
+            self._pool.shutdown()
+            self._end_part()
+
+    def _end_part(self) -> None:
         if self._writer is not None:
             writer, self._writer = self._writer, None
             writer.close()
 
+    def _wait(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
+
     def _group(self, size: int) -> None:
         table = pa.concat_tables(self._waiting)
-        group = table.slice(0, size).combine_chunks()
+        group = table.slice(0, size)
         self._waiting, self._count = [table.slice(size)], table.num_rows - size
+        self._wait()
         if self.rows % PART_ROWS == 0:
-            self.close()
+            self._end_part()
             path = self._folder / f"part-{self.rows // PART_ROWS:05d}.parquet"
             self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self.rows += size
+        self._writing = self._pool.submit(self._write, group)
+
+    def _write(self, group: pa.Table) -> None:
         assert self._writer is not None
+        group = group.combine_chunks()
         self._writer.write_table(group, row_group_size=GROUP_ROWS)
-        self.rows += group.num_rows
         for name in self._schema.names:
             self.missing[name] += group[name].null_count
         self._days(group)
@@ -198,6 +217,10 @@ class Parts:
             self.last_day = max(high, self.last_day or high)
 
 
+def _row(table: pa.Table, names: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(table[name][0].as_py() for name in names)
+
+
 @dataclass(frozen=True)
 class Reason:
     """Why a record is set apart: code and sentence."""
@@ -207,18 +230,24 @@ class Reason:
 
 
 def write_quarantine(
-    path: Path, source: RawRecords, records: np.ndarray, reasons: np.ndarray, texts: list[Reason]
+    path: Path,
+    source: RawRecords,
+    kept: Path,
+    records: np.ndarray,
+    reasons: np.ndarray,
+    texts: list[Reason],
 ) -> Counter[str]:
     """Write the records that are set apart, with their raw fields, in the order of the files.
 
-    The raw files are read once more: carrying every raw text through the sort would cost more.
+    Their raw text is looked up in the batches that were kept: carrying every raw text through
+    the sort would cost more.
 
     Parameters
     ----------
     path
         Parquet file to write.
-    source
-        The raw records.
+    source, kept
+        The raw records, and the file in which their batches were kept.
     records, reasons
         Records in ascending order and, for each, the position of its reason in `texts`.
         Malformed records are added here: their fields cannot be told apart, so no raw text of
@@ -234,7 +263,7 @@ def write_quarantine(
     counts: Counter[str] = Counter()
     rows: list[tuple[str, int, str, str, str]] = []
     with pq.ParquetWriter(path, QUARANTINE_SCHEMA, compression="zstd") as writer:
-        for record, code, sentence, raw in _in_order(source, records, reasons, texts):
+        for record, code, sentence, raw in _in_order(source, kept, records, reasons, texts):
             counts[code] += 1
             rows.append((*source.name(record), code, sentence, raw))
             if len(rows) == QUARANTINE_ROWS:
@@ -250,7 +279,7 @@ def _write_rows(writer: pq.ParquetWriter, rows: list[tuple[str, int, str, str, s
 
 
 def _in_order(
-    source: RawRecords, records: np.ndarray, reasons: np.ndarray, texts: list[Reason]
+    source: RawRecords, kept: Path, records: np.ndarray, reasons: np.ndarray, texts: list[Reason]
 ) -> Iterator[tuple[int, str, str, str]]:
     malformed = sorted(source.malformed.items())
     if not len(records) and not malformed:
@@ -263,7 +292,9 @@ def _in_order(
             sentence = f"The record has {found} fields where the header has {expected}."
             yield record, "malformed", sentence, "{}"
 
-    for batch in source.batches():
+    for batch in source.again(kept):
+        if position == len(records):
+            break
         numbers = batch.column(0).to_numpy()
         end = position + int(np.searchsorted(records[position:], numbers[-1], side="right"))
         wanted = records[position:end]

@@ -118,9 +118,7 @@ class DoorProvisioner(LocalProvisioner):
         # kernels: it gets a copy.
         manager: Any = self.parent
         connection = shutil.copy(manager.connection_file, door.work / "connection.json")
-        command = [
-            str(connection) if part == manager.connection_file else part for part in kwargs["cmd"]
-        ]
+        command = [part.replace(manager.connection_file, str(connection)) for part in kwargs["cmd"]]
         if self.autoreload:
             command += [
                 f"--IPKernelApp.exec_lines=%{line}"

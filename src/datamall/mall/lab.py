@@ -1,30 +1,38 @@
 """JupyterLab behind the door.
 
-Every kernel gets its data at the door. The person at the screen owns the project's files and may
-edit code, contracts and mappings; but a notebook's output can run scripts in the browser on that
-person's behalf, so the server shows no raw files and no stores, and opens no terminals.
+Every kernel gets its data at the door. But what a notebook displays may hold scripts, which the
+browser runs on behalf of the person at the screen: therefore the server itself hands out nothing
+of ``data/`` and opens no terminals. Contracts, mappings and purposes are edited in an editor. That
+person owns the project's code, and so does a script in the browser: it could change ``src/``,
+and what it changed would run at the next start. Displaying what one does not trust is not safe.
 """
 
 from pathlib import Path
 
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 from jupyterlab.labapp import LabApp
+from tornado.web import HTTPError
 
+from datamall.mall.authorities import load_authority
 from datamall.mall.kernel import behind_the_door
 
-CLOSED = (("data", "raw"), ("data", "stores"))
+CLOSED = "data"
 
 
 class ProjectFiles(AsyncLargeFileManager):
-    """The project's files without its raw files and stores."""
+    """The project's files without ``data/``."""
 
-    async def is_hidden(self, path: str) -> bool:
-        """Return whether the server must act as if a path were not there."""
-        root, wanted = Path(self.root_dir).resolve(), Path(self._get_os_path(path)).resolve()
-        if any(wanted.is_relative_to(root.joinpath(*closed)) for closed in CLOSED):
-            return True
-        hidden: bool = await super().is_hidden(path)
-        return hidden
+    def _get_os_path(self, path: str) -> str:
+        """Return where a path of the interface is on disk; each of its calls asks here."""
+        found: str = super()._get_os_path(path)
+        if Path(found).resolve().is_relative_to(Path(self.root_dir, CLOSED).resolve()):
+            raise HTTPError(404, f"{CLOSED}/ is closed in JupyterLab: use extract() or an editor.")
+        return found
+
+    def should_list(self, name: str) -> bool:
+        """Return whether to show a name in a listing, which would fail at a closed folder."""
+        listed: bool = super().should_list(name)
+        return listed and name != CLOSED
 
 
 def launch(root: Path, authority: str, extra_args: list[str]) -> None:
@@ -38,7 +46,13 @@ def launch(root: Path, authority: str, extra_args: list[str]) -> None:
         Whose data kernels may check out.
     extra_args
         Further options of JupyterLab, e.g. ``--no-browser``.
+
+    Raises
+    ------
+    DatamallError
+        When the authority is unknown or its mapping has a mistake.
     """
+    load_authority(root, authority)
     config = behind_the_door(root, authority, autoreload=True)
     options = {
         "ServerApp.ip": "127.0.0.1",
@@ -46,6 +60,10 @@ def launch(root: Path, authority: str, extra_args: list[str]) -> None:
         "ServerApp.terminals_enabled": False,
         "ServerApp.contents_manager_class": f"{__name__}.{ProjectFiles.__name__}",
         "ContentsManager.pre_save_hook": "datamall.reporting.notebooks.strip_on_save",
+        # The usual one reads the disk without asking the class above.
+        "ContentsManager.files_handler_class": "jupyter_server.files.handlers.FilesHandler",
+        # A copy of the whole project would hold data/ under another name.
+        "FileContentsManager.max_copy_folder_size_mb": 0,
         "KernelSpecManager.allowed_kernelspecs": "python3",
         "LabApp.default_url": "/lab/tree/notebooks",
         # Nothing is fetched from elsewhere: no news, no updates, no catalogue of extensions.

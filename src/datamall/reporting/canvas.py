@@ -10,17 +10,16 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from datamall.reporting.tables import kinds
-
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
 WIDTH = 4.2  # inches; with DPI 831 pixels, whose text is readable at 320 and at 1280 CSS pixels
 DPI = 198
-INK, GREY, LIGHT = "#1b2733", "#5c6b7a", "#dfe5ea"
+INK, GREY, MIST, LIGHT = "#1b2733", "#5c6b7a", "#9aa6b2", "#dfe5ea"
 # Okabe and Ito's palette (2008), told apart by people with any common colour blindness.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+BACKGROUND = ("neither", "none", "no", "other")  # categories that are drawn small and grey
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "oo")
 MARKERS = ("o", "D", "^", "s", "v", "P")
 CLASSES = 5
@@ -138,12 +137,9 @@ def ramp(classes: int) -> list[str]:
 
 
 def classes(numbers: pd.DataFrame, value: str) -> tuple[pd.DataFrame, list[str]]:
-    """Add a column ``class``: up to five classes of about as many places, or the categories."""
+    """Add a column ``class``: at most five classes of about as many places each."""
     import numpy as np
 
-    if kinds(numbers)[value] in ("text", "boolean"):
-        texts = [{True: "yes", False: "no"}.get(v, str(v)) for v in numbers[value]]
-        return numbers.assign(**{"class": texts}), sorted(set(texts))
     values = numbers[value].to_numpy(dtype="float64")
     cuts = np.quantile(values, np.arange(1, CLASSES) / CLASSES)
     cuts = sorted({float(f"{cut:.2g}") for cut in cuts})
@@ -153,3 +149,21 @@ def classes(numbers: pd.DataFrame, value: str) -> tuple[pd.DataFrame, list[str]]
              f"{ends[-1]} and more"] if cuts else ["one value"]  # fmt: skip
     places = np.searchsorted(cuts, values, side="right")
     return numbers.assign(**{"class": [names[p] for p in places]}), names
+
+
+def categories(numbers: pd.DataFrame, value: str) -> tuple[pd.DataFrame, list[str]]:
+    """Add a column ``class`` with the categories as text; what is background comes first."""
+    texts = [{True: "yes", False: "no"}.get(v, str(v)) for v in numbers[value]]
+    names = sorted(set(texts), key=lambda text: (text not in BACKGROUND, text))
+    return numbers.assign(**{"class": texts}), names
+
+
+def dot_share(x: pd.Series, y: pd.Series) -> float:
+    """Return by how much dots must shrink so that places in a crowded city stay apart."""
+    import numpy as np
+
+    grid = 24
+    extent = max(float(x.max() - x.min()), float(y.max() - y.min()), 1.0)
+    cells = [((c - c.min()).to_numpy() / extent * (grid - 1)).round() for c in (x, y)]
+    filled = len(np.unique(cells[0] * grid + cells[1])) / grid**2
+    return math.sqrt(min(1.0, 600 * filled / len(x)))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+NUMERIC = ("integer", "number")
 TABLE_ROWS = 40  # rows on the page below a figure; the result files hold all
 
 
@@ -39,7 +40,7 @@ def dot_map(
     mark: str | None = None,
     mark_label: str | None = None,
 ) -> None:
-    """Draw places as dots: the larger and darker, the higher the value.
+    """Draw places as dots: the larger and darker, the higher the value; or by category.
 
     North is up, both axes have the same scale, and a bar shows kilometres. There are no tiles.
 
@@ -53,34 +54,25 @@ def dot_map(
     x, y
         Columns with coordinates in metres.
     value, value_label
-        Column that is shown, a number (in at most five classes) or a category; and its meaning.
+        Column that is shown, and its meaning. Numbers make at most five classes, told apart by
+        size and lightness; categories (at most six, apart from a grey one called neither, none,
+        no or other) by shape and colour.
     mark, mark_label
         Boolean column: these places get a ring; and what that means.
     """
 
     def draw(axes: Axes, numbers: pd.DataFrame) -> None:
-        import seaborn
-
-        places, steps = canvas.classes(numbers, value)
-        places = places.sort_values([value, x, y], kind="stable")
-        share = math.sqrt(min(1.0, 400 / len(places)))
-        colours = canvas.ramp(len(steps))
-        sizes = [(5 + 40 * ((k + 1) / len(steps)) ** 1.5) * share for k in range(len(steps))]
-        seaborn.scatterplot(
-            data=places, x=x, y=y, hue="class", hue_order=steps, palette=colours,
-            size="class", size_order=steps, sizes=dict(zip(steps, sizes, strict=True)),
-            edgecolor="white", linewidth=0.2, legend=False, ax=axes,
-        )  # fmt: skip
-        for label, colour, size in zip(steps, colours, sizes, strict=True):
-            axes.scatter([], [], s=max(1.5 * size, 12), color=colour, label=label)
+        share = canvas.dot_share(numbers[x], numbers[y])
+        dots = _ordered_dots if tables.kinds(numbers)[value] in NUMERIC else _category_dots
+        dots(axes, numbers.sort_values([value, x, y], kind="stable"), x, y, value, share, name)
         if mark is not None:
-            marked = places[places[mark].fillna(False).astype(bool)]
+            marked = numbers[numbers[mark].fillna(False).astype(bool)]
             axes.scatter(
-                marked[x], marked[y], s=50 * share + 14, marker="o", facecolor="none",
+                marked[x], marked[y], s=50 * share + 12, marker="o", facecolor="none",
                 edgecolor=canvas.PALETTE[1], linewidth=1.3,
                 label=textwrap.fill(mark_label or tables.heading(mark), 28),
             )  # fmt: skip
-        canvas.as_map(axes, places[x], places[y])
+        canvas.as_map(axes, numbers[x], numbers[y])
         canvas.legend_below(axes, value_label)
 
     def height(numbers: pd.DataFrame) -> float:
@@ -88,6 +80,56 @@ def dot_map(
 
     drawn = [x, y, value]
     _figure(table, drawn, [mark], draw, height, name, title, alt, {value: value_label})
+
+
+def _ordered_dots(
+    axes: Axes, places: pd.DataFrame, x: str, y: str, value: str, share: float, name: str
+) -> None:
+    import seaborn
+
+    places, steps = canvas.classes(places, value)
+    colours = canvas.ramp(len(steps))
+    sizes = [(7 + 38 * ((k + 1) / len(steps)) ** 1.5) * share for k in range(len(steps))]
+    seaborn.scatterplot(
+        data=places, x=x, y=y, hue="class", hue_order=steps, palette=colours,
+        size="class", size_order=steps, sizes=dict(zip(steps, sizes, strict=True)),
+        edgecolor="white", linewidth=0.2, legend=False, ax=axes,
+    )  # fmt: skip
+    for label, colour, size in zip(steps, colours, sizes, strict=True):
+        axes.scatter([], [], s=max(1.5 * size, 12), color=colour, label=label)
+
+
+def _category_dots(
+    axes: Axes, places: pd.DataFrame, x: str, y: str, value: str, share: float, name: str
+) -> None:
+    import seaborn
+
+    places, names = canvas.categories(places, value)
+    grey = [text for text in names if text in canvas.BACKGROUND]
+    others = names[len(grey) :]
+    _check_groups(name, value, len(others))
+    for text in grey:
+        dots = places[places["class"] == text]
+        axes.scatter(dots[x], dots[y], s=14 * share, color=canvas.MIST, label=text)
+    if not others:
+        return
+    colours, markers = list(canvas.PALETTE[: len(others)]), list(canvas.MARKERS[: len(others)])
+    size = 22 * share + 12
+    seaborn.scatterplot(
+        data=places[places["class"].isin(others)], x=x, y=y, hue="class", style="class",
+        hue_order=others, style_order=others, palette=colours, markers=markers, s=size,
+        edgecolor="white", linewidth=0.2, legend=False, ax=axes,
+    )  # fmt: skip
+    for label, colour, marker in zip(others, colours, markers, strict=True):
+        axes.scatter([], [], s=max(size, 20), color=colour, marker=marker, label=label)
+
+
+def _check_groups(name: str, column: str, count: int) -> None:
+    if count > len(canvas.PALETTE):
+        raise DatamallError(
+            f"Figure {name!r} has {count} groups in {column!r}: at most {len(canvas.PALETTE)} "
+            "can be told apart; join some or draw more figures."
+        )
 
 
 def intervals(
@@ -174,11 +216,7 @@ def bars(
     def draw(axes: Axes, numbers: pd.DataFrame) -> None:
         labels = list(dict.fromkeys(numbers[label]))[: canvas.DRAWN_ROWS]
         groups = list(dict.fromkeys(numbers[hue])) if hue else [None]
-        if len(groups) > len(canvas.PALETTE):
-            raise DatamallError(
-                f"Figure {name!r} has {len(groups)} groups in {hue!r}: at most "
-                f"{len(canvas.PALETTE)} can be told apart; join some or draw more figures."
-            )
+        _check_groups(name, str(hue), len(groups))
         thickness = 0.76 / len(groups)
         for step, group in enumerate(groups):
             rows = numbers[numbers[hue] == group] if hue else numbers

@@ -7,7 +7,6 @@ files are checked, and an output that could differ from run to run is an error.
 
 from __future__ import annotations
 
-import ast
 import copy
 import csv
 import io
@@ -24,10 +23,10 @@ from nbformat import NotebookNode
 
 from datamall.errors import DatamallError
 from datamall.reporting import pages
+from datamall.reporting.parameters import check_parameters, declared
 from datamall.reporting.tables import ANSWER, CSV, check_name
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
-SCALARS: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
 KINDS = ("table", "numbers", "figure", "gap", "answer")
 LEFT_ALONE = ("scratch", "reports")  # folders whose notebooks keep their outputs when saved
 
@@ -120,81 +119,6 @@ def read(path: Path) -> NotebookNode:
         raise DatamallError(f"There is no notebook {path}: check its name.") from None
     except (ValueError, TypeError, AttributeError, LookupError, nbformat.ValidationError):
         raise DatamallError(f"{path} is not a notebook: restore it from git.") from None
-
-
-def declared(notebook: NotebookNode, name: str) -> dict[str, tuple[str, Any, str]]:
-    """Return parameter → (type, default, help) from the cell tagged ``parameters``.
-
-    Raises
-    ------
-    DatamallError
-        When there is more than one such cell, or a line is not ``name: type = literal``.
-    """
-    cells = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
-    if len(cells) > 1:
-        raise DatamallError(f"Notebook {name} has two cells tagged parameters: keep one.")
-    found: dict[str, tuple[str, Any, str]] = {}
-    for cell in cells:
-        lines = cell.source.splitlines()
-        for line in ast.parse(cell.source).body:
-            if not (isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)):
-                raise _not_declared(name, lines[line.lineno - 1])
-            kind = ast.unparse(line.annotation)
-            try:
-                default = ast.literal_eval(line.value) if line.value else None
-            except ValueError:
-                raise _not_declared(name, lines[line.lineno - 1]) from None
-            element = kind.removeprefix("list[").removesuffix("]")
-            if element not in SCALARS or kind not in (element, f"list[{element}]"):
-                raise _not_declared(name, lines[line.lineno - 1])
-            note = lines[(line.end_lineno or line.lineno) - 1][line.end_col_offset or 0 :]
-            found[line.target.id] = (kind, default, note.strip().lstrip("# "))
-            _check_value(found, line.target.id, default, f"Notebook {name}, default of")
-    return found
-
-
-def _not_declared(name: str, line: str) -> DatamallError:
-    return DatamallError(
-        f"Notebook {name} has {line.strip()!r} in its parameters cell: write name: type = value, "
-        f"with a type of {', '.join(SCALARS)} or a list of one of these, and a plain value."
-    )
-
-
-def check_parameters(notebook: NotebookNode, given: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return the given parameters, with whole numbers made floats where floats are declared.
-
-    Raises
-    ------
-    DatamallError
-        When a name is not declared by the notebook (so also when it is code), or a value has
-        another type than declared.
-    """
-    known = declared(notebook, name)
-    for parameter in given:
-        if parameter not in known:
-            raise DatamallError(
-                f"Notebook {name} has no parameter {str(parameter)[:60]!r}: "
-                f"it has {', '.join(known) or 'none'}."
-            )
-    where = f"Notebook {name}, parameter"
-    return {key: _check_value(known, key, value, where) for key, value in given.items()}
-
-
-def _check_value(
-    known: Mapping[str, tuple[str, Any, str]], key: str, value: Any, where: str
-) -> Any:
-    kind = known[key][0]
-    many = kind.startswith("list[")
-    wanted = SCALARS[kind[5:-1] if many else kind]
-    elements = value if many and isinstance(value, list) else [value]
-    fits = isinstance(value, list) or not many
-    for element in elements:
-        exact = type(element) is wanted
-        fits = fits and (exact or (wanted is float and type(element) is int))
-    if not fits:
-        raise DatamallError(f"{where} {key} is {value!r}: it must be {kind}.")
-    cast = [float(e) if wanted is float else e for e in elements]
-    return cast if many else cast[0]
 
 
 def _execute(
@@ -331,7 +255,7 @@ def results(notebook: NotebookNode, answer: Mapping[str, Any] | None) -> dict[st
         elif CSV in output.get("data", {}):
             text = output.data[CSV]
             files[f"{about['name']}.csv"] = text
-            files[f"{about['name']}.json"] = _json(_records(text, about["columns"]))
+            files[f"{about['name']}.json"] = _json_rows(_records(text, about["columns"]))
         elif ANSWER in output.get("data", {}):
             files["metrics.json"] = _json(output.data[ANSWER]["metrics"])
     files["gaps.json"] = _json(gaps)
@@ -356,6 +280,14 @@ def _records(text: str, kinds: Mapping[str, str]) -> list[dict[str, Any]]:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def _json_rows(rows: list[dict[str, Any]]) -> str:
+    """Return records as JSON, one a line: small, and a changed row is a changed line."""
+    lines = ",\n".join(
+        json.dumps(row, ensure_ascii=False, separators=(",", ":"), allow_nan=False) for row in rows
+    )
+    return f"[\n{lines}\n]\n"
 
 
 def strip(notebook: NotebookNode) -> None:

@@ -1,7 +1,9 @@
 """Executed notebooks become self-contained, accessible pages. Alone knows nbconvert.
 
 A page needs no network and no script, and forbids itself both by a content security policy. Its
-answer comes first, whatever the place of the answer in the notebook.
+answer comes first, whatever the place of the answer in the notebook. The notebook's first cell is
+``# Title`` and paragraphs; one that begins ``**Question.**`` is printed above the answer, those
+that begin ``**Do not conclude`` in a box beside it.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from datamall.reporting.tables import ANSWER
 
 TEMPLATES = Path(__file__).parent / "templates"
 HEADING = re.compile(r"<h([1-6])>(.*?)</h\1>", re.DOTALL)
-CAUTION = re.compile(r"#+\s*[^\n]*must not be concluded[^\n]*", re.IGNORECASE)
+# Paragraphs of the first cell that have a place of their own on the page.
+QUESTION = re.compile(r"\*\*Question\.?\*\*\s*")
+CAUTION = re.compile(r"\*\*Do not conclude")
 MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
@@ -78,7 +82,8 @@ def render(
         When the notebook does not begin with a title, has two, or gives two answers.
     """
     about = _authority(root, authority)
-    title, lede = _title(notebook, name)
+    title, opening = _title(notebook, name)
+    question, caution, lede = _opening(opening)
     payload = _answer_payload(notebook, name)
     data = payload["data"] if payload else {}
     record = None
@@ -86,7 +91,7 @@ def render(
         period = data.get("period") or {}
         record = {
             "title": title,
-            "question": _question(root, data.get("purpose")),
+            "question": question,
             "sentence": payload["sentence"],
             "evidence": payload["evidence"],
             "authority": about["title"],
@@ -95,7 +100,7 @@ def render(
             "last_day": period.get("last_day"),
             "not_delivered": _flat(data.get("not_delivered")),
         }
-    caution, parts = _parts(notebook)
+    parts = _parts(notebook)
     chapters = [
         (unescape(found.group("id")), re.sub(r"<[^>]+>", "", found.group("text")))
         for part in parts
@@ -110,7 +115,7 @@ def render(
         answer=record,
         period=_period(record),
         captions=captions,
-        caution=caution,
+        caution=_markdown(caution),
         chapters=chapters,
         parts=parts,
         choices=choices,
@@ -185,12 +190,6 @@ def _authority(root: Path, authority: str) -> dict[str, Any]:
     return dict(yaml.safe_load(path.read_text("utf-8")))
 
 
-def _question(root: Path, purpose: str | None) -> str:
-    path = root / "data" / "purposes.yaml"
-    purposes = yaml.safe_load(path.read_text("utf-8")) if path.is_file() else {}
-    return str(purposes.get(purpose, {}).get("question", ""))
-
-
 def _title(notebook: Any, name: str) -> tuple[str, str]:
     """Return the title of a notebook and the text below it in the same cell."""
     texts = [c.source if c.cell_type == "markdown" else "" for c in notebook.cells] or [""]
@@ -221,23 +220,32 @@ def _answer_payload(notebook: Any, name: str) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-def _parts(notebook: Any) -> tuple[str, list[dict[str, Any]]]:
-    """Return the box of what must not be concluded, and all other cells for the template."""
-    caution = ""
+def _opening(text: str) -> tuple[str, str, str]:
+    """Return the question, what must not be concluded, and the rest of the first cell."""
+    question: list[str] = []
+    caution: list[str] = []
+    rest: list[str] = []
+    for paragraph in re.split(r"\n\s*\n", text):
+        found = QUESTION.match(paragraph)
+        if found:
+            question.append(" ".join(paragraph[found.end() :].split()))
+        else:
+            (caution if CAUTION.match(paragraph) else rest).append(paragraph)
+    return " ".join(question), "\n\n".join(caution), "\n\n".join(rest).strip()
+
+
+def _parts(notebook: Any) -> list[dict[str, Any]]:
+    """Return all cells but the first and the parameters, ready for the template."""
     parts: list[dict[str, Any]] = []
     for cell in notebook.cells[1:]:
         if cell.cell_type == "markdown":
-            found = CAUTION.match(cell.source)
-            if found:
-                caution += _markdown(cell.source[found.end() :])
-            else:
-                parts.append({"kind": "text", "html": _markdown(cell.source)})
+            parts.append({"kind": "text", "html": _markdown(cell.source)})
         elif cell.cell_type == "code" and not _is_parameters(cell):
             source = cell.source
             if parts and parts[-1]["kind"] == "code" and not parts[-1]["outputs"]:
                 source = parts.pop()["source"] + "\n\n" + source
             parts.append({"kind": "code", "source": source, "outputs": _outputs(cell)})
-    return caution, parts
+    return parts
 
 
 def _is_parameters(cell: Any) -> bool:

@@ -25,6 +25,7 @@ DIGITS = 6
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 RESERVED = ("answer", "metrics", "gaps")  # files that the runner itself writes into results/
 MISSING = "–"
+LONG = 24  # letters; shorter texts stay on one line
 
 Bundle = tuple[dict[str, Any], dict[str, Any]]  # data and metadata of one cell output
 
@@ -111,15 +112,15 @@ def html_table(
     shown = rounded(frame.head(rows))
     kind = kinds(shown)
     titles = {str(c): (headings or {}).get(str(c)) or heading(str(c)) for c in shown.columns}
-    number = {name: ' class="n"' * (kind[name] in ("integer", "number")) for name in titles}
-    head = "".join(f'<th scope="col"{number[n]}>{escape(t)}</th>' for n, t in titles.items())
-    columns = [_readable(str(name), values, kind[str(name)]) for name, values in shown.items()]
+    columns = {str(name): _readable(str(name), v, kind[str(name)]) for name, v in shown.items()}
+    style = {name: _style(kind[name], cells) for name, cells in columns.items()}
+    head = "".join(f'<th scope="col"{style[n]}>{escape(t)}</th>' for n, t in titles.items())
     body = []
-    for cells in zip(*columns, strict=True):
+    for cells in zip(*columns.values(), strict=True):
         row = [
-            f"<td{number[name]}>{escape(cell)}</td>"
+            f"<td{style[name]}>{escape(cell)}</td>"
             if position
-            else f'<th scope="row"{number[name]}>{escape(cell)}</th>'
+            else f'<th scope="row"{style[name]}>{escape(cell)}</th>'
             for position, (name, cell) in enumerate(zip(titles, cells, strict=True))
         ]
         body.append(f"<tr>{''.join(row)}</tr>\n")
@@ -132,6 +133,14 @@ def html_table(
         f"<tbody>\n{''.join(body)}</tbody>\n</table>\n</div>\n"
         + (f'<p class="note">{note}</p>\n' if note else "")
     )
+
+
+def _style(kind: str, cells: list[str]) -> str:
+    """Return the class of a column: numbers aligned right, long texts given room."""
+    if kind in ("integer", "number"):
+        return ' class="n"'
+    longest = max(map(len, cells), default=0)
+    return "" if longest <= LONG else ' class="prose"' if longest > 3 * LONG else ' class="long"'
 
 
 def heading(name: str) -> str:

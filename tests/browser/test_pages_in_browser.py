@@ -59,10 +59,9 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "data" / "authorities" / "demo.yaml").write_text(
         "{title: Demo city (synthetic Groningen), synthetic: true, description: Made.}"
     )
-    question = {"p": {"question": "Where is waste found more often, and what to do about it?"}}
-    (root / "data" / "purposes.yaml").write_text(json.dumps(question))
+    opening = "# A title\n\n**Question.** Where is waste found more often, and what to do about it?"
     cells = [
-        new_markdown_cell("# A title\n\nWhy."),
+        new_markdown_cell(opening),
         new_markdown_cell("## Data"),
         new_code_cell(DRAW),
     ]
