@@ -22,7 +22,11 @@ def make_project(folder: Path, parts: int = 2) -> Path:
             folder / "data" / name,
             ignore=lambda at, names: _folders(at, names),
         )
-    shutil.copy(ROOT / "data" / "purposes.yaml", folder / "data")
+    # By month, so that the door has something to add up.
+    purposes = (ROOT / "data" / "purposes.yaml").read_text("utf-8")
+    by_month = purposes.replace("period_start: value", "period_start: month")
+    assert by_month != purposes
+    (folder / "data" / "purposes.yaml").write_text(by_month, encoding="utf-8")
     shutil.copy(ROOT / "params.yaml", folder)
     write_store(folder, "shared.neighbourhoods", neighbourhoods(), parts)
     write_store(folder, "enforcement.containers", containers(), parts)

@@ -23,8 +23,11 @@ def coverage(root: Path, authority: str) -> str:
     delivered, constant = set(), set()
     for name, contract in sorted(load_contracts(root).items()):
         store = mapping.stores.get(name)
-        lines.append(f"{name}{'' if store else ': not delivered'}")
-        for column in contract.columns if store else ():
+        if store is None:
+            lines.append(f"{name}: not delivered")
+            continue
+        lines.append(name)
+        for column in contract.columns:
             full = f"{name}.{column.name}"
             if not store.has(column.name):
                 state = "not delivered"

@@ -34,9 +34,9 @@ def plant(
 ) -> Planted:
     """Draw a world: districts of places, quarters that differ (beta-binomial), two roles.
 
-    `looks` is the mean number of inspections per place, quarter and role, `attention` how unequal
-    districts are in it (log scale), `likeness` the correlation of inspections of one quarter, `rare`
-    the share of places with a single quarter of inspections.
+    `looks` is the mean number of inspections per place, quarter and role, `attention` how
+    unequal districts are in it (log scale), `likeness` the correlation of inspections of one
+    quarter, `rare` the share of places with a single quarter of inspections.
     """
     rng = np.random.default_rng(seed)
     n = districts * per_district
@@ -65,7 +65,9 @@ def plant(
             {
                 "cluster": np.repeat([f"C{i:04d}" for i in range(n)], quarters),
                 "observer_role": role,
-                "period_start": np.tile(pd.date_range("2025-01-01", periods=quarters, freq="QS"), n),
+                "period_start": np.tile(
+                    pd.date_range("2025-01-01", periods=quarters, freq="QS"), n
+                ),
                 "inspections": counts.ravel(),
                 "with_waste": found.ravel(),
                 **{name: kinds[:, k] for k, name in enumerate(names[:-1])},
