@@ -106,7 +106,7 @@ def make(rows: int) -> None:
         (WORK / path).parent.mkdir(parents=True, exist_ok=True)
         (WORK / path).write_text(json.dumps(content), encoding="utf-8")  # JSON is YAML
     days = np.arange(np.datetime64("2025-01-01"), np.datetime64("2026-01-01"))
-    dates = [f"{str(day)[8:]}-{str(day)[5:7]}-2025" for day in days]
+    dates = [*(f"{str(day)[8:]}-{str(day)[5:7]}-2025" for day in days), "31-02-2025"]
     roles = list(ROLES)
     RAW.parent.mkdir(parents=True, exist_ok=True)
     with RAW.open("w", encoding="windows-1252", newline="") as file:
@@ -119,15 +119,23 @@ def make(rows: int) -> None:
             waste = np.minimum(j * 17 % 23, seen)
             seen[i % 10_007 == 0] = 0  # below the minimum
             waste[i % 20_011 == 1] = 99  # breaks the rule
+            day = j // 2 % DAYS
+            day[i % 30_011 == 2] = DAYS  # no date
+            weight = j * 7919 % 100_000
+            weight[i % 40_009 == 3] = -1  # no number
             lines = (
-                f"GR{c:07d};{dates[d]};{roles[r]};{n};{w};{b};{g // 100},{g % 100:02d}\n"
+                f"GR{c:07d};{dates[d]};{roles[r]};{n};{w};{b};{kilograms(g)}\n"
                 for c, d, r, n, w, b, g in zip(
-                    (j // (DAYS * 2)).tolist(), (j // 2 % DAYS).tolist(), (j % 2).tolist(),
+                    (j // (DAYS * 2)).tolist(), day.tolist(), (j % 2).tolist(),
                     seen.tolist(), waste.tolist(), (j * 13 % 7).tolist(),
-                    (j * 7919 % 100_000).tolist(), strict=True,
+                    weight.tolist(), strict=True,
                 )
             )  # fmt: skip
             file.write("".join(lines))
+
+
+def kilograms(hundredths: int) -> str:
+    return "onbekend" if hundredths < 0 else f"{hundredths // 100},{hundredths % 100:02d}"
 
 
 def with_datamall(threads: int) -> dict[str, object]:
@@ -143,19 +151,26 @@ def with_pandas() -> dict[str, object]:
     import pandera.pandas as pa
 
     start = time.perf_counter()
-    frame = pd.read_csv(RAW, sep=";", encoding="windows-1252", decimal=",")
-    frame.columns = ["cluster", "day", "role", "inspections", "with_waste", "bulky", "weight"]
-    frame["day"] = pd.to_datetime(frame["day"], format="%d-%m-%Y")
-    frame["role"] = frame["role"].map(ROLES)
+    # As text: one word in a column of numbers would turn all of it into text anyway.
+    raw = pd.read_csv(RAW, sep=";", encoding="windows-1252", dtype=str, keep_default_na=False)
+    raw.columns = ["cluster", "day", "role", "inspections", "with_waste", "bulky", "weight"]
+    counts = ["inspections", "with_waste", "bulky"]
+    frame = raw[["cluster"]].copy()
+    frame["day"] = pd.to_datetime(raw["day"], format="%d-%m-%Y", errors="coerce")
+    frame["role"] = raw["role"].map(ROLES)
+    for name in counts:
+        frame[name] = pd.to_numeric(raw[name], errors="coerce").astype("Int64")
+    weight = raw["weight"].str.replace(",", ".", regex=False)
+    frame["weight"] = pd.to_numeric(weight, errors="coerce")
     check = pa.Check
     schema = pa.DataFrameSchema(
         {
             "cluster": pa.Column(str, check.str_length(9, 9)),
-            "day": pa.Column("datetime64[us]", check.in_range("2025-01-01", "2025-12-31")),
+            "day": pa.Column(frame["day"].dtype, check.in_range("2025-01-01", "2025-12-31")),
             "role": pa.Column(str, check.isin(list(ROLES.values()))),
-            "inspections": pa.Column(int, check.in_range(1, 100)),
-            "with_waste": pa.Column(int, check.in_range(0, 100)),
-            "bulky": pa.Column(int, check.in_range(0, 100)),
+            "inspections": pa.Column("Int64", check.in_range(1, 100)),
+            "with_waste": pa.Column("Int64", check.in_range(0, 100)),
+            "bulky": pa.Column("Int64", check.in_range(0, 100)),
             "weight": pa.Column(float, check.in_range(0, 1000)),
         },
         checks=check(lambda rows: rows["with_waste"] <= rows["inspections"]),
@@ -167,7 +182,7 @@ def with_pandas() -> dict[str, object]:
         bad = pd.Index(errors.failure_cases["index"].dropna().unique())
     good = frame.drop(index=bad)
     repeated = good.duplicated(["cluster", "day", "role"])
-    quarantine = pd.concat([frame.loc[bad], good[repeated]])
+    quarantine = raw.loc[bad.union(good.index[repeated])]
     good = good[~repeated].sort_values(["cluster", "day", "role"])
     quarantine.to_parquet(WORK / "pandas-quarantine.parquet", compression="zstd")
     good.to_parquet(WORK / "pandas.parquet", compression="zstd", index=False)

@@ -129,9 +129,11 @@ def test_chapters_without_columns_are_gaps_and_the_rest_runs(
     assert isinstance(gap, Gap)
     assert "observer_role" in gap.reason
     found = causes.place_causes(data, rates)
-    plan = wisdom.plan(wisdom.options(rates, found), 60, 0.9, 1)
+    choices, crews = wisdom.options(rates, found), wisdom.crews(30, 15, 5, 10)
+    plan = wisdom.plan(choices, crews, 0.9, 1)
+    assert len(plan) == 30
     assert set(plan["action"]) == {"pick up bulky waste"}
     truck = causes.truck_reach(data, 0.9)
     np.testing.assert_allclose(truck["share"], [61562 / 97109, 1 - 61562 / 97109])
-    sentence = words.answer(wisdom.compare_plans(rates, found, 60, 0.9, 1), truck, 0.9)
+    sentence = words.answer(wisdom.compare_plans(choices, crews, 0.9, 1), truck, 0.9)
     assert "63 % (62 to 64 %) is bulky" in sentence

@@ -8,7 +8,7 @@ from worlds import Planted, plant
 from datamall.chapters import Gap
 from datamall.demo import World, city
 from datamall.demo.truth import clusters
-from datamall.enforcement import causes, hotspots, information, knowledge, wisdom
+from datamall.enforcement import causes, effects, hotspots, information, knowledge, wisdom
 
 CONFIDENCE = 0.9
 INSPECTIONS = "enforcement.inspections"
@@ -32,7 +32,9 @@ def test_intervals_cover_at_their_level(worlds: list[tuple[Planted, pd.DataFrame
     assert abs(np.mean(covered) - CONFIDENCE) < margin
 
 
-def test_intervals_that_forget_the_quarters_cover_too_little(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_intervals_that_forget_the_quarters_cover_too_little(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     world = plant(4, looks=6, likeness=0.15)
     right = coverage(world, knowledge.dirty_rates(world.data, CONFIDENCE))
     monkeypatch.setattr(knowledge, "within_places", lambda data: Gap("quarters", "not measured"))
@@ -137,15 +139,17 @@ def test_share_of_bulky_waste_covers() -> None:
 def test_plan_keeps_its_promise_where_a_naive_one_does_not(
     worlds: list[tuple[Planted, pd.DataFrame]],
 ) -> None:
-    effect = wisdom.EFFECTS.set_index("cause")[["low", "high"]].mean(axis=1)
+    effect = effects.EFFECTS.set_index("cause")[["low", "high"]].mean(axis=1)
+    crews = wisdom.crews(25, 15, 10, 10)
     for world, rates in worlds:
         found = causes.place_causes(world.data, rates)
-        plan = wisdom.compare_plans(rates, found, 40, CONFIDENCE, 1).iloc[0]
-        stops = wisdom.plan(wisdom.options(rates, found), 40, CONFIDENCE, 1)
-        truth = world.truth.set_index("cluster").loc[stops["cluster"]]
+        choices = wisdom.options(rates, found)
+        plan = wisdom.compare_plans(choices, crews, CONFIDENCE, 1).iloc[0]
+        stops = wisdom.plan(choices, crews, CONFIDENCE, 1)
+        truth = world.truth.set_index("cluster")
         value = 0.0
         for action, own in stops.groupby("action"):
-            about = wisdom.EFFECTS.loc[wisdom.EFFECTS["action"] == action, "cause"]
+            about = effects.EFFECTS.loc[effects.EFFECTS["action"] == action, "cause"]
             place = truth.loc[own["cluster"]]
             value += (place["rate"] * (place[list(about)] @ effect[about])).sum()
         assert plan["low"] < value < plan["high"]
@@ -160,9 +164,10 @@ def test_every_place_has_the_stated_chance_of_a_random_inspection() -> None:
     world = plant(7, districts=3, per_district=20, quarters=3)
     rates = knowledge.dirty_rates(world.data, CONFIDENCE)
     choices = wisdom.options(rates, causes.place_causes(world.data, rates))
+    crews = wisdom.crews(3, 1, 1, 1)
     drawn = pd.Series(0, index=rates["cluster"])
     for seed in range(100):
-        looks = wisdom.inspection_plan(world.data, choices, rates, 5, 20, 0.2, seed)
+        looks = wisdom.inspection_plan(world.data, choices, rates, crews, 20, 0.2, seed)
         random = looks[looks["drawn"] == "at random"]
         drawn[random["cluster"]] += 1
         assert looks["cluster"].is_unique

@@ -1,4 +1,4 @@
-"""Sentences: the answer, and what is to be seen in each figure, made from the tables."""
+"""Words: the answer, what is to be seen in each figure, and the headings of tables."""
 
 from typing import TypeAlias
 
@@ -8,6 +8,40 @@ import pandas as pd
 from datamall.chapters import Gap
 
 Result: TypeAlias = pd.DataFrame | Gap
+
+# Headings of columns whose names do not say enough.
+HEADINGS = {
+    "avoided": "Dirty inspections avoided",
+    "cluster": "Place",
+    "decided_by_role": "Decided by (role)",
+    "dirty": "Dirty without a visit",
+    "district": "District",
+    "expected": "Expected",
+    "gain": "Gain",
+    "gain_high": "Gain, to",
+    "gain_low": "Gain, from",
+    "high": "To",
+    "jaccard": "Agreement (Jaccard)",
+    "jaccard_with_rate": "Agreement (Jaccard) with pooled rate",
+    "low": "From",
+    "moran_i": "Moran's I",
+    "observed": "Share with waste",
+    "one_day_high": "One day, to",
+    "one_day_low": "One day, from",
+    "per_stop_high": "Per stop, to",
+    "per_stop_low": "Per stop, from",
+    "rank_high": "Rank, to",
+    "rank_low": "Rank, from",
+    "rate": "Chance of waste",
+    "spearman": "Rank correlation (Spearman)",
+    "share": "Share with waste",
+    "z": "z-score",
+}
+
+
+def only(table: Result, *columns: str) -> Result:
+    """Return the columns that readers of the page need; a Gap is passed on."""
+    return table if isinstance(table, Gap) else table[list(columns)]
 
 
 def answer(comparison: Result, truck: Result, confidence: float) -> str:
@@ -26,9 +60,9 @@ def answer(comparison: Result, truck: Result, confidence: float) -> str:
     text = (
         f"Tomorrow {own['stops']} stops are expected to prevent {own['avoided']:.1f} "
         f"({100 * confidence:.0f} % interval {own['low']:.1f} to {own['high']:.1f}) of the "
-        f"{own['dirty']:.1f} times that waste would lie there; that is {other['gain']:.1f} "
-        f"({other['gain_low']:.1f} to {other['gain_high']:.1f}) more than at the places with the "
-        "most records."
+        f"{own['dirty']:.1f} times that waste would lie there, if actions work as assumed: "
+        f"{other['gain']:.1f} ({other['gain_low']:.1f} to {other['gain_high']:.1f}) more than by "
+        "sending each crew where most was recorded."
     )
     if isinstance(truck, Gap):
         return text
@@ -36,9 +70,7 @@ def answer(comparison: Result, truck: Result, confidence: float) -> str:
         f"{100 * row['share']:.0f} % ({100 * row['low']:.0f} to {100 * row['high']:.0f} %)"
         for _, row in truck.iterrows()
     )
-    return (
-        f"{text} A regular truck can take away at most {reach} of all nuisance: {bulky} is bulky."
-    )
+    return f"{text} A regular truck can take at most {reach} of all nuisance; {bulky} is bulky."
 
 
 def metrics(
@@ -162,9 +194,12 @@ def describe_stops(stops: Result, places: pd.DataFrame) -> str:
     if isinstance(stops, Gap):
         return stops.reason
     parts = [f"{number} to {action}" for action, number in stops["action"].value_counts().items()]
+    where = stops.drop_duplicates("cluster")
+    several = int(stops.loc[stops["cluster"].duplicated(), "cluster"].nunique())
     return (
-        f"Map of {len(stops)} stops, {' and '.join(parts)}, in {stops['district'].nunique()} "
-        f"districts. Their middle lies {_where(stops, places)}."
+        f"Map of {len(stops)} stops, {' and '.join(parts)}, at {len(where)} places in "
+        f"{where['district'].nunique()} districts; {several} of these places get more than one "
+        f"crew. Their middle lies {_where(where, places)}."
     )
 
 

@@ -36,26 +36,12 @@ DUPLICATE = Reason("duplicate", "The same row was read before; the first one is 
 CONFLICT = Reason("conflict", "Rows with this key differ; none of them is kept.")
 
 
-class Stream:
-    """A stream of batches for the engine.
-
-    The engine would read an Arrow reader by a scanner that runs hundreds of megabytes ahead.
-    """
-
-    def __init__(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
-        self._reader = pa.RecordBatchReader.from_batches(schema, batches)
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Hand the stream over, as the Arrow PyCapsule protocol has it."""
-        return self._reader.__arrow_c_stream__(requested_schema)
-
-
 class LostRecords(Exception):
     """Accepted and quarantined records do not add up to those parsed: a fault in this program."""
 
 
 def intake(
-    root: Path, authority: str, store: str, *, threads: int = 2, memory: str = "600MB"
+    root: Path, authority: str, store: str, *, threads: int = 2, memory: str = "400MB"
 ) -> dict[str, Any]:
     """Take the raw files of one store in.
 
@@ -138,7 +124,9 @@ def _fill(
     failed: list[np.ndarray] = []
     verdicts: list[np.ndarray] = []
     try:
-        engine.register("raw", Stream(source.schema, source.batches(kept)))
+        raw = pa.RecordBatchReader.from_batches(source.schema, source.batches(kept))
+        # As a C stream: a reader would be wrapped in a scanner that runs far ahead in memory.
+        engine.register("raw", raw.__arrow_c_stream__())
         result = engine.execute(query(contract, mapping, checks)).to_arrow_reader(BATCH_ROWS)
         for batch in result:
             table = pa.Table.from_batches([batch])
@@ -290,7 +278,11 @@ def _explained(store: str) -> Iterator[None]:
             raise _no_room(store) from None
         raise
     except duckdb.Error as error:
-        if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException):
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise DatamallError(
+                f"The memory that intake may use does not suffice for {store}: use fewer threads."
+            ) from None
+        if isinstance(error, duckdb.IOException):
             raise _no_room(store) from None
         if isinstance(error, duckdb.DataError):
             raise DatamallError(

@@ -195,7 +195,8 @@ class RawRecords:
 
     def _all(self, path: Path) -> Iterator[pa.RecordBatch]:
         read = self._csv if self._mapping.file.format == "csv" else self._parquet
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, self.schema) as kept:
+        with pa.OSFile(str(path), "wb") as file:
+            kept = pa.ipc.new_file(file, self.schema)
             for number, path in enumerate(self.paths):
                 place = f"{self._place}/{path.relative_to(self._folder).as_posix()}"
                 before = self.parsed
@@ -210,6 +211,7 @@ class RawRecords:
                         f"{place} holds a header and no records: ask for a full file, or take it "
                         "away."
                     )
+            kept.close()
 
     def verify(self) -> None:
         """Hash the files again; refuse when one is not what was read."""

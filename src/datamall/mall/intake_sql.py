@@ -50,16 +50,12 @@ def query(contract: Contract, mapping: StoreMapping, checks: list[Check]) -> str
         typed.append(f"{converted} AS {identifier(name)}")
     names = ", ".join(identifier(name) for name in (*mapping.columns, RECORD))
     order = ", ".join(identifier(name) for name in (*contract.key, RECORD))
-    tests = ", ".join(f"({c.fails}) AS {_test_name(i)}" for i, c in enumerate(checks, 1))
-    verdict = " ".join(f"WHEN {_test_name(i)} THEN {i}" for i in range(1, len(checks) + 1))
+    verdict = " ".join(f"WHEN {check.fails} THEN {i}" for i, check in enumerate(checks, 1))
     return (
         f"WITH texts AS (SELECT {', '.join(texts)}, {identifier(RECORD)} FROM raw), "
-        f"typed AS (SELECT {', '.join(typed)}, * FROM texts), "
-        # The tests are columns of their own: inside the CASE the engine would keep the text of
-        # every batch in memory.
-        f"tested AS (SELECT *, {tests} FROM typed) "
+        f"typed AS (SELECT {', '.join(typed)}, * FROM texts) "
         f"SELECT {names}, CAST(CASE {verdict} ELSE 0 END AS SMALLINT) AS {identifier(CHECK)} "
-        f"FROM tested ORDER BY {order}"
+        f"FROM typed ORDER BY {order}"
     )
 
 
@@ -87,10 +83,6 @@ def checks_of(contract: Contract, mapping: StoreMapping) -> list[Check]:
 
 def _text_name(column: str) -> str:
     return identifier(f"text of {column}")
-
-
-def _test_name(number: int) -> str:
-    return identifier(f"test {number}")
 
 
 def _unmapped_name(column: str) -> str:
