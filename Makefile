@@ -28,6 +28,7 @@ test-all: $(READY) ## Run every test, the slow ones and those in a browser too
 bench: $(READY) ## Measure time and memory against the yardsticks, in one run
 	@$(BIN)/python bench/intake.py
 	@$(BIN)/python bench/pipeline.py
+	@$(BIN)/python bench/fairness.py
 
 lock: $(READY) ## Compile requirements.lock from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv

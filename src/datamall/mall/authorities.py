@@ -233,11 +233,14 @@ def _file(name: str, item: Any, place: str) -> RawFile:
         )
     encoding = item.get("encoding", "utf-8")
     try:
-        codecs.lookup(encoding).incrementaldecoder("strict").decode(b"", final=True)
-    except (LookupError, TypeError, ValueError):
+        decoder = codecs.getincrementaldecoder(encoding)("strict")
+        known = isinstance(decoder.decode(b"", final=True), str)
+    except (LookupError, ValueError):
+        known = False
+    if not known:
         raise DatamallError(
             f"{place}: no encoding is called {encoding!r}: utf-8 and windows-1252 are usual."
-        ) from None
+        )
     marks = {
         "separator": item.get("separator", ","),
         "quote": item.get("quote", '"'),

@@ -67,9 +67,8 @@ def columns_of(expression: str) -> list[str]:
         complete.
     """
     statement = f"SELECT ({expression}\n)"
-    answer = _connection().execute(f"SELECT json_serialize_sql({literal(statement)})").fetchone()
-    assert answer is not None
-    tree: dict[str, Any] = json.loads(answer[0])
+    query = f"SELECT json_serialize_sql({literal(statement)})"
+    tree: dict[str, Any] = json.loads(_connection().execute(query).fetchall()[0][0])
     if tree["error"] or len(tree["statements"]) != 1:
         problem = tree.get("error_message", "more than one statement").splitlines()[0]
         raise DatamallError(
@@ -79,7 +78,7 @@ def columns_of(expression: str) -> list[str]:
     node = tree["statements"][0]["node"]
     plain = (
         node.get("from_table", {}).get("type") == "EMPTY" and not node["where_clause"]
-        and len(node["select_list"]) == 1
+        and not node["modifiers"] and len(node["select_list"]) == 1
     )  # fmt: skip
     names: dict[str, None] = {}
     for part in _nodes(node["select_list"]):
@@ -118,7 +117,7 @@ def type_of(expression: str, columns: Mapping[str, str]) -> str:
     # The further column makes an aggregate fail, which would otherwise see all rows.
     query = f"SELECT ({expression}\n) AS result, stub FROM (SELECT {stubs or '1'}, 1 AS stub)"
     try:
-        return str(_connection().sql(query).types[0])
+        return str(_connection().execute(f"DESCRIBE {query}").fetchall()[0][1])
     except duckdb.Error as error:
         problem = str(error).splitlines()[0]
         raise DatamallError(f"`{expression}` cannot be worked out: {problem}") from None

@@ -1,0 +1,175 @@
+"""The audit on cells against engines, rows and fairlearn, in one run.
+
+Prints time, memory (peak of the process above what it held before) and ratios. Row bootstraps are
+timed for a few replicates and multiplied, marked x. No test times anything; this is the place.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from datamall.fairness import Cells
+from datamall.fairness.inference import compare
+from datamall.fairness.metrics import METRICS, rate
+from datamall.fairness.resampling import bootstrap, permutation
+from datamall.fairness.sweeps import thresholds
+from datamall.fairness.verdict import Tolerance, verdicts
+
+ROWS = (100_000, 1_000_000, 10_000_000)
+SHAPES = {12: (3, 2, 2), 48: (4, 4, 3), 576: (12, 8, 6)}
+REPLICATES = 1000
+GROUPS = ["a", "b", "c"]
+
+
+def people(rows: int, groups: int) -> pd.DataFrame:
+    """Make people as small integers, the best case for everybody."""
+    draw = np.random.Generator(np.random.PCG64(rows + groups))
+    frame = {
+        name: draw.integers(0, size, rows, dtype=np.uint8)
+        for name, size in zip(GROUPS, SHAPES[groups], strict=True)
+    }
+    frame |= {"d": draw.random(rows) < 0.1, "y": draw.random(rows) < 0.2}
+    return pd.DataFrame(frame).astype(np.uint8)
+
+
+def measured(work: Callable[[], Any], repeats: int = 1) -> tuple[float, float, Any]:
+    """Return the least seconds of some repeats, the peak in MB above the start, and the result."""
+    status, clear = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+    seconds, result = [], None
+
+    def kilobytes(field: str) -> int:
+        return int(next(v for v in status.read_text().splitlines() if field in v).split()[1])
+
+    before = 0
+    if clear.exists():  # Linux: forget the peak so far
+        clear.write_text("5")
+        before = kilobytes("VmRSS")
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = work()
+        seconds.append(time.perf_counter() - start)
+    peak = (kilobytes("VmHWM") - before) / 1024 if clear.exists() else float("nan")
+    return min(seconds), peak, result
+
+
+def line(what: str, seconds: float, peak: float, note: str = "") -> None:
+    """Print a row of the table."""
+    print(f"{what:<58}{seconds:>11.4f}{peak:>9.0f}  {note}", flush=True)
+
+
+def cells_of_rows(rows: int, groups: int) -> tuple[pd.DataFrame, Cells]:
+    """Time the counting of rows, in an engine and in numpy."""
+    frame = people(rows, groups)
+    relation = duckdb.from_df(frame)
+    keys = ", ".join([*GROUPS, "d", "y"])
+    repeats = 10 if rows <= 1_000_000 else 5
+
+    def bare() -> pd.DataFrame:
+        return relation.aggregate(f"{keys}, count(*) AS n", keys).df()
+
+    def ours() -> Cells:
+        return Cells.from_frame(relation, GROUPS, "d", "y")
+
+    title = f"{rows:>10,} rows, {groups} groups: "
+    # In turns, so that a busy moment hits both.
+    pairs = [(measured(bare), measured(ours)) for _ in range(repeats)]
+    least, peak, _ = min((pair[0] for pair in pairs), key=lambda m: m[0])
+    line(title + "bare group-by", least, peak)
+    seconds, peak, counted = min((pair[1] for pair in pairs), key=lambda m: m[0])
+    line(title + "cells in the engine", seconds, peak, f"{seconds / least:.2f} x bare (1.3)")
+    seconds, peak, cells = measured(lambda: Cells.from_frame(frame, GROUPS, "d", "y"), repeats)
+    line(title + "cells of the DataFrame", seconds, peak, f"{seconds / least:.2f} x bare")
+    if cells != counted:
+        raise SystemExit("The engine and the DataFrame give different cells.")
+    return frame, cells
+
+
+def rows_bootstrap(frame: pd.DataFrame, groups: int, replicates: int) -> np.ndarray:
+    """Resample rows as fast as numpy can: one code for each row, counted where drawn."""
+    code = np.zeros(len(frame), np.uint16)
+    for name, size in zip([*GROUPS, "d", "y"], (*SHAPES[groups], 2, 2), strict=True):
+        code = code * np.uint16(size) + frame[name].to_numpy()
+    draw = np.random.Generator(np.random.PCG64(1))
+    out = np.zeros((replicates, groups, 3, 3), np.int64)
+    for i in range(replicates):
+        sample = code[draw.integers(0, len(code), len(code), dtype=np.uint32)]
+        out[i, :, :2, :2] = np.bincount(sample, minlength=groups * 4).reshape(groups, 2, 2)
+    return rate(out)
+
+
+def audit(cells: Cells) -> pd.DataFrame:
+    """Run what an audit of given cells needs: all gaps with intervals, and the bootstrap."""
+    compare(cells, estimand="procedure")
+    return bootstrap(cells, seed=1, replicates=REPLICATES)
+
+
+def main() -> None:
+    """Measure and print."""
+    print(f"{'what':<58}{'seconds':>11}{'peak MB':>9}")
+    for rows in ROWS:
+        for groups in SHAPES:
+            frame, cells = cells_of_rows(rows, groups)
+            title = f"{rows:>10,} rows, {groups} groups: "
+            whole, peak, _ = measured(lambda c=cells: audit(c), 3)
+            line(title + f"audit, {REPLICATES:,} replicates", whole, peak, "(1 s at 576)")
+            own, peak, _ = measured(lambda c=cells: bootstrap(c, seed=1, replicates=REPLICATES), 3)
+            line(title + "of which the bootstrap", own, peak)
+            few = max(1, 3_000_000 // rows)
+            slow, peak, _ = measured(lambda f=frame, g=groups, n=few: rows_bootstrap(f, g, n))
+            slow *= REPLICATES / few
+            note = f"{slow / whole:,.0f} x the audit, {slow / own:,.0f} x its bootstrap"
+            line(title + "bootstrap of rows, x", slow, peak, note)
+    tolerance = Tolerance("ratio", 0.8, 1.25)
+    names = ["selection_rate"]
+    seconds, peak, _ = measured(lambda: permutation(cells, seed=1, depth=3))
+    line("permutation, all 818 groups up to three attributes", seconds, peak)
+    rows_ = compare(cells, depth=3, estimand="procedure", names=names)
+    seconds, peak, _ = measured(lambda: verdicts(rows_, tolerance))
+    line(f"verdicts, {len(rows_)} comparisons", seconds, peak)
+    banded = people(1_000_000, 576).assign(s=np.arange(1_000_000) % 201)
+    fine = Cells.from_frame(banded, GROUPS, "d", "y", score_band="s")
+    seconds, peak, _ = measured(lambda: thresholds(fine))
+    line("rates at 201 thresholds, 576 groups", seconds, peak)
+    fairlearn()
+
+
+def fairlearn() -> None:
+    """Time fairlearn's rates without intervals; equality is tested elsewhere."""
+    from fairlearn import metrics as other
+
+    frame = people(100_000, 48)
+    functions = {
+        "selection_rate": other.selection_rate,
+        "tpr": other.true_positive_rate,
+        "fpr": other.false_positive_rate,
+        "fnr": other.false_negative_rate,
+        "tnr": other.true_negative_rate,
+    }
+
+    def work() -> pd.DataFrame:
+        return other.MetricFrame(
+            metrics=functions,
+            y_true=frame["y"],
+            y_pred=frame["d"],
+            sensitive_features=frame[GROUPS],
+        ).by_group
+
+    title = f"{100_000:>10,} rows, 48 groups: "
+    slow, peak, _ = measured(work)
+    line(title + f"fairlearn, {len(functions)} rates, no intervals", slow, peak)
+    seconds, peak, _ = measured(lambda: Cells.from_frame(frame, GROUPS, "d", "y").rates(), 3)
+    line(
+        title + f"cells and {len(METRICS)} rates",
+        seconds,
+        peak,
+        f"fairlearn {slow / seconds:,.0f} x",
+    )
+
+
+if __name__ == "__main__":
+    main()

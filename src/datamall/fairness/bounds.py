@@ -1,0 +1,320 @@
+"""Published tables: counts that were rounded or hidden, known within bounds.
+
+Such a table gives some counts and some of their totals. Here every count and every total over
+any of the keys is a number between two bounds, and they must add up: a total tightens the bounds
+of its parts, the parts those of their total. A published total therefore beats a sum: k counts
+rounded to 10 give their sum within 5k, the total in print gives it within 5.
+"""
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from datamall.errors import DatamallError
+from datamall.fairness import counting, keys, metrics, published
+from datamall.fairness.cells import check_names
+from datamall.fairness.counting import NO, UNKNOWN, YES, Labels, named
+from datamall.fairness.published import TOTAL
+
+_UNLIMITED = 2**43
+_LARGEST = 2_000_000
+
+# Metric: (decision, outcome) that counts as yes, as no, as both, and as neither; the last two
+# where a table may print them. Accuracy has no total of its own.
+_NODES: dict[str, tuple[list[tuple[int, int]], ...]] = {
+    "selection_rate": ([(YES, TOTAL)], [(NO, TOTAL)], [(TOTAL, TOTAL)], [(UNKNOWN, TOTAL)]),
+    "base_rate": ([(TOTAL, YES)], [(TOTAL, NO)], [(TOTAL, TOTAL)], [(TOTAL, UNKNOWN)]),
+    "tpr": ([(YES, YES)], [(NO, YES)], [(TOTAL, YES)], [(UNKNOWN, YES)]),
+    "fpr": ([(YES, NO)], [(NO, NO)], [(TOTAL, NO)], [(UNKNOWN, NO)]),
+    "fnr": ([(NO, YES)], [(YES, YES)], [(TOTAL, YES)], [(UNKNOWN, YES)]),
+    "tnr": ([(NO, NO)], [(YES, NO)], [(TOTAL, NO)], [(UNKNOWN, NO)]),
+    "ppv": ([(YES, YES)], [(YES, NO)], [(YES, TOTAL)], [(YES, UNKNOWN)]),
+    "npv": ([(NO, NO)], [(NO, YES)], [(NO, TOTAL)], [(NO, UNKNOWN)]),
+    "accuracy": ([(YES, YES), (NO, NO)], [(YES, NO), (NO, YES)], [], []),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """Counts of people by keys, decision and outcome, each between two bounds.
+
+    Make them with `from_rounded` or `from_confusion`.
+
+    Attributes
+    ----------
+    axes, levels
+        Names of the keys and their values.
+    low, high
+        Bounds, integers; one dimension per key, then decision and outcome (no, yes, unknown).
+        The last position along each dimension is the total over it.
+    printed
+        The counts as published, or what follows from those; NaN where nothing does.
+    """
+
+    axes: tuple[str, ...]
+    levels: tuple[tuple[Any, ...], ...]
+    low: np.ndarray
+    high: np.ndarray
+    printed: np.ndarray
+
+    def __post_init__(self) -> None:
+        for array in (self.low, self.high, self.printed):
+            array.setflags(write=False)
+
+    @classmethod
+    def from_rounded(
+        cls,
+        frame: pd.DataFrame,
+        groups: Sequence[str],
+        decision: str | None = None,
+        outcome: str | None = None,
+        *,
+        count: str,
+        arm: str | None = None,
+        stage: str | None = None,
+        score_band: str | None = None,
+        rounding: int = 1,
+        suppressed_below: int | None = None,
+        total: str = "total",
+        labels: Labels | None = None,
+    ) -> "Bounds":
+        """Take a published table with one count per row.
+
+        Parameters
+        ----------
+        frame
+            One row per count. A row with `total` in a column of keys, decision or outcome holds
+            the total over it; the values of each column must be complete.
+        groups, decision, outcome, arm, stage, score_band, labels
+            As in `Cells.from_frame`. Combinations that are not in the table are unknown.
+        count
+            Column of counts. Hidden ones are empty, or one of ``. x * -``, or ``<10``.
+        rounding
+            Counts are rounded to the nearest multiple of this.
+        suppressed_below
+            Counts below this are hidden; a hidden count lies between 0 and one less.
+        total
+            The value that marks totals.
+
+        Returns
+        -------
+        Bounds
+
+        Raises
+        ------
+        DatamallError
+            If counts contradict their totals, or are negative, fractional, no multiples of
+            `rounding`, or hidden without `suppressed_below`.
+        """
+        groups = [groups] if isinstance(groups, str) else list(groups)
+        given = (("arm", arm), ("stage", stage), ("score_band", score_band))
+        roles = {role: name for role, name in given if name is not None}
+        truths = [name for name in (decision, outcome) if name is not None]
+        columns = [*groups, *roles.values(), *truths]
+        counting.collect(frame, columns, count)
+        check_names(groups)
+        if not len(frame):
+            raise DatamallError("There are no rows to count: give at least one.")
+        index, levels = [], []
+        for name, role in [*((g, None) for g in groups), *((v, k) for k, v in roles.items())]:
+            codes, known = published.axis(frame[name], role, total)
+            index.append(codes)
+            levels.append(tuple(known))
+        sides = [published.side(frame, name, total, labels or {}) for name in (decision, outcome)]
+        place = (*index, *(codes for codes, _ in sides))
+        shape = (*(len(known) + 1 for known in levels), 4, 4)
+        if np.prod(shape) > _LARGEST:
+            raise DatamallError("The table has too many combinations of keys: give fewer groups.")
+        low, high = np.zeros(shape, np.int64), np.full(shape, _UNLIMITED)
+        printed = np.full(shape, np.nan)
+        for axis, (_, possible) in zip((-2, -1), sides, strict=True):
+            np.moveaxis(high, axis, 0)[[v for v in range(3) if v not in possible]] = 0
+            np.moveaxis(printed, axis, 0)[[v for v in range(3) if v not in possible]] = 0
+        least, most, value = published.read(frame[count], count, rounding, suppressed_below)
+        np.maximum.at(low, place, least)
+        np.minimum.at(high, place, most)
+        printed[place] = value
+        names = (*groups, *roles)
+        published.tighten(low, high, printed, names, tuple(levels))
+        return cls(names, tuple(levels), low, high, printed)
+
+    @classmethod
+    def from_confusion(
+        cls,
+        frame: pd.DataFrame,
+        groups: Sequence[str],
+        tp: str = "tp",
+        fp: str = "fp",
+        fn: str = "fn",
+        tn: str = "tn",
+        *,
+        n: str | None = None,
+        rounding: int = 1,
+        suppressed_below: int | None = None,
+    ) -> "Bounds":
+        """Take counts of true and false positives and negatives per group, some hidden.
+
+        Parameters
+        ----------
+        frame, groups, tp, fp, fn, tn
+            As in `Cells.from_confusion`.
+        n
+            Column of the size of each group, if published.
+        rounding, suppressed_below
+            See `from_rounded`.
+
+        Raises
+        ------
+        DatamallError
+            See `from_rounded`.
+        """
+        groups, parts = [groups] if isinstance(groups, str) else list(groups), []
+        marks = {tp: (1, 1), fp: (1, 0), fn: (0, 1), tn: (0, 0)}
+        counting.collect(frame, [*groups, *marks, *([n] if n is not None else [])], None)
+        for name, (d, y) in marks.items():
+            part = frame[groups].assign(decision=str(d), outcome=str(y), count=frame[name])
+            parts.append(part)
+        if n is not None:
+            parts.append(frame[groups].assign(decision="total", outcome="total", count=frame[n]))
+        table = pd.concat([part.astype({"count": object}) for part in parts], ignore_index=True)
+        limits: dict[str, Any] = {"rounding": rounding, "suppressed_below": suppressed_below}
+        return cls.from_rounded(table, groups, "decision", "outcome", count="count", **limits)
+
+    def corners(
+        self, by: Sequence[str] | None = None, names: Sequence[str] = metrics.METRICS
+    ) -> tuple[pd.DataFrame, np.ndarray]:
+        """Return the counts that make each rate as low, and as high, as the table allows.
+
+        Parameters
+        ----------
+        by
+            Keys; default: all that are no role.
+        names
+            Metrics.
+
+        Returns
+        -------
+        tuple
+            The keys, one row per group; and an array of shape (groups, metrics, 2, 2): lowest and
+            highest rate by successes and trials.
+        """
+        table, place = self._places(by)
+        metrics.chosen(names)
+        low, high = self.low[place], self.high[place]
+        out = np.zeros((len(table), len(names), 2, 2), np.int64)
+        for m, name in enumerate(names):
+            # A share is highest with as many yes and as few no as there can be. What a total
+            # says about its parts is in their bounds already.
+            yes, no = (np.array(nodes).T for nodes in _NODES[name][:2])
+            most, least = (
+                [bound[:, v[0], v[1]].sum(axis=1) for v in (yes, no)] for bound in (high, low)
+            )
+            out[:, m, 0] = np.stack([least[0], least[0] + most[1]], axis=1)
+            out[:, m, 1] = np.stack([most[0], most[0] + least[1]], axis=1)
+        return table, out
+
+    def rates(
+        self, by: Sequence[str] | None = None, names: Sequence[str] = metrics.METRICS
+    ) -> pd.DataFrame:
+        """Return one row per group with its rates as published and their bounds.
+
+        Parameters
+        ----------
+        by, names
+            See `corners`.
+
+        Returns
+        -------
+        DataFrame
+            The keys; `n_low` and `n_high`, people; and for each metric three columns: as printed
+            (NaN where a count it needs is hidden), `_low` and `_high`. No room for sampling is in
+            these bounds.
+        """
+        table, ends = self.corners(by, names)
+        place = self._places(by)[1]
+        table["n_low"], table["n_high"] = self.low[place][:, -1, -1], self.high[place][:, -1, -1]
+        for m, name in enumerate(names):
+            table[name] = self._printed(place, name)
+            # Without trials at one end only, any rate is possible at that end.
+            some = ends[:, m, :, 1].any(axis=1)
+            for side, suffix in ((0, "_low"), (1, "_high")):
+                value = metrics.share(*ends[:, m, side].T)
+                table[name + suffix] = np.where(some & np.isnan(value), side, value)
+        return table
+
+    def gaps(
+        self,
+        by: Sequence[str],
+        reference: Hashable | Sequence[Hashable],
+        names: Sequence[str] = metrics.METRICS,
+    ) -> pd.DataFrame:
+        """Return the gap of each group to a reference group, and its bounds.
+
+        Parameters
+        ----------
+        by, names
+            See `corners`.
+        reference
+            The value of each key of the reference group.
+
+        Returns
+        -------
+        DataFrame
+            One row per group and metric: the keys, `metric`, and `difference` and `ratio`, each as
+            printed, `_low` and `_high`.
+
+        Raises
+        ------
+        DatamallError
+            If there is no such group.
+        """
+        names = list(names)
+        table = self.rates(by, names)
+        groups = [by] if isinstance(by, str) else list(by)
+        wanted = (reference,) if isinstance(reference, str) else tuple(reference)  # type: ignore[arg-type]
+        rows = [i for i, row in enumerate(table[groups].itertuples(index=False)) if row == wanted]
+        if not rows:
+            first = [" × ".join(map(str, row)) for row in table[groups].itertuples(index=False)]
+            raise DatamallError(f"There is no reference group {wanted}: there are {named(first)}.")
+        parts = []
+        for name in names:
+            part = table[groups].assign(metric=name)
+            own, low, high = (table[name + end] for end in ("", "_low", "_high"))
+            base, least, most = (table[name + end].iloc[rows[0]] for end in ("", "_low", "_high"))
+            part["difference"] = own - base
+            part["difference_low"], part["difference_high"] = low - most, high - least
+            part["ratio"] = metrics.ratio(own, base)
+            part["ratio_low"] = metrics.ratio(low, most)
+            part["ratio_high"] = metrics.ratio(high, least)
+            parts.append(part.drop(index=rows))
+        return pd.concat(parts, ignore_index=True)
+
+    def _places(self, by: Sequence[str] | None) -> tuple[pd.DataFrame, tuple[Any, ...]]:
+        """Return the groups as a table, and where their counts are."""
+        groups = [name for name in self.axes if name not in keys.ROLES]
+        names = groups if by is None else [by] if isinstance(by, str) else list(by)
+        absent = [name for name in names if name not in self.axes]
+        if absent:
+            raise DatamallError(f"There is no key {named(absent)}: there are {named(self.axes)}.")
+        known = [self.levels[self.axes.index(name)] for name in names]
+        sizes = [len(own) for own in known]
+        grid = np.indices(sizes).reshape(len(names), math.prod(sizes))
+        parts = zip(names, known, grid, strict=True)
+        columns = {name: keys.series(name, own, codes) for name, own, codes in parts}
+        table = pd.DataFrame(columns, index=range(grid.shape[1]))
+        where = dict(zip(names, grid, strict=True))
+        last = np.full(grid.shape[1], -1)
+        return table, tuple(where.get(name, last) for name in self.axes)
+
+    def _printed(self, place: tuple[Any, ...], name: str) -> np.ndarray:
+        """Return a rate as it follows from the published numbers."""
+        value = self.printed[place]
+        yes, no, both, neither = (
+            sum((value[:, d, y] for d, y in nodes), np.zeros(len(value))) for nodes in _NODES[name]
+        )
+        trials = both - neither if _NODES[name][2] else yes + no
+        return metrics.share(yes, np.where(np.isnan(trials), yes + no, trials))

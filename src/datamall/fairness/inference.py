@@ -1,0 +1,183 @@
+"""Intervals of rates and of gaps between groups, for one group or for all of them at once.
+
+Every table states its estimand. *The list*: these people were scored, and nobody else is meant;
+rates are what they are and have no sampling error. *The procedure*: what would happen to the next
+people, of whom these are a sample; rates have intervals.
+
+Intervals for all rows at once divide the allowed error by the number of rows (Bonferroni). That
+holds for any dependence between overlapping groups and metrics, and for counts of any size,
+because the limits are exact. Critical values from a bootstrap (max-t) would be a little narrower
+for large groups, and fail for small ones; for tests of "no difference" that use the dependence
+see `datamall.fairness.resampling.permutation`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from datamall.errors import DatamallError
+from datamall.fairness import metrics
+from datamall.fairness.cells import Cells
+from datamall.fairness.intervals import Kind, Method, gap_between, limits
+from datamall.fairness.subgroups import REST, Reference, Subgroups, subgroups
+
+Estimand = Literal["list", "procedure"]
+KINDS: tuple[Kind, ...] = ("difference", "ratio")
+
+
+def intervals(
+    cells: Cells,
+    by: Sequence[str] | None = None,
+    *,
+    estimand: Estimand,
+    names: Sequence[str] = metrics.METRICS,
+    depth: int | None = None,
+    within: Sequence[str] = (),
+    level: float = 0.95,
+    simultaneous: bool = True,
+    method: Method = "exact",
+) -> pd.DataFrame:
+    """Return the rates of groups with their intervals.
+
+    Parameters
+    ----------
+    cells, by, depth, within
+        See `datamall.fairness.subgroups.subgroups`.
+    estimand
+        ``"list"`` or ``"procedure"``; see the module.
+    names
+        Metrics.
+    level
+        Probability that the interval, or all of them, hold.
+    simultaneous
+        Whether `level` is for all rows together.
+    method
+        See `datamall.fairness.intervals`.
+
+    Returns
+    -------
+    DataFrame
+        One row per group and metric: strata, `by`, `group`, `metric`, `estimand`, `successes`,
+        `trials`, `rate` (NaN without trials), `low`, `high` (0 and 1 without trials).
+    """
+    check(cells, level)
+    groups = subgroups(cells, by, depth=depth, within=within)
+    successes, trials = metrics.proportions(groups.counts, names)
+    table = _long(groups, names, np.ones(len(groups), bool), estimand)
+    table["successes"], table["trials"] = successes.ravel(), trials.ravel()
+    table["rate"] = metrics.share(successes, trials).ravel()
+    if estimand == "list":
+        table["low"] = table["high"] = table["rate"]
+        return table
+    tail = _tail(level, simultaneous, trials > 0)
+    table["low"], table["high"] = (v.ravel() for v in limits(successes, trials, tail, method))
+    return table
+
+
+def compare(
+    cells: Cells,
+    by: Sequence[str] | None = None,
+    *,
+    estimand: Estimand,
+    reference: Reference = REST,
+    names: Sequence[str] = metrics.METRICS,
+    depth: int | None = None,
+    within: Sequence[str] = (),
+    level: float = 0.95,
+    simultaneous: bool = True,
+    method: Method = "exact",
+) -> pd.DataFrame:
+    """Return the gaps between groups and what they are compared with.
+
+    Parameters
+    ----------
+    cells, by, depth, within, estimand, names, level, simultaneous, method
+        See `intervals`. With ``within=["score_band"]`` and ``names=["base_rate"]`` this is
+        calibration by group.
+    reference
+        ``"rest"`` (everybody else, so that no group is the norm and the reference is large), or
+        the value of each attribute of a reference group.
+
+    Returns
+    -------
+    DataFrame
+        One row per group and metric: strata, `by`, `group`, `metric`, `estimand`, `successes`,
+        `trials`, `other_successes`, `other_trials`, `rate`, `other_rate`, and `difference` and
+        `ratio`, each with `_low` and `_high`. Differences and ratios are two readings of one
+        comparison: the level is for either.
+    """
+    check(cells, level)
+    groups = subgroups(cells, by, depth=depth, within=within)
+    others, compared = groups.references(reference)
+    one, other = (metrics.proportions(c[compared], names) for c in (groups.counts, others))
+    table = _long(groups, names, compared, estimand)
+    for prefix, pair in (("", one), ("other_", other)):
+        table[prefix + "successes"], table[prefix + "trials"] = (v.ravel() for v in pair)
+    rate, other_rate = metrics.share(*one), metrics.share(*other)
+    table["rate"], table["other_rate"] = rate.ravel(), other_rate.ravel()
+    tail = _tail(level, simultaneous, (one[1] > 0) & (other[1] > 0))
+    known = limits(*one, tail, method), limits(*other, tail, method)
+    for kind in KINDS:
+        gap = rate - other_rate if kind == "difference" else metrics.ratio(rate, other_rate)
+        pair = (gap, gap) if estimand == "list" else gap_between(one, other, *known, kind)
+        table[kind] = gap.ravel()
+        table[kind + "_low"], table[kind + "_high"] = (v.ravel() for v in pair)
+    return table
+
+
+def adjust(p: np.ndarray, method: Literal["holm", "bh"]) -> np.ndarray:
+    """Adjust p-values for their number.
+
+    Parameters
+    ----------
+    p
+        P-values; NaN is left out and stays.
+    method
+        ``"holm"``: the probability of any false alarm (Holm 1979). ``"bh"``: the expected share
+        of false alarms (Benjamini and Hochberg 1995).
+
+    Returns
+    -------
+    ndarray
+        Compare with the same level as a single p-value.
+    """
+    out = np.array(p, float)
+    there = np.flatnonzero(~np.isnan(out))
+    order = there[np.argsort(out[there], kind="stable")]
+    number = len(order)
+    if method == "holm":
+        out[order] = np.maximum.accumulate(out[order] * np.arange(number, 0, -1))
+    else:
+        scaled = out[order] * number / np.arange(1, number + 1)
+        out[order] = np.minimum.accumulate(scaled[::-1])[::-1]
+    return np.minimum(out, 1)
+
+
+def check(cells: Cells, level: float) -> None:
+    """Refuse a level that is none, and weighted cells: their error is not binomial."""
+    if not 0.5 <= level < 1:
+        raise DatamallError(f"The level is {level}: give a probability such as 0.95.")
+    if "weight" in cells.axes:
+        raise DatamallError(
+            "Weighted counts have no exact intervals: use resampling.bootstrap, or sum over the "
+            "weights with by()."
+        )
+
+
+def _tail(level: float, simultaneous: bool, there: np.ndarray) -> float:
+    return (1 - level) / 2 / (max(int(there.sum()), 1) if simultaneous else 1)
+
+
+def _long(
+    groups: Subgroups, names: Sequence[str], compared: np.ndarray, estimand: str
+) -> pd.DataFrame:
+    """Return one row per group that is compared and metric."""
+    if estimand not in ("list", "procedure"):
+        raise DatamallError(f"The estimand is 'list' or 'procedure', not {estimand!r}.")
+    metrics.chosen(names)
+    table = groups.table[compared]
+    table = table.loc[table.index.repeat(len(names))].reset_index(drop=True)
+    metric: Any = np.tile(np.array(list(names), object), int(compared.sum()))
+    return table.assign(metric=pd.array(metric, dtype="str"), estimand=estimand)

@@ -1,0 +1,236 @@
+"""Draws: bootstrap of any statistic of the counts, and permutation tests of no difference.
+
+Both draw counts, never people: the cost grows with the number of groups and not with the number
+of people. Draws come from numpy's PCG64 with the seed that is given.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
+from scipy.special import gammaln
+
+from datamall.errors import DatamallError
+from datamall.fairness import metrics
+from datamall.fairness.cells import Cells
+from datamall.fairness.inference import check
+from datamall.fairness.intervals import limits
+from datamall.fairness.subgroups import Subgroups, subgroups
+
+# Below this many people on either side of a rate, its bootstrap is not used.
+SMALL = 10
+# Numbers held at a time: half a gigabyte would be a surprise, 32 MB is not.
+_BLOCK = 4_000_000
+_MOST_DRAWN = 10**9
+
+
+def draws(groups: Subgroups, replicates: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield counts as they might have been, with the size of each arm as it was.
+
+    Parameters
+    ----------
+    groups
+        The groups; arms are kept apart if `groups.base` has them as a key, weights likewise.
+    replicates
+        How many draws.
+    seed
+        Seed of the draws.
+
+    Yields
+    ------
+    ndarray
+        Shape (some of the replicates, groups, 3, 3): people, or sums of weights, as floating-point
+        numbers, which are exact up to 2^53.
+
+    Notes
+    -----
+    Within an arm of n people the counts of all combinations are multinomial with the observed
+    shares: exactly the law of the counts in a bootstrap of rows (Efron 1979).
+    """
+    base, size = groups.base, len(groups)
+    row, cell = np.nonzero(base.counts.reshape(-1, 9))
+    people = base.counts.reshape(-1, 9)[row, cell]
+    arms = base.codes[:, base.axes.index("arm")] if "arm" in base.axes else np.zeros(len(base), int)
+    # One product with a sparse matrix takes each drawn count to the groups it belongs to.
+    member = groups.members[:, row].tocoo()
+    places = (member.row * 9 + cell[member.col], member.col)
+    to_groups = csr_array((_weights(base)[row][member.col], places), (size * 9, len(row)))
+    generator = np.random.Generator(np.random.PCG64(seed))
+    block = max(1, _BLOCK // max(size * 9, len(row)))
+    for start in range(0, replicates, block):
+        number = min(block, replicates - start)
+        drawn = np.empty((len(row), number))
+        for arm in np.unique(arms):
+            own = arms[row] == arm
+            total = int(people[own].sum())
+            drawn[own] = generator.multinomial(total, people[own] / total, number).T
+        yield np.ascontiguousarray((to_groups @ drawn).T).reshape(number, size, 3, 3)
+
+
+def bootstrap(
+    cells: Cells,
+    by: Sequence[str] | None = None,
+    *,
+    seed: int,
+    names: Sequence[str] = metrics.METRICS,
+    depth: int | None = None,
+    replicates: int = 1000,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Return rates with percentile intervals of resampled counts, exact ones in small groups.
+
+    Parameters
+    ----------
+    cells, by, depth
+        See `datamall.fairness.subgroups.subgroups`. Arms and weights are kept.
+    seed, replicates
+        See `draws`.
+    names
+        Metrics.
+    level
+        Probability that an interval holds, each for itself.
+
+    Returns
+    -------
+    DataFrame
+        One row per group and metric: `by`, `group`, `metric`, `rate`, `low`, `high`, `method`:
+        "percentile", or "exact" where fewer than 10 people are on one side of the rate: there
+        a percentile interval can be far too narrow, down to nothing. Weighted counts have no
+        exact intervals; there the limits are 0 and 1, "unknown".
+    """
+    groups = subgroups(
+        cells, by, depth=depth, keep=[role for role in ("arm", "weight") if role in cells.axes]
+    )
+    successes, trials = metrics.proportions(groups.counts, names)
+    tail = (1 - level) / 2
+    small = np.minimum(successes, trials - successes) < SMALL
+    base = groups.base.counts.reshape(-1, 9) * _weights(groups.base)[:, None]
+    rate = metrics.rate((groups.members @ base).reshape(-1, 3, 3), names)
+    if "weight" in cells.axes:
+        low, high, otherwise = np.zeros(rate.shape), np.ones(rate.shape), "unknown"
+    else:
+        low, high, otherwise = *limits(successes, trials, tail), "exact"
+    large, done = np.empty((int((~small).sum()), replicates)), 0
+    for counts in draws(groups, replicates, seed):
+        large[:, done : done + len(counts)] = metrics.rate(counts, names)[:, ~small].T
+        done += len(counts)
+    ends = np.quantile(large, [tail, 1 - tail], axis=1, overwrite_input=True)
+    low[~small], high[~small] = ends
+    table = groups.table.loc[groups.table.index.repeat(len(names))].reset_index(drop=True)
+    table["metric"] = list(names) * len(groups)
+    table["rate"], table["low"], table["high"] = rate.ravel(), low.ravel(), high.ravel()
+    table["method"] = np.where(small.ravel(), otherwise, "percentile")
+    return table
+
+
+def permutation(
+    cells: Cells,
+    by: Sequence[str] | None = None,
+    *,
+    seed: int,
+    metric: str = "selection_rate",
+    depth: int | None = None,
+    within: Sequence[str] = (),
+    replicates: int = 999,
+) -> pd.DataFrame:
+    """Test that a rate has nothing to do with the groups.
+
+    If so, every way to hand the successes to the people counted is equally likely: within each
+    stratum, the successes of the groups are hypergeometric, which needs no other assumption.
+
+    Parameters
+    ----------
+    cells, by, depth
+        See `datamall.fairness.subgroups.subgroups`.
+    seed
+        Seed of the draws, which only `p_family` uses.
+    metric
+        The rate.
+    within
+        Strata: with ``["score_band"]``, whether groups differ among people of the same band.
+    replicates
+        How many draws.
+
+    Returns
+    -------
+    DataFrame
+        One row per group: `by`, `group`, `metric`, `successes`, `trials`, `expected` (successes
+        if groups made no difference), `p` (exact, two-sided by doubling) and `p_family`, adjusted
+        for all rows: the probability of any false alarm, by the step-down minimum of p (Westfall
+        and Young 1993). It uses that groups overlap, and that small ones cannot reach a small p.
+
+    Raises
+    ------
+    DatamallError
+        If a stratum counts a thousand million people or more.
+    """
+    check(cells, 0.95)
+    strata = [within] if isinstance(within, str) else list(within)
+    groups = subgroups(cells, by, depth=depth, keep=strata)
+    successes, trials = (v[:, 0] for v in metrics.proportions(groups.base.counts, [metric]))
+    codes = groups.base.codes[:, len(groups.base.axes) - len(strata) :]
+    stratum = np.unique(codes, axis=0, return_inverse=True)[1].ravel()
+    generator = np.random.Generator(np.random.PCG64(seed))
+    drawn = np.zeros((len(trials), replicates), np.int64)
+    laws: list[tuple[int, np.ndarray]] = [(0, np.ones(1))] * len(groups)
+    expected = np.zeros(len(groups))
+    for own in (np.flatnonzero(stratum == s) for s in range(stratum.max() + 1)):
+        people, total = int(trials[own].sum()), int(successes[own].sum())
+        if people >= _MOST_DRAWN:
+            raise DatamallError("A permutation test takes less than a thousand million people.")
+        if not people:
+            continue
+        drawn[own] = generator.multivariate_hypergeometric(
+            trials[own], total, replicates, method="marginals"
+        ).T
+        sizes = groups.members[:, own] @ trials[own]
+        expected += sizes * (total / people)
+        laws = [_plus(law, _law(people, total, int(n))) for law, n in zip(laws, sizes, strict=True)]
+    seen, might = groups.members @ successes, groups.members @ drawn
+    p, q = np.empty(len(groups)), np.empty((len(groups), replicates))
+    for i, (start, law) in enumerate(laws):
+        two = np.minimum(1, 2 * np.minimum(np.cumsum(law), np.cumsum(law[::-1])[::-1]))
+        p[i] = two[np.clip(seen[i] - start, 0, len(two) - 1)]
+        q[i] = two[np.clip(might[i] - start, 0, len(two) - 1)]
+    order = np.argsort(p, kind="stable")
+    least = np.minimum.accumulate(q[order][::-1], axis=0)[::-1]
+    # Equal up to rounding counts as equal: draws repeat the very counts that were seen.
+    as_low = (least <= p[order][:, None] * (1 + 1e-9)).sum(axis=1)
+    family = np.empty(len(groups))
+    family[order] = np.maximum.accumulate((1 + as_low) / (1 + replicates))
+    return groups.table.assign(
+        metric=metric,
+        successes=seen,
+        trials=groups.members @ trials,
+        expected=expected,
+        p=p,
+        p_family=family,
+    )
+
+
+def _weights(base: Cells) -> np.ndarray:
+    """Return the weight of each row of cells: 1 where there are none."""
+    if "weight" not in base.axes:
+        return np.ones(len(base))
+    place = base.axes.index("weight")
+    return np.array(base.levels[place], float)[base.codes[:, place]]
+
+
+def _law(people: int, total: int, size: int) -> tuple[int, np.ndarray]:
+    """Return the hypergeometric law of the successes of a group: its start and probabilities."""
+    mean = size * total / people
+    spread = np.sqrt(mean * (people - total) / people * (people - size) / max(people - 1, 1))
+    reach = 12 * spread + 40
+    start = int(max(0, size + total - people, np.floor(mean - reach)))
+    end = int(min(size, total, np.ceil(mean + reach)))
+    k = np.arange(start, end + 1)
+    log = -gammaln(k + 1) - gammaln(total - k + 1)
+    log -= gammaln(size - k + 1) + gammaln(people - total - size + k + 1)
+    law = np.exp(log - log.max())
+    return start, law / law.sum()
+
+
+def _plus(one: tuple[int, np.ndarray], two: tuple[int, np.ndarray]) -> tuple[int, np.ndarray]:
+    """Return the law of a sum of two independent counts."""
+    return one[0] + two[0], np.convolve(one[1], two[1])

@@ -1,0 +1,172 @@
+"""Which groups are compared: one attribute at a time, or crossed, within strata or not."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
+
+from datamall.errors import DatamallError
+from datamall.fairness.cells import Cells
+from datamall.fairness.counting import named
+
+Reference = str | Mapping[str, str]
+REST = "rest"
+
+
+@dataclass(frozen=True, eq=False)
+class Subgroups:
+    """Groups to compare, as sums of the rows of cells.
+
+    Attributes
+    ----------
+    table
+        One row per group: the strata, `by` (names of its attributes) and `group` (their values),
+        both joined by " × ".
+    values
+        Per group, its attributes and their values.
+    base
+        The cells whose rows are summed.
+    members
+        Shape (groups, rows of `base`): 1 where the row belongs to the group.
+    stratum, base_stratum
+        Number of the stratum of each group, and of each row of `base`.
+    """
+
+    table: pd.DataFrame
+    values: tuple[tuple[tuple[str, str], ...], ...]
+    base: Cells
+    members: csr_array
+    stratum: np.ndarray
+    base_stratum: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """People per group, shape (groups, 3, 3)."""
+        return (self.members @ self.base.counts.reshape(-1, 9)).reshape(-1, 3, 3)
+
+    def references(self, reference: Reference = REST) -> tuple[np.ndarray, np.ndarray]:
+        """Return what each group is compared with.
+
+        Parameters
+        ----------
+        reference
+            ``"rest"``: everybody else in the stratum. Otherwise the value of each attribute of
+            the reference group, such as ``{"sex": "man", "origin": "Dutch"}``.
+
+        Returns
+        -------
+        tuple of ndarray
+            Counts, shape (groups, 3, 3), all 0 where the stratum has no such group; and whether
+            the group is compared (not the reference group itself).
+
+        Raises
+        ------
+        DatamallError
+            If there is no such group in any stratum.
+        """
+        counts = self.counts
+        if isinstance(reference, Mapping):
+            return self._named(counts, reference)
+        if reference != REST:
+            raise DatamallError(
+                f"The reference is 'rest' or a value for each attribute, not {reference!r}: write "
+                "for example {'sex': 'man'}."
+            )
+        totals = np.zeros((self.base_stratum.max() + 1, 3, 3), np.int64)
+        np.add.at(totals, self.base_stratum, self.base.counts)
+        return totals[self.stratum] - counts, np.ones(len(self), bool)
+
+    def _named(
+        self, counts: np.ndarray, reference: Mapping[str, str]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        place = {
+            (s, own): i for i, (s, own) in enumerate(zip(self.stratum, self.values, strict=True))
+        }
+        index = np.full(len(self), -1)
+        for i, (stratum, own) in enumerate(zip(self.stratum, self.values, strict=True)):
+            wanted = tuple((name, str(reference.get(name, ""))) for name, _ in own)
+            index[i] = place.get((stratum, wanted), -1)
+        for by in self.table["by"].unique():
+            of_kind = (self.table["by"] == by).to_numpy()
+            if (index[of_kind] < 0).all():
+                names = by.split(" × ")
+                asked = " × ".join(str(reference.get(name, "(not named)")) for name in names)
+                raise DatamallError(
+                    f"There is no reference group {asked} of {by}: there are "
+                    f"{named(list(self.table.loc[of_kind, 'group'].unique()))}."
+                )
+        found = np.where((index >= 0)[:, None, None], counts[index], 0)
+        return found, index != np.arange(len(self))
+
+
+def subgroups(
+    cells: Cells,
+    by: Sequence[str] | None = None,
+    *,
+    depth: int | None = None,
+    within: Sequence[str] = (),
+    keep: Sequence[str] = (),
+) -> Subgroups:
+    """List the groups to compare.
+
+    Parameters
+    ----------
+    cells
+        The counts.
+    by
+        Attributes; default: all groups of the cells.
+    depth
+        None: the groups of all attributes crossed. Otherwise: of each attribute alone, each pair,
+        …, up to this many.
+    within
+        Strata, such as score bands: groups are compared with others of the same stratum.
+    keep
+        Further keys that `base` should have.
+
+    Returns
+    -------
+    Subgroups
+
+    Raises
+    ------
+    DatamallError
+        If a key does not exist or there is no attribute.
+    """
+    names = list(cells.groups if by is None else [by] if isinstance(by, str) else by)
+    strata = [within] if isinstance(within, str) else list(within)
+    if not names:
+        raise DatamallError("There are no groups to compare: name at least one attribute.")
+    if depth is not None and depth < 1:
+        raise DatamallError(f"The depth is {depth}: give 1 (single attributes), 2 (pairs) or more.")
+    base = cells.by([*strata, *names, *keep])
+    stratum = np.unique(base.codes[:, : len(strata)], axis=0, return_inverse=True)[1].ravel()
+    every = base.keys
+    tables: list[pd.DataFrame] = []
+    values, rows, spans = [], [], []
+    for size in range(1, min(depth, len(names)) + 1) if depth else [len(names)]:
+        for own in combinations(names, size):
+            places = [base.axes.index(name) for name in (*strata, *own)]
+            _, first, inverse = np.unique(
+                base.codes[:, places], axis=0, return_index=True, return_inverse=True
+            )
+            keys = every.iloc[first].reset_index(drop=True)
+            table = keys[strata].copy()
+            table["by"] = " × ".join(own)
+            parts = [tuple(row) for row in keys[list(own)].itertuples(index=False)]
+            table["group"] = [" × ".join(part) for part in parts]
+            values += [tuple(zip(own, part, strict=True)) for part in parts]
+            rows.append(inverse.ravel() + sum(len(part) for part in tables))
+            spans.append(stratum[first])
+            tables.append(table)
+    columns = np.tile(np.arange(len(base)), len(rows))
+    places_ = (np.concatenate(rows), columns)
+    table = pd.concat(tables, ignore_index=True)
+    shape = len(table), len(base)
+    members = csr_array((np.ones(len(columns), np.int64), places_), shape)
+    return Subgroups(table, tuple(values), base, members, np.concatenate(spans), stratum)

@@ -1,0 +1,134 @@
+"""What another threshold, or another capacity, would have meant for each group."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from datamall.errors import DatamallError
+from datamall.fairness import metrics
+from datamall.fairness.cells import Cells
+from datamall.fairness.counting import MISSING, NO, YES, named
+
+CAPACITIES = (0.8, 0.9, 1.0, 1.1, 1.2)
+
+
+def decide(cells: Cells, threshold: Any) -> Cells:
+    """Return the cells as if everybody from this score band upwards were selected.
+
+    People without a score are not selected.
+
+    Raises
+    ------
+    DatamallError
+        If there is no such band.
+    """
+    bands = _bands(cells)
+    if threshold not in bands:
+        raise DatamallError(f"There is no score band {threshold}: there are {named(bands)}.")
+    place = cells.axes.index("score_band")
+    from_here = list(cells.levels[place]).index(threshold)
+    counts = np.zeros_like(cells.counts)
+    selected = np.where(cells.codes[:, place] >= from_here, YES, NO)
+    counts[np.arange(len(cells)), selected] = cells.counts.sum(axis=1)
+    return Cells(cells.axes, cells.levels, cells.codes, counts)
+
+
+def threshold_for(cells: Cells, capacity: float) -> Any:
+    """Return the score band from which upwards the number of people is nearest to `capacity`.
+
+    Of two that are as near, the one that selects fewer.
+    """
+    bands = _bands(cells)
+    numbers = _selected(cells, [])[1][..., YES, :].sum(axis=(1, 2))
+    return bands[len(bands) - 1 - int(np.argmin(np.abs(numbers - capacity)[::-1]))]
+
+
+def thresholds(
+    cells: Cells, by: Sequence[str] | None = None, names: Sequence[str] = metrics.METRICS
+) -> pd.DataFrame:
+    """Return the rates of each group at every threshold.
+
+    Parameters
+    ----------
+    cells
+        Counts with a key `score_band`; the decisions in them are not used.
+    by
+        Groups; default: all.
+    names
+        Metrics.
+
+    Returns
+    -------
+    DataFrame
+        One row per threshold and group: `threshold` (lowest band that is selected), `selected`
+        (people, all groups together), the keys, `n`, and the metrics.
+    """
+    table, counts = _selected(cells, cells.groups if by is None else by)
+    bands = _bands(cells)
+    repeated = pd.concat([table] * len(bands), ignore_index=True)
+    selected = counts[..., YES, :].sum(axis=(1, 2))
+    order = pd.Categorical(bands, bands, ordered=True) if isinstance(bands[0], str) else bands
+    repeated.insert(0, "threshold", pd.Series(order).repeat(len(table)).to_numpy())
+    repeated.insert(1, "selected", np.repeat(selected, len(table)))
+    repeated["n"] = counts.sum(axis=(2, 3)).ravel()
+    repeated[list(names)] = metrics.rate(counts, names).reshape(-1, len(names))
+    return repeated
+
+
+def capacities(
+    cells: Cells,
+    by: Sequence[str] | None = None,
+    names: Sequence[str] = metrics.METRICS,
+    shares: Sequence[float] = CAPACITIES,
+) -> pd.DataFrame:
+    """Return the rates of each group if fewer or more people could be selected.
+
+    Parameters
+    ----------
+    cells, by, names
+        See `thresholds`; here the decisions in `cells` say how many are selected now.
+    shares
+        Capacities, as multiples of that number.
+
+    Returns
+    -------
+    DataFrame
+        As `thresholds`, with a first column `capacity` (the share). Bands are not split, so
+        `selected` is the nearest number that a threshold gives.
+    """
+    now = cells.counts[:, YES].sum()
+    everything = thresholds(cells, by, names)
+    parts = []
+    for share in shares:
+        part = everything[everything["threshold"] == threshold_for(cells, share * now)].copy()
+        part.insert(0, "capacity", share)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _bands(cells: Cells) -> list[Any]:
+    """Return the bands that a threshold can be set at."""
+    if "score_band" not in cells.axes:
+        raise DatamallError("These cells have no score_band: name its column in from_frame.")
+    if "weight" in cells.axes:
+        raise DatamallError("Weighted counts have no capacity: sum over the weights with by().")
+    known = cells.levels[cells.axes.index("score_band")]
+    return [band for band in known if band not in (-np.inf, MISSING)]
+
+
+def _selected(cells: Cells, by: Sequence[str]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the groups, and their counts at each threshold: (thresholds, groups, 3, 3)."""
+    names = [by] if isinstance(by, str) else list(by)
+    bands, groups = _bands(cells), cells.by(names)
+    fine = cells.by([*names, "score_band"])
+    without = len(cells.levels[cells.axes.index("score_band")]) - len(bands)
+    new = np.r_[True, (fine.codes[1:, :-1] != fine.codes[:-1, :-1]).any(axis=1)]
+    table = np.zeros((len(groups), len(bands) + without, 3), np.int64)
+    table[np.cumsum(new) - 1, fine.codes[:, -1]] = fine.counts.sum(axis=1)
+    # From each band upwards: sums from the highest down.
+    upwards = table[:, without:][:, ::-1].cumsum(axis=1)[:, ::-1].swapaxes(0, 1)
+    counts = np.zeros((len(bands), len(groups), 3, 3), np.int64)
+    counts[:, :, YES], counts[:, :, NO] = upwards, table.sum(axis=1) - upwards
+    return groups.keys, counts

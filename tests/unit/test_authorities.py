@@ -1,0 +1,178 @@
+"""Mappings: read as they are, and refused in one sentence where they are wrong."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_intake import STORE, fields, write_project
+
+from datamall.errors import DatamallError
+from datamall.mall.authorities import Notation, load_authority
+from datamall.mall.expressions import columns_of, literal, type_of
+
+
+def test_a_mapping_is_read_in_full(tmp_path: Path) -> None:
+    authority = load_authority(write_project(tmp_path), "tiny")
+    assert (authority.authority, authority.title, authority.synthetic) == ("tiny", "Tiny", False)
+    file = authority.files["list"]
+    assert (file.path, file.encoding, file.separator, file.quote) == (
+        "things*.csv",
+        "windows-1252",
+        ";",
+        '"',
+    )
+    assert file.notation == Notation(",", ".", "%d-%m-%Y")
+    mapping = authority.stores[STORE]
+    assert mapping.file is file
+    assert list(mapping.columns) == ["id", "day", "amount", "weight", "colour"]
+    assert mapping.columns["colour"].map == {"rood": "red", "blauw": "blue"}
+
+
+def test_what_is_delivered_and_what_is_constant(root: Path) -> None:
+    inspections = load_authority(root, "open-data").stores["enforcement.inspections"]
+    assert inspections.has("bulky")
+    assert not inspections.has("cardboard")
+    assert inspections.constant("observer_role")
+    assert not inspections.constant("bulky")
+    assert not inspections.constant("cardboard")
+
+
+def test_every_mapping_of_the_project_is_sound(root: Path) -> None:
+    for path in (root / "data" / "authorities").glob("*.yaml"):
+        assert load_authority(root, path.stem).stores
+
+
+def test_the_digest_of_a_mapping_is_about_how_a_file_is_read(tmp_path: Path) -> None:
+    def digest(edit: Callable[[dict[str, Any]], object]) -> str:
+        write_project(tmp_path, authority=edit)
+        return load_authority(tmp_path, "tiny").stores[STORE].digest
+
+    before = digest(lambda document: None)
+    assert digest(lambda d: d.update(title="Other")) == before
+    assert digest(lambda d: d["files"]["list"].update(source="elsewhere")) == before
+    assert digest(lambda d: d["files"]["list"].update(decimal=".", thousands="")) != before
+    assert digest(lambda d: fields(d)["colour"]["map"].update(bleu="blue")) != before
+
+
+def file(**change: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda document: document["files"]["list"].update(change)
+
+
+def fill(column: str, **filling: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda document: fields(document).update(
+        {column: {name.rstrip("_"): value for name, value in filling.items()}}
+    )
+
+
+def expression(text: str) -> Callable[[dict[str, Any]], None]:
+    return fill("id", expression=text)
+
+
+MISTAKES = [
+    (lambda d: d.update(authority="other"), "authority is 'other', not 'tiny'"),
+    (lambda d: d.update(colour=1), "unknown key 'colour': there are authority, title"),
+    (lambda d: d.pop("title"), "the key 'title' is missing"),
+    (lambda d: d.update(synthetic="no"), "say `synthetic: true`"),
+    (lambda d: d.update(files={}), "files must hold one or more names"),
+    (file(paths="x"), "file list: unknown key 'paths'"),
+    (lambda d: d["files"]["list"].pop("path"), "file list: the key 'path' is missing"),
+    (file(separator=1), "separator must be text"),
+    (file(path="../x.csv"), "path must lie below data/raw"),
+    (file(path="/etc/passwd"), "path must lie below data/raw"),
+    (file(format="xlsx"), "format must be csv or parquet, not 'xlsx'"),
+    (file(format="parquet"), "encoding has no meaning for parquet"),
+    (file(sha256="0" * 64), r"a file with a sha256 has a full path"),
+    (file(path="x.csv", sha256="ABC"), "sha256 must be 64 lower-case hexadecimal digits"),
+    (file(url="http://example.org/x.csv"), "url must start with https:"),
+    (file(encoding="dutch"), "no encoding is called 'dutch'"),
+    (file(encoding="base64"), "no encoding is called 'base64'"),
+    (file(separator=";;"), "separator must be one character, not ';;'"),
+    (file(separator='"'), "one character has two meanings"),
+    (file(decimal="."), "one character has two meanings"),
+    (file(date_format="%Q"), "date_format '%Q' is no date format"),
+    (file(date_format="%m-%Y"), "date_format '%m-%Y' is no date format"),
+    (file(date_format="day"), "date_format 'day' is no date format"),
+    (lambda d: d["stores"].update({"shop.x": {}}), "no contract for store 'shop.x': there are"),
+    (lambda d: d["stores"][STORE].update(sort=1), "store shop.things: unknown key 'sort'"),
+    (lambda d: d["stores"][STORE].update(file="x"), "no file is called 'x': there are list"),
+    (lambda d: d["stores"][STORE].update(distinct="yes"), "distinct must be true or false"),
+    (fill("size", value="1"), "the contract has no column 'size': there are id, day, amount"),
+    (lambda d: fields(d).pop("amount"), "the contract requires column amount"),
+    (fill("id", from_="Nr", value="1"), "column id: fill it in one way.*not from and value"),
+    (fill("id", value="1", expression="Nr"), "fill it in one way"),
+    (fill("id", expression="Nr", map={"a": "b"}), "fill it in one way.*expression and map"),
+    (fill("id"), "fill it in one way.*not none"),
+    (fill("amount", value=7), "column amount: value must be text: write it between quotes"),
+    (fill("id", from_=" "), "from must be text"),
+    (fill("colour", from_="Kleur", map={}), "map must hold one or more names"),
+    (fill("colour", from_="Kleur", map={"rood": 1}), "map must lead to text or null"),
+    (
+        fill("colour", from_="Kleur", map={"rood": "green"}),
+        "column colour: 'green' is not a value of the contract, which has red, blue",
+    ),
+    (fill("colour", value="green"), "'green' is not a value of the contract"),
+    (expression("Week vanaf"), "`Week vanaf` .*(no SQL expression|more than one)"),
+    (expression("Nr +"), r"`Nr \+` is no SQL expression: syntax error"),
+    (expression("nosuch(Nr)"), "cannot be worked out.*nosuch"),
+    (expression("max(Nr)"), "cannot be worked out"),
+    (expression("Nr || random()"), r"uses random\(\), which does not always give the same"),
+    (expression("now()"), r"uses now\(\)"),
+    (expression("(SELECT 1)"), "holds a subquery"),
+    (expression("row_number() OVER ()"), "holds a window"),
+    (expression("list.Nr"), "reads list.Nr: write a name with a point"),
+    (expression("Nr) FROM read_text('x') WHERE (true"), "is more than one expression"),
+    (expression("Nr), (Dag"), "is more than one expression"),
+    (expression("Nr) ORDER BY (Dag"), "is more than one expression"),
+    (
+        lambda d: (
+            fields(d).update({name: {"value": "1"} for name in fields(d) if name != "colour"})
+            or fields(d).pop("colour")
+        ),
+        "no column is read from the file",
+    ),
+]
+
+
+@pytest.mark.parametrize(("edit", "sentence"), MISTAKES)
+def test_a_mistake_is_one_sentence(
+    tmp_path: Path, edit: Callable[[dict[str, Any]], object], sentence: str
+) -> None:
+    write_project(tmp_path, authority=edit)
+    with pytest.raises(DatamallError) as caught:
+        load_authority(tmp_path, "tiny")
+    said = str(caught.value)
+    assert re.search(sentence, said), said
+    assert said.startswith("data/authorities/tiny.yaml")
+    assert said.endswith(".")
+    assert "\n" not in said
+
+
+def test_an_unknown_authority(tmp_path: Path) -> None:
+    with pytest.raises(DatamallError, match="No authority called 'other': there are tiny; to add"):
+        load_authority(write_project(tmp_path), "other")
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("'A' || column00", ["column00"]),
+        ('upper("Week vanaf") -- a note', ["Week vanaf"]),
+        ("CASE WHEN a IN ('x', 'y') AND NOT b IS NULL THEN c[1] ELSE d::date END", list("abcd")),
+        ("a BETWEEN b AND a", ["a", "b"]),
+        ("1 + 1", []),
+    ],
+)
+def test_columns_of_an_expression(text: str, columns: list[str]) -> None:
+    assert columns_of(text) == columns
+
+
+def test_type_of_an_expression() -> None:
+    assert type_of("a || 'x'", {"a": "VARCHAR"}) == "VARCHAR"
+    assert type_of("make_date(2025, 1, a)", {"a": "BIGINT"}) == "DATE"
+
+
+def test_literals_cannot_end_early() -> None:
+    assert literal("it's") == "'it''s'"
+    assert literal(None) == "NULL"
