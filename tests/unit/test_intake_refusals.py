@@ -231,7 +231,7 @@ def test_a_file_that_changes_while_it_is_read(
     assert "things.csv was changed while it was being read" in refused(project)
 
 
-def test_a_file_that_grows_between_header_and_records(
+def test_a_file_that_vanishes_after_its_header_was_read(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = intake_read.csv_headers

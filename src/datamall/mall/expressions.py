@@ -76,10 +76,7 @@ def columns_of(expression: str) -> list[str]:
             "word, or has a space in it, between double quotes)"
         )
     node = tree["statements"][0]["node"]
-    plain = (
-        node.get("from_table", {}).get("type") == "EMPTY" and not node["where_clause"]
-        and not node["modifiers"] and len(node["select_list"]) == 1
-    )  # fmt: skip
+    further = [node["from_table"]["type"] != "EMPTY", node["where_clause"], node["modifiers"]]
     names: dict[str, None] = {}
     for part in _nodes(node["select_list"]):
         if part["class"] not in ALLOWED:
@@ -100,7 +97,7 @@ def columns_of(expression: str) -> list[str]:
                     "double quotes"
                 )
             names[part["column_names"][0]] = None
-    if not plain:
+    if any(further) or len(node["select_list"]) != 1:
         raise DatamallError(f"`{expression}` is more than one expression: write one")
     return list(names)
 
