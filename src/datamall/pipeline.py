@@ -105,7 +105,7 @@ def _move(stage: dict[str, Any], root: Path) -> dict[str, Any]:
     for kind in OUTPUTS:
         if kind in stage:
             paths = [next(iter(out)) if isinstance(out, dict) else out for out in stage[kind]]
-            moved[kind] = [{f"{UP}/{path}": {"cache": False}} for path in paths]
+            moved[kind] = [{f"{UP}/{path}": {"cache": False, "persist": True}} for path in paths]
     return moved
 
 

@@ -25,8 +25,9 @@ from tiny_intake import (
 )
 
 from datamall.errors import DatamallError
-from datamall.mall import intake_read, intake_write
 from datamall.mall.intake import intake
+from datamall.mall.intake import read as intake_read
+from datamall.mall.intake import write as intake_write
 
 
 def take_in(root: Path, **options: int) -> dict[str, object]:

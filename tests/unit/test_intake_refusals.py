@@ -16,8 +16,9 @@ import pytest
 from tiny_intake import GOOD, HEADER, STORE, fields, folder, write_project
 
 from datamall.errors import DatamallError
-from datamall.mall import intake_read, intake_write
 from datamall.mall.intake import intake
+from datamall.mall.intake import read as intake_read
+from datamall.mall.intake import write as intake_write
 
 RAW = "data/raw/tiny/things.csv"
 
@@ -261,7 +262,7 @@ CHILD = """
 import resource, sys
 from pathlib import Path
 from datamall.mall.intake import intake
-from datamall.mall.intake_read import RawRecords
+from datamall.mall.intake.read import RawRecords
 
 root, store, limit, memory, only_the_engine = sys.argv[1:]
 if only_the_engine == "True":

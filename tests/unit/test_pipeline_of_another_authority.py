@@ -28,7 +28,7 @@ def test_outputs_are_this_authoritys_alone_and_not_cached(derived: dict) -> None
         for kind in ("outs", "metrics"):
             for out in stage.get(kind, []):
                 ((path, options),) = out.items()
-                assert options == {"cache": False}
+                assert options == {"cache": False, "persist": True}
                 assert "/elsewhere/" in path
 
 

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from datamall.errors import DatamallError
 from datamall.mall.authorities import RawFile, load_authority
-from datamall.mall.intake_read import digest
+from datamall.mall.intake.read import digest
 from datamall.project import raw_folder
 
 CHUNK = 1 << 20

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datamall.mall.authorities import Filling, Notation, StoreMapping
 from datamall.mall.contracts import Column, Contract
 from datamall.mall.expressions import identifier, literal
-from datamall.mall.intake_read import RECORD
+from datamall.mall.intake.read import RECORD
 
 CHECK = "check of datamall"
 PLAIN = Notation()

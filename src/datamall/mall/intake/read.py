@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from datamall.errors import DatamallError
 from datamall.mall.authorities import Authority, StoreMapping
 from datamall.mall.contracts import Contract
-from datamall.mall.intake_text import Utf8Stream, csv_headers
+from datamall.mall.intake.text import Utf8Stream, csv_headers
 from datamall.project import raw_folder
 
 RECORD = "record number of datamall"

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datamall.mall.contracts import Column, Contract
-from datamall.mall.intake_read import RECORD, RawRecords, digest
+from datamall.mall.intake.read import RECORD, RawRecords, digest
 
 PART_ROWS = 1_000_000
 GROUP_ROWS = 125_000

@@ -25,9 +25,9 @@ from datamall.errors import DatamallError
 from datamall.mall.authorities import StoreMapping, load_authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.expressions import literal
-from datamall.mall.intake_read import RECORD, RawRecords
-from datamall.mall.intake_sql import CHECK, checks_of, query, reference_table
-from datamall.mall.intake_write import Parts, Reason, Repeats, write_quarantine
+from datamall.mall.intake.read import RECORD, RawRecords
+from datamall.mall.intake.sql import CHECK, checks_of, query, reference_table
+from datamall.mall.intake.write import Parts, Reason, Repeats, write_quarantine
 from datamall.project import reports_folder, store_folder
 
 BATCH_ROWS = 125_000
