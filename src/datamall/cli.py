@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from datamall.errors import DatamallError
-from datamall.project import find_root, reports_folder
+from datamall.project import find_root, load_parameters, raw_folder, reports_folder
 
 AUTHORITY = click.option(
     "--authority", default="demo", show_default=True, help="Whose data: a file in data/authorities."
@@ -27,6 +27,11 @@ class Commands(click.Group):
         except DatamallError as error:
             click.echo(f"datamall: {error}", err=True)
             sys.exit(1)
+        except OSError as error:
+            place = f" ({error.filename})" if error.filename else ""
+            reason = error.strerror or str(error)
+            click.echo(f"datamall: {reason}{place}: mend that and run it again.", err=True)
+            sys.exit(1)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,13 +48,13 @@ def main() -> None:
 )
 def demo(truth: Path | None) -> None:
     """Make the synthetic city's raw files in data/raw/demo (or, with --truth, its truth)."""
-    import yaml
-
     from datamall import demo as city
-    from datamall.project import raw_folder
 
     root = find_root()
-    seed = yaml.safe_load((root / "params.yaml").read_text("utf-8"))["demo"]["seed"]
+    section = load_parameters(root).get("demo")
+    if not isinstance(section, dict) or "seed" not in section:
+        raise DatamallError("params.yaml has no demo.seed: set it to a whole number.")
+    seed = section["seed"]
     if truth is None:
         city.make(raw_folder(root, "demo"), seed)
     else:
@@ -68,7 +73,8 @@ def fetch(authority: str, source: Path | None) -> None:
     """Get an authority's original public files, each checked by its SHA-256."""
     from datamall.mall.fetch import fetch as get
 
-    get(find_root(), authority, source)
+    for file in get(find_root(), authority, source):
+        click.echo(f"{file}: fetched and checked.")
 
 
 @main.command()
@@ -112,8 +118,16 @@ def checkout(purpose: str, folder: Path, authority: str) -> None:
         )
     if target.exists() and any(target.iterdir()):
         raise DatamallError(f"{target} is not empty: name a new or an empty folder.")
+    new = not target.exists()
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    hand_out(root, authority, purpose, target)
+    try:
+        hand_out(root, authority, purpose, target)
+    except BaseException:
+        for file in target.iterdir():
+            file.unlink()
+        if new:
+            target.rmdir()
+        raise
     click.echo(f"Extract for {purpose!r} written to {target}: delete it when you are done.")
 
 
@@ -123,15 +137,13 @@ def checkout(purpose: str, folder: Path, authority: str) -> None:
 @THREADS
 def report(notebook: str, authority: str, threads: int | None) -> None:
     """Run a NOTEBOOK on the extract of its purpose and write its page and results."""
-    import yaml
-
     from datamall.mall.kernel import behind_the_door, isolated
     from datamall.provenance import provenance
     from datamall.reporting.notebooks import run
 
     root = find_root()
-    parameters = yaml.safe_load((root / "params.yaml").read_text("utf-8"))
-    reports = parameters.get("reports", {})
+    parameters = load_parameters(root)
+    reports = parameters["reports"]
     if notebook not in reports:
         raise DatamallError(
             f"No report called {notebook!r} in params.yaml under reports: "
@@ -141,7 +153,7 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
         root,
         authority,
         root / "notebooks" / f"{notebook}.ipynb",
-        parameters=parameters.get(notebook, {}),
+        parameters=parameters[notebook],
         config=behind_the_door(
             root, authority, purposes=reports[notebook]["purposes"], threads=threads or 1
         ),

@@ -1,13 +1,13 @@
 """What an authority's mapping lets each chapter do."""
 
 import importlib
+import pkgutil
 from pathlib import Path
-
-import yaml
 
 from datamall.chapters import REGISTRY
 from datamall.mall.authorities import load_authority
 from datamall.mall.contracts import load_contracts
+from datamall.project import load_parameters
 
 
 def coverage(root: Path, authority: str) -> str:
@@ -39,10 +39,11 @@ def coverage(root: Path, authority: str) -> str:
                 state = "delivered"
                 delivered.add(full)
             lines.append(f"  {column.name:<16} {state}")
-    reports = yaml.safe_load((root / "params.yaml").read_text("utf-8"))["reports"]
+    reports = load_parameters(root)["reports"]
     for report, about in reports.items():
         package = about["package"]
-        for module in ("information", "knowledge", "wisdom"):
+        folder = importlib.import_module(f"datamall.{package}").__path__
+        for module in sorted(found.name for found in pkgutil.iter_modules(folder)):
             importlib.import_module(f"datamall.{package}.{module}")
         lines += ["", f"Chapters of {report}"]
         for chapter in REGISTRY.get(package, []):

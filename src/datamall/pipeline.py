@@ -66,17 +66,23 @@ def prepare(root: Path, authority: str) -> Path:
     (folder / ".dvc").mkdir(parents=True, exist_ok=True)
     (folder / ".dvc" / "config").write_text(CONFIG, encoding="utf-8")
     demo = yaml.safe_load((root / "dvc.yaml").read_text("utf-8"))
-    text = yaml.safe_dump(derive(demo, authority, root), sort_keys=False, allow_unicode=True)
+    mapping = yaml.safe_load(
+        (root / "data" / "authorities" / f"{authority}.yaml").read_text("utf-8")
+    )
+    stores = set(mapping.get("stores") or {}) if isinstance(mapping, dict) else set()
+    pipeline = derive(demo, authority, stores, root)
+    text = yaml.safe_dump(pipeline, sort_keys=False, allow_unicode=True)
     (folder / "dvc.yaml").write_text(text, encoding="utf-8")
     return folder
 
 
-def derive(demo: dict[str, Any], authority: str, root: Path) -> dict[str, Any]:
+def derive(demo: dict[str, Any], authority: str, stores: set[str], root: Path) -> dict[str, Any]:
     """Return the pipeline of another authority, derived from the demo's.
 
-    The stage that makes the demo's raw files is left out; paths lead three folders up; folders
-    of code are spelled out file by file, because `.dvcignore` cannot keep byte code out of a
-    folder above the project; nothing is cached, since outputs lie outside this DVC project.
+    The stage that makes the demo's raw files is left out, and so is the intake of stores that
+    the authority does not deliver; paths lead three folders up; folders of code are spelled out
+    file by file, because `.dvcignore` cannot keep byte code out of a folder above the project;
+    nothing is cached, since outputs lie outside this DVC project.
     """
     values = {"authority": authority, "pages": f"reports/{authority}"}
     stages = {}
@@ -85,6 +91,17 @@ def derive(demo: dict[str, Any], authority: str, root: Path) -> dict[str, Any]:
             continue
         for key, item in stage.get("foreach", {"": ""}).items():
             filled = _fill(stage.get("do", stage), values | {"key": key, "item": item})
+            if (
+                filled["cmd"].startswith("datamall intake ")
+                and filled["cmd"].split()[2] not in stores
+            ):
+                continue
+            folder = f"data/stores/{authority}/"
+            filled["deps"] = [
+                dep
+                for dep in filled["deps"]
+                if not dep.startswith(folder) or dep.removeprefix(folder) in stores
+            ]
             stages[f"{name}-{key}" if key else name] = _move(filled, root)
     return {"stages": stages}
 

@@ -1,6 +1,7 @@
 """Where things are in a project folder."""
 
 from pathlib import Path
+from typing import Any
 
 from datamall.errors import DatamallError
 
@@ -36,3 +37,35 @@ def store_folder(root: Path, authority: str, store: str) -> Path:
 def reports_folder(root: Path, authority: str) -> Path:
     """Return the folder of the pages: ``reports`` for the demo, ``reports/<name>`` for others."""
     return root / "reports" if authority == "demo" else root / "reports" / authority
+
+
+def load_parameters(root: Path) -> dict[str, Any]:
+    """Return params.yaml, with every report's section, purposes and package checked.
+
+    Raises
+    ------
+    DatamallError
+        When the file is no valid YAML or a section has another shape than the pipeline needs.
+    """
+    import yaml
+
+    try:
+        parameters = yaml.safe_load((root / "params.yaml").read_text("utf-8"))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        raise DatamallError(f"params.yaml is not valid YAML{where}: correct it.") from None
+    if not isinstance(parameters, dict) or not isinstance(parameters.get("reports"), dict):
+        raise DatamallError("params.yaml has no section `reports` with one entry per notebook.")
+    for name, about in parameters["reports"].items():
+        purposes = about.get("purposes") if isinstance(about, dict) else None
+        if not isinstance(purposes, list) or not isinstance(about.get("package"), str):
+            raise DatamallError(
+                f"params.yaml: reports.{name} needs `purposes`, a list, and `package`, a name."
+            )
+        if not isinstance(parameters.get(name), dict):
+            raise DatamallError(
+                f"params.yaml: the section `{name}` must hold one `name: value` per parameter of "
+                f"notebooks/{name}.ipynb."
+            )
+    return parameters

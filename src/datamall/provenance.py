@@ -7,7 +7,10 @@ from typing import Any
 
 import yaml
 
-from datamall.project import store_folder
+from datamall.project import load_parameters, store_folder
+
+# What of the mall stands between a store and a page.
+MALL = ("access", "contracts", "documents", "door", "kernel", "sandbox")
 
 
 def file_digest(path: Path) -> str:
@@ -32,19 +35,21 @@ def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
     notebook
         Name of the notebook, a key of ``reports`` in params.yaml.
     """
-    parameters = yaml.safe_load((root / "params.yaml").read_text("utf-8"))
+    parameters = load_parameters(root)
     purposes = yaml.safe_load((root / "data" / "purposes.yaml").read_text("utf-8"))
     report = parameters["reports"][notebook]
-    stores = sorted({s for p in report["purposes"] for s in purposes[p]["stores"]})
+    # A purpose that is not registered has no stores here; the door will refuse it by name.
+    stores = sorted({s for p in report["purposes"] for s in purposes.get(p, {}).get("stores", {})})
     source = root / "src" / "datamall"
     files = [
         root / "notebooks" / f"{notebook}.ipynb",
         *sorted((source / report["package"]).rglob("*.py")),
         *sorted((source / "reporting").rglob("*.py")),
         *sorted((source / "reporting" / "templates").iterdir()),
-        *(source / "mall" / f"{name}.py" for name in ("access", "door", "kernel", "sandbox")),
+        *(source / "mall" / f"{name}.py" for name in MALL),
         source / "chapters.py",
         root / "data" / "purposes.yaml",
+        root / "data" / "authorities" / f"{authority}.yaml",
         *(root / "data" / "contracts" / f"{store.replace('.', '/')}.yaml" for store in stores),
     ]
     digests = {str(path.relative_to(root)): file_digest(path) for path in files if path.is_file()}

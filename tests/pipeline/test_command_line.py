@@ -63,3 +63,44 @@ def test_check_tells_what_each_authority_can_run(root: Path, cli: Callable) -> N
     assert "observer_role    one value for all rows" in amsterdam
     assert "Not possible here" in amsterdam
     assert "runs" in amsterdam
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("reports:", "reports: [", "params.yaml is not valid YAML"),
+        ("    purposes: [enforcement]", "", "reports.enforcement needs `purposes`"),
+        ("enforcement:\n  confidence", "elsewhere:\n  confidence", "section `enforcement`"),
+        ("  top: 100", "  top: many", "top"),
+        ("  top: 100", "  tops: 100", "tops"),
+        ("  top: 100", "  \"x=open('PWNED','w') or 1;zz\": 1", "zz"),
+        ("purposes: [enforcement]", "purposes: [curiosity]", "curiosity"),
+    ],
+)
+def test_mistakes_in_params_are_one_sentence(
+    project: Path, cli: Callable, old: str, new: str, sentence: str
+) -> None:
+    path = project / "params.yaml"
+    right = path.read_text("utf-8")
+    assert old in right
+    try:
+        path.write_text(right.replace(old, new), encoding="utf-8")
+        done = cli(project, "report", "enforcement")
+    finally:
+        path.write_text(right, encoding="utf-8")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert sentence in done.stderr
+    assert not list(project.rglob("PWNED"))
+
+
+def test_a_refused_checkout_leaves_no_folder(root: Path, tmp_path: Path, cli: Callable) -> None:
+    done = cli(root, "checkout", "curiosity", str(tmp_path / "new"))
+    assert done.returncode == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_trouble_with_the_disk_is_one_sentence(root: Path, cli: Callable) -> None:
+    done = cli(root, "demo", "--truth", "/dev/null/truth")
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1

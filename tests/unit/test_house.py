@@ -1,6 +1,7 @@
 """The plan of the house: who may import whom, one list of dependencies, no traces of a machine."""
 
 import ast
+import hashlib
 import re
 import subprocess
 import tomllib
@@ -99,3 +100,16 @@ def test_every_tracked_file_passes_the_guard(root: Path) -> None:
         ["git", "ls-files"], cwd=root, capture_output=True, text=True, check=True
     )
     assert complaints([root / name for name in listed.stdout.splitlines()]) == []
+
+
+def test_lock_of_the_pipeline_is_that_of_these_files(root: Path) -> None:
+    lock = yaml.safe_load((root / "dvc.lock").read_text("utf-8"))
+    stale = {
+        entry["path"]
+        for stage in lock["stages"].values()
+        for entry in stage["deps"]
+        if (root / entry["path"]).is_file()
+        and not entry["path"].startswith(("data/raw", "data/stores", "reports"))
+        and hashlib.md5((root / entry["path"]).read_bytes()).hexdigest() != entry["md5"]
+    }
+    assert not stale, "run make, look at the pages, and commit what it writes"
