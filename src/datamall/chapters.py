@@ -7,9 +7,7 @@ sentence that takes the place of its table or figure.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, TypeVar
-
-Result = TypeVar("Result")
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -26,6 +24,25 @@ class Gap:
 
     chapter: str
     reason: str
+
+    def head(self, rows: int) -> "Gap":
+        """Return the gap itself: the first rows of what is missing are missing too."""
+        return self
+
+    def __getitem__(self, columns: object) -> "Gap":
+        """Return the gap itself: the columns of what is missing are missing too."""
+        return self
+
+
+def passes_gaps(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function that is given a `Gap` among its arguments return it instead of running."""
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        gaps = (value for value in (*args, *kwargs.values()) if isinstance(value, Gap))
+        return next(gaps, None) or function(*args, **kwargs)
+
+    return run
 
 
 @dataclass(frozen=True)
@@ -62,7 +79,7 @@ REGISTRY: dict[str, list[Chapter]] = {}
 
 def needs(
     title: str, *columns: str, varying: tuple[str, ...] = ()
-) -> Callable[[Callable[..., Result]], Callable[..., Result | Gap]]:
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare what a chapter function needs of the extract, its first argument.
 
     Parameters
@@ -81,12 +98,12 @@ def needs(
     """
     chapter = Chapter(title, columns, varying)
 
-    def decorate(function: Callable[..., Result]) -> Callable[..., Result | Gap]:
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         package = function.__module__.removeprefix("datamall.").split(".")[0]
         REGISTRY.setdefault(package, []).append(chapter)
 
         @wraps(function)
-        def run(data: Mapping[str, Any], *args: Any, **kwargs: Any) -> Result | Gap:
+        def run(data: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
             missing, constant = [], []
             for name in (*columns, *varying):
                 store, column = name.rsplit(".", 1)

@@ -1,13 +1,17 @@
 """Spatial statistics against published values and against esda, an independent implementation."""
 
+import itertools
 import json
 import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.special import ndtr
+from scipy.stats import false_discovery_control
 
-from datamall.enforcement import spatial
+from datamall.enforcement import hotspots, spatial
 from datamall.errors import DatamallError
 
 with warnings.catch_warnings():
@@ -51,11 +55,13 @@ def test_moran_equals_esda(columbus: tuple[np.ndarray, libpysal.weights.W]) -> N
     assert found["z"] == pytest.approx(oracle.z_rand, abs=1e-9)
 
 
+@pytest.mark.parametrize("scored", [False, True])
 @pytest.mark.parametrize("neighbours", [4, 8])
-def test_gi_star_equals_esda(neighbours: int) -> None:
+def test_gi_star_equals_esda(neighbours: int, scored: bool) -> None:
     rng = np.random.default_rng(neighbours)
     x, y = rng.random((2, 300)) * 5000
     values = rng.poisson(4, 300).astype(float)
+    values = spatial.normal_scores(values) if scored else values
     near = spatial.nearest(x, y, neighbours)
     others = {i: [int(j) for j in row[1:]] for i, row in enumerate(near)}
     weights = libpysal.weights.W(others, silence_warnings=True)
@@ -63,6 +69,53 @@ def test_gi_star_equals_esda(neighbours: int) -> None:
         warnings.simplefilter("ignore")
         oracle = G_Local(values, weights, transform="B", star=True, permutations=0)
     np.testing.assert_allclose(spatial.local_g_star(values, near), oracle.Zs, rtol=0, atol=1e-9)
+
+
+def test_normal_scores_follow_ranks_and_share_ties() -> None:
+    scores = spatial.normal_scores(np.array([0.1 + 0.2, 900.0, 0.3, -5.0]))
+    assert scores.tolist() == [0.0, 1.15, 0.0, -1.15]
+
+
+@pytest.mark.parametrize("values", [[0, 0, 0, 0, 1, 1, 2, 7, 40], range(9), [3] * 9])
+def test_tail_equals_a_count_of_all_choices_of_places(values: list[int]) -> None:
+    scores = spatial.normal_scores(np.array(values))
+    near = np.array(list(itertools.combinations(range(9), 4)))
+    sums = scores[near].sum(axis=1).round(2)
+    counted = [(sums >= own).mean() for own in sums]
+    np.testing.assert_allclose(spatial.upper_tail(scores, near), counted, rtol=1e-12)
+
+
+def test_shuffled_places_have_hot_spots_no_more_often_than_the_set_level() -> None:
+    # Skewed counts and rates, one in three of them zero, with planted hot spots; then shuffled.
+    rng = np.random.default_rng(5)
+    n = 300
+    xy = rng.random((2, n)) * 5000
+    mean = np.where(np.hypot(*(xy - 2500)) < 1000, 40, 4) * rng.gamma(0.5, 2, n)
+    found = rng.poisson(mean)
+    about = {"cluster": np.arange(n), "kind": "container", "inspections": 400, "district": "D"}
+    place = pd.DataFrame(about | {"x": xy[0], "y": xy[1]})
+    columns = {
+        "enforcement.inspections": ["inspections", "with_waste", "cluster", "period_start"],
+        "enforcement.containers": ["cluster", "kind", "neighbourhood", "x", "y"],
+        "shared.neighbourhoods": ["neighbourhood", "district"],
+    }
+    data = {store: pd.DataFrame(columns=names) for store, names in columns.items()}
+
+    def hot(values: np.ndarray) -> pd.DataFrame:
+        rates = place.assign(with_waste=values, rate=values / 400)
+        return hotspots.hot_spots(data, rates, 8, 0.05, 20)
+
+    assert hot(found)["hot_count"].sum() >= 10
+    near = spatial.nearest(*xy, 8)
+    any_hot, any_normal = [], []
+    for _ in range(100):
+        values = rng.permutation(found)
+        any_hot.append(hot(values)[["hot_count", "hot_rate", "hot_district"]].any().tolist())
+        z = spatial.local_g_star(values, near)
+        any_normal.append((false_discovery_control(ndtr(-z)) <= 0.05).any())
+    # At 5 %, more than 10 of 100 has probability 0.01.
+    assert (np.mean(any_hot, axis=0) <= 0.10).all()
+    assert np.mean(any_normal) > 0.2  # the same shuffles by normal tails of the values
 
 
 def test_neighbours_equal_those_of_libpysal_where_nothing_ties() -> None:

@@ -131,6 +131,7 @@ def test_sum_of_floating_point_numbers_is_refused(project: Path, folder: Path) -
     with pytest.raises(Refused, match="no exact sum") as refusal:
         checkout(project, "demo", "enforcement", folder)
     assert refusal.value.code == "inexact-sum"
+    assert list(folder.iterdir()) == []
 
 
 def test_columns_that_are_not_delivered_are_left_out_and_listed(
@@ -205,18 +206,55 @@ def test_a_store_that_was_not_taken_in_is_refused_before_anything_is_written(
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated", "another"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "another", "same rows", "a value"])
 def test_a_damaged_store_is_refused(project: Path, folder: Path, damage: str) -> None:
     part = project / "data" / "stores" / "demo" / INSPECTIONS / "part-00001.parquet"
     if damage == "missing":
         part.unlink()
     elif damage == "truncated":
         part.write_bytes(part.read_bytes()[:-9])
-    else:
+    elif damage == "another":
         pq.write_table(inspections(), part)
+    else:
+        table = pq.read_table(part)
+        if damage == "a value":
+            at = table.schema.get_field_index("bulky")
+            table = table.set_column(at, "bulky", pa.array([9] * table.num_rows))
+        pq.write_table(table, part, compression="zstd")
     with pytest.raises(Refused, match=r"not those that store\.json lists") as refusal:
         checkout(project, "demo", "enforcement", folder)
     assert refusal.value.code == "store-damaged"
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", '{"columns": [', "[]", "null", "{}", '{"columns": ["cluster"]}', '{"columns": 1}', "\xff",
+     '{"columns": ["cluster"], "parts": []}', '{"columns": ["cluster"], "parts": [{"rows": 3}]}'],
+)  # fmt: skip
+def test_a_damaged_manifest_is_refused(project: Path, folder: Path, text: str) -> None:
+    path = project / "data" / "stores" / "demo" / INSPECTIONS / "store.json"
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(Refused, match="run `datamall intake") as refusal:
+        checkout(project, "demo", "enforcement", folder)
+    assert refusal.value.code == "store-damaged"
+    assert list(folder.iterdir()) == []
+
+
+def test_a_manifest_that_lists_another_column_is_refused(project: Path, folder: Path) -> None:
+    path = project / "data" / "stores" / "demo" / INSPECTIONS / "store.json"
+    manifest = json.loads(path.read_text("utf-8"))
+    manifest["columns"].append("bsn")
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(Refused) as refusal:
+        checkout(project, "demo", "enforcement", folder)
+    assert refusal.value.code == "store-damaged"
+
+
+def test_only_the_owner_reads_an_extract(project: Path, folder: Path) -> None:
+    (folder / "extract.json").touch(mode=0o644)
+    checkout(project, "demo", "enforcement", folder)
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
 
 def test_the_register_of_the_project_is_sound(root: Path) -> None:

@@ -80,6 +80,7 @@ MISTAKES = [
     (lambda d: d["files"]["list"].pop("path"), "file list: the key 'path' is missing"),
     (file(separator=1), "separator must be text"),
     (file(path="../x.csv"), "path must lie below data/raw"),
+    (file(path="**x.csv"), r"path '\*\*x\.csv' has \*\* beside other characters"),
     (file(path="/etc/passwd"), "path must lie below data/raw"),
     (file(format="xlsx"), "format must be csv or parquet, not 'xlsx'"),
     (file(format="parquet"), "encoding has no meaning for parquet"),
@@ -93,6 +94,9 @@ MISTAKES = [
     (file(decimal="."), "one character has two meanings"),
     (file(date_format="%Q"), "date_format '%Q' is no date format"),
     (file(date_format="%m-%Y"), "date_format '%m-%Y' is no date format"),
+    (file(date_format="%d-%M-%Y"), "'%d-%M-%Y' is no date format.*%M are minutes"),
+    (file(date_format="%d-%%m-%Y"), "'%d-%%m-%Y' is no date format"),
+    (file(date_format="%d-%Y"), "date_format '%d-%Y' is no date format"),
     (file(date_format="day"), "date_format 'day' is no date format"),
     (lambda d: d["stores"].update({"shop.x": {}}), "no contract for store 'shop.x': there are"),
     (lambda d: d["stores"][STORE].update(sort=1), "store shop.things: unknown key 'sort'"),
@@ -123,6 +127,11 @@ MISTAKES = [
     (expression("row_number() OVER ()"), "holds a window"),
     (expression("list.Nr"), "reads list.Nr: write a name with a point"),
     (expression("Nr) FROM read_text('x') WHERE (true"), "is more than one expression"),
+    (expression("Nr, Dag"), r"`Nr, Dag` gives STRUCT\(.*\): write one that gives text, a number"),
+    (expression("[Nr]"), r"gives VARCHAR\[\]: write one"),
+    (expression("map([Nr], [Dag])"), r"gives MAP\(VARCHAR, VARCHAR\): write one"),
+    (expression("union_value(a := Nr)"), r"gives UNION\(.*: write one"),
+    (lambda d: d.update(language="nl"), "unknown key 'language'"),
     (expression("Nr), (Dag"), "is more than one expression"),
     (expression("Nr) ORDER BY (Dag"), "is more than one expression"),
     (
@@ -147,6 +156,29 @@ def test_a_mistake_is_one_sentence(
     assert said.startswith("data/authorities/tiny.yaml")
     assert said.endswith(".")
     assert "\n" not in said
+
+
+@pytest.mark.parametrize("written", ["%-d/%-m/%Y", "%B %d, %Y", "%d %b %y", "%Y%j"])
+def test_forms_of_dates(tmp_path: Path, written: str) -> None:
+    root = write_project(tmp_path, authority=file(date_format=written))
+    assert load_authority(root, "tiny").files["list"].notation.date_format == written
+
+
+@pytest.mark.parametrize(
+    "name", ["results", "quality", "Tiny", "1a", "-a", "a_b", "../tiny", "", "tiny\n", "a" * 41]
+)
+def test_names_of_authorities_are_plain(tmp_path: Path, name: str) -> None:
+    write_project(tmp_path)
+    with pytest.raises(DatamallError, match=r"^An authority cannot be called .*quality\.$"):
+        load_authority(tmp_path, name)
+
+
+def test_names_of_authorities_may_be_long(tmp_path: Path) -> None:
+    name = "a" * 38 + "-1"
+    write_project(tmp_path, authority=lambda d: d.update(authority=name))
+    folder = tmp_path / "data" / "authorities"
+    (folder / "tiny.yaml").rename(folder / f"{name}.yaml")
+    assert load_authority(tmp_path, name).authority == name
 
 
 def test_an_unknown_authority(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from datamall.chapters import REGISTRY, Gap, needs
+from datamall.chapters import REGISTRY, Gap, needs, passes_gaps
 
 
 def test_a_chapter_runs_or_names_what_it_lacks() -> None:
@@ -31,3 +31,21 @@ def test_chapters_are_registered_under_their_package() -> None:
     chapter.__module__ = "datamall.somewhere.knowledge"
     needs("Title", "a.b.c")(chapter)
     assert [c.title for c in REGISTRY.pop("somewhere")] == ["Title"]
+
+
+def test_what_follows_from_a_gap_is_that_gap() -> None:
+    gap = Gap("Rates", "Not possible here: no counts.")
+    calls = []
+
+    @passes_gaps
+    def add(first: int, second: int = 1) -> int:
+        """Add."""
+        calls.append(first)
+        return first + second
+
+    assert add(1, second=2) == 3
+    assert add(gap) is gap
+    assert add(1, second=gap) is gap
+    assert calls == [1]
+    assert gap.head(20) is gap
+    assert gap[gap["kind"] == "all places"] is gap

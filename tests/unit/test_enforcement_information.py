@@ -94,7 +94,27 @@ def test_shares_of_causes_by_hand(data: dict[str, pd.DataFrame]) -> None:
     assert row["high"] - row["share"] == pytest.approx(1.6448536 * error, rel=1e-6)
     truck = causes.truck_reach(data, 0.9)
     assert truck["share"].tolist() == pytest.approx([6 / 9, 2 / 9])
-    assert truck["basis"].tolist() == ["bulky waste", "container full"]
+    assert truck[["found", "with_waste"]].to_numpy().tolist() == [[6, 9], [2, 9]]
+    assert list(table.loc["container"].index) == ["bulky", "full"]
+    # A dump spot has no container. All of its one inspection with waste was bulky: Wilson's limit
+    # with one witness is n / (n + z²).
+    spot = table.loc["dump spot"]
+    assert list(spot.index) == ["bulky"]
+    assert spot.loc["bulky", ["low", "high"]].tolist() == pytest.approx([1 / (1 + 2.705543), 1])
+
+
+@pytest.mark.parametrize(("found", "low", "high"), [(0, 0, 0.474195), (1, 0.525805, 1)])
+def test_found_never_or_always_still_has_an_interval(
+    data: dict[str, pd.DataFrame], found: int, low: float, high: float
+) -> None:
+    table = data["enforcement.inspections"]
+    table["bulky"] = table["with_waste"] * found
+    row = causes.cause_shares(data, 0.9).iloc[0]
+    # Three places with waste: z² / (n + z²).
+    assert [row["share"], row["low"], row["high"]] == pytest.approx([found, low, high], abs=1e-5)
+    without = data | {"enforcement.inspections": table.drop(columns="full")}
+    truck = causes.truck_reach(without, 0.9)
+    assert truck["part"].tolist() == ["bulky, beyond a regular truck"]
 
 
 def test_a_cause_left_blank_is_not_counted_as_absent(data: dict[str, pd.DataFrame]) -> None:

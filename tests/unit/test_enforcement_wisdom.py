@@ -89,9 +89,12 @@ def test_plan_takes_the_most_useful_stops_of_each_crew(choices: pd.DataFrame) ->
         "Maintenance": ["C01"],
         "Enforcement": ["C39", "C38"],
     }
-    assert (plan["low"] < plan["avoided"]).all()
-    assert (plan["avoided"] < plan["high"]).all()
-    assert plan.loc[0, "reason"] == "Waste 24 of 50 times, bulky waste 50 %"
+    assert (plan["low"] < plan["removed"]).all()
+    assert (plan["removed"] < plan["high"]).all()
+    assert plan.loc[0, "reason"] == "Waste 24 of 50 times, bulky waste 1 time"
+    assert plan.set_index("crew").loc["Enforcement", "reason"].iloc[0] == (
+        "Waste 24 of 50 times, bags 40 times, cardboard 40 times"
+    )
     again = wisdom.plan(choices, wisdom.crews(5, 1, 1, 2), 0.9, 1)
     pd.testing.assert_frame_equal(plan, again)
 
@@ -106,7 +109,7 @@ def test_no_crew_gets_more_stops_than_it_can_make(choices: pd.DataFrame) -> None
 
 def test_stops_of_one_crew_do_not_move_those_of_another(choices: pd.DataFrame) -> None:
     few, many = (wisdom.plan(choices, wisdom.crews(5, 3, n, 0), 0.9, 1) for n in (0, 20))
-    columns = ["crew", "cluster", "avoided"]
+    columns = ["crew", "cluster", "removed"]
     pd.testing.assert_frame_equal(few[columns], many.loc[many["crew"] != "Maintenance", columns])
 
 
@@ -157,18 +160,18 @@ def test_values_of_crews_say_where_a_stop_is_worth_most(choices: pd.DataFrame) -
     table = wisdom.crew_values(choices, crews, 0.9, 1).set_index("crew")
     plan = wisdom.plan(choices, crews, 0.9, 1)
     assert table["stops"].to_dict() == crews | {"Enforcement": 40}
-    bulky = plan[plan["crew"] == "Bulky waste"]["avoided"]
-    assert table.loc["Bulky waste", "avoided"] == pytest.approx(bulky.sum())
+    bulky = plan[plan["crew"] == "Bulky waste"]["removed"]
+    assert table.loc["Bulky waste", "removed"] == pytest.approx(bulky.sum())
     assert table.loc["Bulky waste", "per_stop"] == pytest.approx(bulky.mean())
     assert table.loc["Bulky waste", "last_stop"] == bulky.iloc[-1]
-    longer = wisdom.plan(choices, wisdom.crews(11, 0, 0, 0), 0.9, 1)["avoided"]
+    longer = wisdom.plan(choices, wisdom.crews(11, 0, 0, 0), 0.9, 1)["removed"]
     assert table.loc["Bulky waste", "next_stop"] == longer.iloc[-1] < bulky.iloc[-1]
     working = table.drop("Maintenance")
     assert (working["per_stop_low"] < working["per_stop"]).all()
     assert (working["per_stop"] < working["per_stop_high"]).all()
     # A crew that stays in has a best place; one that serves all places has none left.
     idle = table.loc["Maintenance"]
-    assert idle[["avoided", "low", "per_stop", "last_stop"]].isna().all()
+    assert idle[["removed", "low", "per_stop", "last_stop"]].isna().all()
     assert idle["next_stop"] == choices.loc[choices["crew"] == "Maintenance", "expected"].max()
     assert table.loc["Enforcement", "next_stop"] == 0
 
@@ -189,7 +192,7 @@ def test_comparison_with_plans_by_record(
     assert count["shared_stops"] == 10 + 3 + 1 + 2
     assert own["gain"] > count["gain"] > 0
     collection = choices[choices["crew"] == "Collection"].tail(4)["expected"].sum()
-    assert truck["avoided"] == pytest.approx(collection)
+    assert truck["removed"] == pytest.approx(collection)
     assert truck["gain_low"] > 0
     assert first["one_day_low"] < first["low"] < first["high"] < first["one_day_high"]
     # Four crews at the same ten places: each place is dirty once.
@@ -203,8 +206,8 @@ def test_parts_of_a_place_with_two_crews_add_up(rates: pd.DataFrame, choices: pd
         for stops in ((1, 1, 0, 0), (1, 0, 0, 0), (0, 1, 0, 0))
     )
     name = "records of any waste"  # both crews go to C38, a tie with C39
-    parts = bulky.loc[name, "avoided"] + full.loc[name, "avoided"]
-    assert both.loc[name, "avoided"] == pytest.approx(parts)
+    parts = bulky.loc[name, "removed"] + full.loc[name, "removed"]
+    assert both.loc[name, "removed"] == pytest.approx(parts)
     assert both.loc[name, "dirty"] == pytest.approx(rates.loc[38, "rate"])
     assert both.loc[name, "dirty"] == bulky.loc[name, "dirty"]
 
@@ -294,13 +297,13 @@ def test_without_causes_or_crews_there_is_no_plan_but_inspections(
 def test_decision_records_wait_for_somebody_to_decide(
     data: dict, rates: pd.DataFrame, choices: pd.DataFrame
 ) -> None:
-    crews = wisdom.crews(10, 4, 0, 3)
+    crews = wisdom.crews(10, 4, 0, 1)
     looks = wisdom.inspection_plan(data, choices, rates, crews, 20, 0.2, 3)
     table = wisdom.decision_records(wisdom.plan(choices, crews, 0.9, 1), looks)
     assert table[["part", "recommended"]].to_numpy().tolist() == [
         ["Bulky waste", "10 stops to pick up bulky waste, first C39"],
         ["Collection", "4 stops to empty the container, first C00"],
-        ["Enforcement", "3 stops to inform and enforce, first C39"],
+        ["Enforcement", "1 stop to inform and enforce, first C39"],
         ["Inspectors", "4 inspections at random"],
         ["Inspectors", "16 inspections on purpose"],
     ]
@@ -329,24 +332,37 @@ def test_numbers_out_of_range_are_refused(
 
 def test_answer_holds_every_number_with_its_interval(choices: pd.DataFrame) -> None:
     comparison = wisdom.compare_plans(choices, ALL, 0.9, 1)
-    truck = pd.DataFrame({"share": [0.63, 0.07], "low": [0.62, 0.06], "high": [0.64, 0.08]})
+    truck = pd.DataFrame({"share": [0.63, 0.07], "low": [0.62, 0.07], "high": [0.64, 0.08]})
     row = comparison.iloc[0]
     sentence = words.answer(comparison, truck, 0.9)
-    assert f"{row['avoided']:.1f} (90 % interval {row['low']:.1f} to {row['high']:.1f})" in sentence
-    assert "at most 7 % (6 to 8 %) of all nuisance; 63 % (62 to 64 %) is bulky." in sentence
+    assert sentence.startswith("19 stops are expected to remove nuisance worth ")
+    assert f"{row['removed']:.1f} (90 % interval {row['low']:.1f} to {row['high']:.1f})" in sentence
+    assert sentence.endswith(" Of all nuisance, 63 % (62 to 64 %) is bulky.")
     assert "if actions work as assumed" in sentence
-    assert len(sentence) < 340
+    assert len(sentence) <= 200
+    assert "(97.5 % interval" in words.answer(comparison, truck, 0.975)
+    single = wisdom.compare_plans(choices, wisdom.crews(1, 0, 0, 0), 0.9, 1)
+    assert words.answer(single, truck, 0.9).startswith("1 stop is expected to remove")
+    assert words.describe_truck(truck).endswith(
+        " 63 % (62 to 64 %) is bulky, beyond a regular truck; "
+        "the container was recorded full at 7 % (7 to 8 %)"
+    )
+    assert words.describe_truck(truck.head(1)).endswith(" is bulky, beyond a regular truck")
     agreed = pd.DataFrame({"kind": ["dump spot"], "jaccard": [0.5]})
     numbers = words.metrics(comparison, truck, agreed, Gap("Hot spots", "x"))
     assert numbers["jaccard_dump_spot"] == 0.5
-    assert numbers["avoided"] == row["avoided"]
+    assert numbers["removed"] == row["removed"]
+    assert (numbers["bulky_share"], numbers["full_share"]) == (0.63, 0.07)
+    assert "full_share" not in words.metrics(comparison, truck.head(1), agreed, Gap("x", "x"))
     assert numbers["gain"] == comparison.loc[1, "gain"]
 
 
 def test_descriptions_say_what_is_seen(rates: pd.DataFrame, choices: pd.DataFrame) -> None:
     stops = words.describe_stops(wisdom.plan(choices, wisdom.crews(5, 1, 0, 2), 0.9, 1), rates)
     assert "Map of 8 stops, 5 to pick up bulky waste and 2 to inform and enforce and 1" in stops
-    assert "at 6 places in 2 districts; 2 of these places get more than one crew." in stops
+    assert "at 6 places in 2 districts, 2 of them with more than one crew." in stops
+    alone = words.describe_stops(wisdom.plan(choices, wisdom.crews(1, 0, 0, 0), 0.9, 1), rates)
+    assert "Map of 1 stop, 1 to pick up bulky waste, at 1 place in 1 district," in alone
     text = words.describe_map(rates, "with_waste", "finds")
     assert "Map of 40 places. The tenth with the highest values (4 places)" in text
     assert "mostly to the east of the middle" in text

@@ -33,12 +33,11 @@ def test_from_a_folder(tmp_path: Path, name: str) -> None:
     root = project(tmp_path)
     (tmp_path / "source" / name).parent.mkdir(parents=True)
     (tmp_path / "source" / name).write_bytes(GOOD)
-    (target,) = fetch(root, "tiny", tmp_path / "source")
-    assert target == root / "data/raw/tiny/sub/things.csv"
-    assert target.read_bytes() == GOOD
+    assert fetch(root, "tiny", tmp_path / "source") == ["sub/things.csv"]
+    assert (root / "data/raw/tiny/sub/things.csv").read_bytes() == GOOD
     assert there(root) == ["things.csv"]
     # A file that is there and right needs no source.
-    assert fetch(root, "tiny", tmp_path / "elsewhere") == [target]
+    assert fetch(root, "tiny", tmp_path / "elsewhere") == ["sub/things.csv"]
 
 
 def test_a_folder_without_the_file(tmp_path: Path) -> None:
@@ -69,8 +68,9 @@ def test_by_its_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         return io.BytesIO(GOOD)
 
     monkeypatch.setattr(urllib.request, "urlopen", answer)
-    (target,) = fetch(project(tmp_path, url="https://example.org/all.csv"), "tiny")
-    assert target.read_bytes() == GOOD
+    root = project(tmp_path, url="https://example.org/all.csv")
+    assert fetch(root, "tiny") == ["sub/things.csv"]
+    assert (root / "data/raw/tiny/sub/things.csv").read_bytes() == GOOD
     assert asked == [("https://example.org/all.csv", True)]
 
 

@@ -131,6 +131,11 @@ def edit(change: Callable[[dict], object]) -> Callable[[Path], object]:
             id="wrong encoding",
         ),
         pytest.param(
+            edit(lambda document: document["files"]["list"].update(encoding="utf-16")),
+            r"things\.csv is not valid utf-16 \(.*BOM\).*utf-16-le or utf-16-be",
+            id="no byte-order mark",
+        ),
+        pytest.param(
             csv(b"\xef\xbb\xbf" + GOOD), "marked as UTF-8.*says windows-1252", id="other encoding"
         ),
         pytest.param(csv(b""), r"things.csv is empty \(0 bytes\)", id="empty"),
@@ -331,19 +336,25 @@ def test_unknown_store(project: Path) -> None:
         intake(project, "tiny", "shop.x")
 
 
-def test_a_store_that_is_referred_to_comes_first(project: Path) -> None:
+def with_sales(project: Path) -> None:
+    """Write a contract for a store, shop.sales, that refers to that of things."""
+
     def refers(contract: dict) -> None:
         contract["id"] = "shop.sales"
         contract["schema"][0]["properties"][0]["relationships"] = [
             {"to": "shop/things.yaml#schema/things/properties/id"}
         ]
 
-    def mapping(document: dict) -> None:
-        document["stores"]["shop.sales"] = document["stores"][STORE]
-
     contract = json.loads((project / "data/contracts/shop/things.yaml").read_text())
     refers(contract)
     (project / "data/contracts/shop/sales.yaml").write_text(json.dumps(contract))
+
+
+def test_a_store_that_is_referred_to_comes_first(project: Path) -> None:
+    def mapping(document: dict) -> None:
+        document["stores"]["shop.sales"] = document["stores"][STORE]
+
+    with_sales(project)
     write_project(project, GOOD + b"d;01-01-2025;1;;;\n", authority=mapping)
     assert intake(project, "tiny", "shop.sales")["reasons"] == {"reference:id": 1}
     part = folder(project) / "part-00000.parquet"
@@ -353,3 +364,16 @@ def test_a_store_that_is_referred_to_comes_first(project: Path) -> None:
     part.unlink()
     with pytest.raises(DatamallError, match=r"run `datamall intake shop.things --authority tiny`"):
         intake(project, "tiny", "shop.sales")
+
+
+def test_a_reference_to_what_is_not_delivered_is_skipped_and_noted(project: Path) -> None:
+    def mapping(document: dict) -> None:
+        document["stores"] = {"shop.sales": document["stores"][STORE]}
+
+    with_sales(project)
+    write_project(project, authority=mapping)
+    report = intake(project, "tiny", "shop.sales")
+    assert report["unchecked_references"] == ["id"]
+    assert (report["accepted"], report["reasons"]) == (3, {})
+    written = project / "reports" / "tiny" / "quality" / "shop.sales.json"
+    assert json.loads(written.read_text("utf-8")) == report

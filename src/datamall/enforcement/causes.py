@@ -1,15 +1,16 @@
-"""Knowledge of causes: what the waste was, and how much of it a regular truck can take."""
+"""Knowledge of causes: what the waste was, and how much of it is beyond a regular truck."""
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from datamall.chapters import needs
+from datamall.chapters import needs, passes_gaps
 from datamall.enforcement import pooling
 from datamall.enforcement.information import COUNTED, Tables, cells, recorded_causes
 from datamall.enforcement.knowledge import check_level
 
 _STORE = "enforcement.inspections"
+_OF_CONTAINERS = ("full", "broken")
 
 
 def _tally(data: Tables) -> tuple[pd.DataFrame, list[str]]:
@@ -21,6 +22,7 @@ def _tally(data: Tables) -> tuple[pd.DataFrame, list[str]]:
     return sums.sort_values("cluster", ignore_index=True), causes
 
 
+@needs("What was found", *COUNTED)
 def cause_shares(data: Tables, confidence: float) -> pd.DataFrame:
     """Return the share of the inspections with waste at which each cause was found.
 
@@ -28,12 +30,15 @@ def cause_shares(data: Tables, confidence: float) -> pd.DataFrame:
     -------
     pandas.DataFrame
         kind ("all places" first), cause, found (inspections), with_waste, share, low, high; no rows
-        where no cause is recorded. Causes occur together, so that shares need not add up to 1.
+        where no cause is recorded, and none for a full or broken container at dump spots, which
+        have no container. Causes occur together, so that shares need not add up to 1.
 
     Notes
     -----
     Ratio estimator with places as clusters (Cochran 1977, section 6.4): inspections of one place
-    are no independent witnesses.
+    are no independent witnesses. Where places do not differ, as when a cause was found never or
+    always, that estimator has no width: Wilson's interval (1927) with as many witnesses as there
+    are places with waste.
     """
     check_level("confidence", confidence)
     table, causes = _tally(data)
@@ -43,41 +48,42 @@ def cause_shares(data: Tables, confidence: float) -> pd.DataFrame:
     for kind, own in groups:
         waste, places = own["with_waste"], len(own)
         for cause in causes:
+            if kind == "dump spot" and cause in _OF_CONTAINERS:
+                continue
             found, total = own[cause].sum(), waste.sum()
             share = found / total if total else np.nan
             residual = float(((own[cause] - share * waste) ** 2).sum())
             error = np.sqrt(residual * places / max(places - 1, 1)) / max(total, 1)
-            low, high = max(share - width * error, 0.0), min(share + width * error, 1.0)
-            rows.append((kind, cause, int(found), int(total), share, low, high))
+            middle, half = share, width * error
+            if residual < 1e-9:
+                spread = width**2 / max(int((waste > 0).sum()), 1)
+                middle = (share + spread / 2) / (1 + spread)
+                # Z times the root of share (1 - share) / n + z² / 4n², for n places.
+                half = np.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
+            limits = np.clip([middle - half, middle + half], 0, 1)
+            rows.append((kind, cause, int(found), int(total), share, *limits))
     columns = ["kind", "cause", "found", "with_waste", "share", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 
 
 @needs("What a regular truck can take", *COUNTED, f"{_STORE}.bulky")
 def truck_reach(data: Tables, confidence: float) -> pd.DataFrame:
-    """Return how much of the nuisance is bulky, and how much a regular truck can solve at most.
+    """Return how much of the nuisance is bulky, and at how much a container was recorded full.
 
     Returns
     -------
     pandas.DataFrame
-        part, share (of inspections with waste), low, high, basis. Rows: "beyond a regular truck"
-        (bulky) and "within reach of a regular truck, at most": where a full container was recorded,
-        else all that is not bulky.
+        part, found and with_waste (inspections), share, low, high. Rows: "bulky, beyond a regular
+        truck" and, where it is recorded, "container recorded full".
     """
     shares = cause_shares(data, confidence)
-    own = shares[shares["kind"] == "all places"].set_index("cause")
-    bulky = own.loc["bulky", ["share", "low", "high"]].astype(float)
-    if "full" in own.index:
-        reach, basis = own.loc["full", ["share", "low", "high"]].astype(float), "container full"
-    else:
-        reach = pd.Series({"share": 1 - bulky["share"], "low": 1 - bulky["high"]})
-        reach["high"] = 1 - bulky["low"]
-        basis = "all that is not bulky: a full container is not recorded"
-    parts = {"beyond a regular truck": bulky, "within reach of a regular truck, at most": reach}
-    table = pd.DataFrame(parts).T.rename_axis("part").reset_index()
-    return table.assign(basis=["bulky waste", basis])
+    parts = {"bulky": "bulky, beyond a regular truck", "full": "container recorded full"}
+    own = shares[(shares["kind"] == "all places") & shares["cause"].isin(list(parts))]
+    own = own.assign(cause=own["cause"].map(parts)).rename(columns={"cause": "part"})
+    return own.drop(columns="kind").reset_index(drop=True)
 
 
+@passes_gaps
 def place_causes(data: Tables, rates: pd.DataFrame) -> pd.DataFrame:
     """Return the causes of each place, its own counts pulled towards those of its kind.
 
@@ -109,7 +115,7 @@ def place_causes(data: Tables, rates: pd.DataFrame) -> pd.DataFrame:
     # More findings of a cause than of waste: a few places in real data.
     counts = np.minimum(counts, waste[:, None])
     names = pd.Index(causes)
-    container = np.minimum(counts[:, names.isin(["full", "broken"])].sum(axis=1), waste)
+    container = np.minimum(counts[:, names.isin(_OF_CONTAINERS)].sum(axis=1), waste)
     free = 1 - container / np.maximum(waste, 1)
     counts[:, names.isin(["residual", "cardboard"])] *= free[:, None]
     counts *= (waste / np.maximum(counts.sum(axis=1), np.maximum(waste, 1)))[:, None]

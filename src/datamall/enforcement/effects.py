@@ -19,12 +19,13 @@ EFFECTS = pd.DataFrame(
     ],
     columns=["cause", "action", "crew", "low", "high", "source"],
 )
-# What the waste is that a crew is sent for.
-SENT_FOR = {
-    "Bulky waste": "bulky waste",
-    "Collection": "full container",
-    "Maintenance": "broken container",
-    "Enforcement": "bags or cardboard",
+# What an inspector found, by cause.
+FOUND = {
+    "bulky": "bulky waste",
+    "full": "full container",
+    "broken": "broken container",
+    "residual": "bags",
+    "cardboard": "cardboard",
 }
 _DRAWS, _LEVELS = 2000, 200
 
@@ -35,7 +36,7 @@ def recorded(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def draws(chosen: pd.DataFrame, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Simulate what is avoided, with and without a known effect of the action.
+    """Simulate what is removed, with and without a known effect of the action.
 
     Parameters
     ----------
@@ -47,9 +48,9 @@ def draws(chosen: pd.DataFrame, seed: int) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     tuple of numpy.ndarray
-        Dirty inspections avoided if the effect of an action were its middle, and if it is drawn
-        from its range; both of shape (rows of `chosen`, draws). Rows of one place share its rate
-        and causes; the effect of an action on a cause is drawn once for all places.
+        Nuisance removed, in inspections with waste, if the effect of an action were its middle, and
+        if it is drawn from its range; both of shape (rows of `chosen`, draws). Rows of one place
+        share its rate and causes; the effect of an action on a cause is drawn once for all places.
 
     Notes
     -----

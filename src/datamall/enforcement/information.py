@@ -13,7 +13,12 @@ _INSPECTIONS, _PLACES, _AREAS = (
     "enforcement.containers",
     "shared.neighbourhoods",
 )
-COUNTED = (f"{_INSPECTIONS}.inspections", f"{_INSPECTIONS}.with_waste", f"{_PLACES}.kind")
+COUNTED = (
+    f"{_INSPECTIONS}.inspections",
+    f"{_INSPECTIONS}.with_waste",
+    f"{_PLACES}.kind",
+    f"{_AREAS}.district",
+)
 Tables = Mapping[str, pd.DataFrame]
 
 
@@ -65,6 +70,7 @@ def cells(data: Tables) -> pd.DataFrame:
     return table.sort_values(keys, ignore_index=True)[[*columns, *recorded_causes(table)]]
 
 
+@needs("Places", *COUNTED, f"{_PLACES}.x", f"{_PLACES}.y")
 def places(data: Tables) -> pd.DataFrame:
     """Return one row per inspected place: the sums of `cells` over roles and periods.
 
@@ -105,7 +111,7 @@ def totals(data: Tables) -> pd.DataFrame:
     return result.astype({"registered": int})
 
 
-@needs("Where inspectors go", *COUNTED, f"{_AREAS}.district")
+@needs("Where inspectors go", *COUNTED)
 def exposure(data: Tables) -> pd.DataFrame:
     """Return how often places are looked at in each district, in alphabetical order.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from datamall.chapters import Gap, needs
+from datamall.chapters import Gap, needs, passes_gaps
 from datamall.enforcement import pooling
 from datamall.enforcement.information import COUNTED, Tables, cells, places
 from datamall.errors import DatamallError
@@ -69,6 +69,7 @@ def observer_habits(data: Tables, confidence: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["role", "reference", *counted, "odds_ratio", "low", "high"])
 
 
+@passes_gaps
 def between_places(table: pd.DataFrame, minimum: int) -> pd.DataFrame:
     """Return how much more places differ than chance alone would make them.
 
@@ -209,12 +210,14 @@ def dirty_rates(data: Tables, confidence: float) -> pd.DataFrame:
     return result.astype(dict.fromkeys(["rank", "rank_low", "rank_high"], int))
 
 
+@passes_gaps
 def leading(table: pd.DataFrame, column: str, number: int) -> pd.DataFrame:
     """Return the `number` rows with the highest values, highest first; ties go by cluster."""
     order = np.lexsort((table["cluster"], -table[column].to_numpy(float).round(10)))
     return table.iloc[order[:number]]
 
 
+@passes_gaps
 def two_lists(rates: pd.DataFrame, top: int, minimum: int) -> pd.DataFrame:
     """Return which places lead by count and which by rate, per kind of place.
 
@@ -254,6 +257,7 @@ def two_lists(rates: pd.DataFrame, top: int, minimum: int) -> pd.DataFrame:
     return pd.concat(parts).sort_values("cluster", ignore_index=True)
 
 
+@passes_gaps
 def agreement(lists: pd.DataFrame) -> pd.DataFrame:
     """Summarise how far the two lists agree.
 

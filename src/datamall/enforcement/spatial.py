@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.sparse import spmatrix
 from scipy.spatial import cKDTree
+from scipy.special import ndtri
 
 from datamall.errors import DatamallError
 
@@ -45,6 +46,62 @@ def nearest(x: np.ndarray, y: np.ndarray, neighbours: int) -> np.ndarray:
     distance[index == np.arange(n)[:, None]] = -1
     order = np.lexsort((index, distance), axis=1)
     return np.take_along_axis(index, order, axis=1)[:, : neighbours + 1]
+
+
+def normal_scores(values: np.ndarray) -> np.ndarray:
+    """Return the normal quantile of each value's rank, Φ⁻¹((rank − ½) / n), to two decimals.
+
+    A single extreme count then weighs no more than its rank does. Two decimals put sums of scores
+    on a lattice, so that `upper_tail` can count them exactly.
+
+    Parameters
+    ----------
+    values
+        Shape (places,). Values that are equal to 12 decimals tie and share their mean rank.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (places,), in the order of the values.
+    """
+    from scipy.stats import rankdata
+
+    values = np.asarray(values, float).round(12)
+    return ndtri((rankdata(values) - 0.5) / len(values)).round(2)
+
+
+def upper_tail(scores: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Return the exact one-sided p-value of Gi* under all permutations of the scores over places.
+
+    A sum over m places is then the sum of m scores drawn without replacement. Its distribution is
+    counted place by place: each takes part with chance m / n, independently, and the outcomes with
+    m places are kept (rejective sampling, Hájek 1964, Annals of Mathematical Statistics 35:1491).
+    No draws, no normal approximation, which fails for skewed or tied values and few neighbours.
+
+    Parameters
+    ----------
+    scores
+        Shape (places,), to two decimals, as from `normal_scores`.
+    near
+        Neighbours including the place itself, as from `nearest`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (places,): the chance of a sum at least as high. Work grows with m².
+    """
+    n, m = near.shape
+    steps = np.rint(np.asarray(scores) * 100).astype(int)
+    steps -= steps.min()
+    size = m * steps.max() + 1
+    chance = np.zeros((m + 1, size))  # by number of places so far and sum so far
+    chance[0, 0] = 1
+    for step in steps:
+        joined = chance[:-1, : size - step] * (m / n)
+        chance *= 1 - m / n
+        chance[1:, step:] += joined
+    tail = chance[m, ::-1].cumsum()[::-1]
+    return tail[steps[near].sum(axis=1)] / tail[0]
 
 
 def local_g_star(values: np.ndarray, near: np.ndarray) -> np.ndarray:

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
-from datamall.chapters import Gap
-from datamall.enforcement.effects import EFFECTS, SENT_FOR, draws, recorded
+from datamall.chapters import Gap, passes_gaps
+from datamall.enforcement.effects import EFFECTS, FOUND, draws, recorded
 from datamall.enforcement.information import Tables
 from datamall.enforcement.knowledge import check_level, leading
+from datamall.enforcement.words import counted
 from datamall.errors import DatamallError
 
 
@@ -30,11 +31,12 @@ def crews(bulky: int, collection: int, maintenance: int, enforcement: int) -> di
     for name, stops in given.items():
         if stops < 0:
             raise DatamallError(f"stops_{name} is {stops}: set it to 0 or more in params.yaml.")
-    return dict(zip(SENT_FOR, given.values(), strict=True))
+    return dict(zip(EFFECTS["crew"].unique(), given.values(), strict=True))
 
 
+@passes_gaps
 def options(rates: pd.DataFrame, causes: pd.DataFrame) -> pd.DataFrame | Gap:
-    """Return what each action would avoid at each place.
+    """Return what each action would remove at each place.
 
     Parameters
     ----------
@@ -46,18 +48,24 @@ def options(rates: pd.DataFrame, causes: pd.DataFrame) -> pd.DataFrame | Gap:
     pandas.DataFrame
         One row per place and action of which a cause is recorded: `rates` and `causes` side by side
         with action, crew, records (inspections at which a cause of this action was found), share
-        (of the inspections with waste) and expected: dirty inspections avoided per stop. What two
-        actions avoid at one place adds up. A Gap where no cause is recorded.
+        (of the inspections with waste) and expected: nuisance removed per stop, counted in
+        inspections with waste. A Gap where no cause is recorded.
+
+    Notes
+    -----
+    An inspection with two causes counts half for each, so that what two actions remove at one place
+    adds up; the place stays dirty if one of them stays away. Where one cause is recorded, all of
+    the inspection counts for it, so that what is removed is an upper bound.
     """
     counts = {cause: f"{cause}_found" for cause in EFFECTS["cause"]}
     table = rates.rename(columns=counts).merge(causes, on="cluster", validate="one_to_one")
     rows = []
     for (crew, action), own in recorded(causes).groupby(["crew", "action"], sort=False):
         shares = table[list(own["cause"])].to_numpy()
-        avoided = table["rate"] * (shares @ own[["low", "high"]].mean(axis=1).to_numpy())
+        removed = table["rate"] * (shares @ own[["low", "high"]].mean(axis=1).to_numpy())
         records = table[[counts[cause] for cause in own["cause"]]].sum(axis=1)
         about = {"action": action, "crew": crew, "records": records, "share": shares.sum(axis=1)}
-        rows.append(table.assign(**about, expected=avoided.round(12)))
+        rows.append(table.assign(**about, expected=removed.round(12)))
     reason = "Not possible here: the authority records no cause that an action could remove."
     return pd.concat(rows, ignore_index=True) if rows else Gap("Tomorrow's plan", reason)
 
@@ -65,7 +73,7 @@ def options(rates: pd.DataFrame, causes: pd.DataFrame) -> pd.DataFrame | Gap:
 def plan(
     choices: pd.DataFrame | Gap, crews: Mapping[str, int], confidence: float, seed: int
 ) -> pd.DataFrame | Gap:
-    """Choose for each crew the stops at which it avoids most.
+    """Choose for each crew the stops at which it removes most.
 
     Parameters
     ----------
@@ -82,10 +90,12 @@ def plan(
     -------
     pandas.DataFrame
         crew, cluster, kind, district, x, y, action, inspections, with_waste, rate (probability that
-        waste lies there), avoided (expected dirty inspections avoided) with low and high, certainty
+        waste lies there), removed (nuisance expected to be
+        removed, in inspections with waste) with low and high, certainty
         and reason; the most useful stop of each crew first. A place may have two crews, for two
-        causes. Certainty is that the stop beats the best place that this crew leaves out: firm (at
-        least 90 %), likely (at least 70 %), or open. A Gap where no crew has work.
+        causes. Certainty is that the stop is above what is expected of the best place that this
+        crew leaves out: firm (at least 90 % sure), likely (at least 70 %), or open. A Gap where no
+        crew has work.
 
     Notes
     -----
@@ -99,14 +109,14 @@ def plan(
     low, high = np.quantile(drawn, _tails(confidence), axis=1)
     left_out = chosen["crew"].map(_left_out(choices, crews)).to_numpy()
     chance = (certain > left_out[:, None]).mean(axis=1)
-    reason = [
-        f"Waste {row.with_waste} of {row.inspections} times, "
-        f"{SENT_FOR[row.crew]} {100 * row.share:.0f} %"
-        for row in chosen.itertuples()
-    ]
+    reason = "Waste " + chosen["with_waste"].astype(str) + " of "
+    reason += chosen["inspections"].map(lambda number: counted(number, "time"))
+    for row in recorded(chosen).itertuples():
+        found = chosen[f"{row.cause}_found"].map(lambda number: counted(round(number), "time"))
+        reason += (f", {FOUND[row.cause]} " + found).where(chosen["crew"] == row.crew, "")
     about = ["cluster", "kind", "district", "x", "y", "action"]
     return chosen[["crew", *about, "inspections", "with_waste", "rate"]].assign(
-        avoided=chosen["expected"],
+        removed=chosen["expected"],
         low=low,
         high=high,
         certainty=np.select([chance >= 0.9, chance >= 0.7], ["firm", "likely"], "open"),
@@ -117,7 +127,7 @@ def plan(
 def crew_values(
     choices: pd.DataFrame | Gap, crews: Mapping[str, int], confidence: float, seed: int
 ) -> pd.DataFrame | Gap:
-    """Say for each crew what its stops avoid, to see where one stop more or less counts.
+    """Say for each crew what its stops remove, to see where one stop more or less counts.
 
     Parameters
     ----------
@@ -127,10 +137,10 @@ def crew_values(
     Returns
     -------
     pandas.DataFrame
-        crew, stops, avoided (dirty inspections, all its stops) with low and high, per_stop with
-        per_stop_low and per_stop_high, last_stop (the least useful one of its list) and next_stop
-        (the best place left out). Empty: the crew stays in, or what it removes is not recorded
-        (then next_stop is empty too).
+        crew, stops, removed (nuisance in inspections with waste, all its stops) with low and high,
+        per_stop with per_stop_low and per_stop_high, last_stop (the least useful one of its list)
+        and next_stop (the best place left out). Empty: the crew stays in, or what it removes
+        is not recorded (then next_stop is empty too).
     """
     chosen = _chosen(choices, crews)
     if isinstance(choices, Gap) or isinstance(chosen, Gap):
@@ -139,10 +149,10 @@ def crew_values(
     own = chosen.groupby("crew")["expected"]
     table = pd.DataFrame(index=pd.Index(crews, name="crew"))
     table["stops"] = own.size().reindex(table.index, fill_value=0)
-    table["avoided"] = own.sum()
+    table["removed"] = own.sum()
     table["low"], table["high"] = (drawn.quantile(q, axis=1) for q in _tails(confidence))
-    for column in ("avoided", "low", "high"):
-        table[f"per_stop_{column}".removesuffix("_avoided")] = table[column] / table["stops"]
+    for column in ("removed", "low", "high"):
+        table[f"per_stop_{column}".removesuffix("_removed")] = table[column] / table["stops"]
     table["last_stop"], table["next_stop"] = own.min(), _left_out(choices, crews)
     return table.reset_index()
 
@@ -184,12 +194,18 @@ def compare_plans(
     -------
     pandas.DataFrame
         plan, stops, shared_stops (with the recommended plan, place and crew), dirty (expected dirty
-        inspections at these places, each place once), avoided with low and high, one_day_low and
+        inspections at these places, each place once), removed (nuisance, in
+        inspections with waste) with low and high, one_day_low and
         one_day_high (range of the number on a single day), gain (recommended minus this plan) with
         gain_low and gain_high. Plans: recommended; the same crews, each at the places with most
         records of what it removes; the same at the places with most records of waste; and the
         collection crew alone, with its regular truck, at the places with most records of full
         containers (where these are recorded).
+
+    Notes
+    -----
+    Gains are judged by the model that chose the recommended plan, so that they can hardly be
+    negative: they say what the model holds to be lost, and are no proof that the plan is better.
     """
     best = _chosen(choices, crews)
     if isinstance(choices, Gap) or isinstance(best, Gap):
@@ -216,7 +232,7 @@ def compare_plans(
         gains = np.quantile(drawn[: edges[1]].sum(axis=0) - total, tails)
         row = [name, len(own), shared, dirty, value.sum(), *np.quantile(total, tails)]
         rows.append((*row, *one_day, gain, *gains))
-    columns = ["plan", "stops", "shared_stops", "dirty", "avoided", "low", "high"]
+    columns = ["plan", "stops", "shared_stops", "dirty", "removed", "low", "high"]
     columns += ["one_day_low", "one_day_high", "gain", "gain_low", "gain_high"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -224,12 +240,12 @@ def compare_plans(
 def inspection_plan(
     data: Tables,
     choices: pd.DataFrame | Gap,
-    rates: pd.DataFrame,
+    rates: pd.DataFrame | Gap,
     crews: Mapping[str, int],
     inspections: int,
     random_share: float,
     seed: int,
-) -> pd.DataFrame:
+) -> pd.DataFrame | Gap:
     """Say where to look tomorrow: where looking is worth most, and partly at random.
 
     Parameters
@@ -250,7 +266,7 @@ def inspection_plan(
     pandas.DataFrame
         cluster, kind, district, x, y, inspections (so far), drawn ("on purpose" first, then "at
         random"), inclusion_probability (of the random draw, equal for all registered places), gain
-        (dirty inspections that knowing the place would avoid, empty at random), reason.
+        (nuisance that knowing the place would help remove, empty at random), reason.
 
     Notes
     -----
@@ -260,6 +276,8 @@ def inspection_plan(
     value of perfect information on whether a place belongs on the list of a crew, for the crew to
     which it matters most.
     """
+    if isinstance(rates, Gap):
+        return rates
     if inspections < 1:
         sentence = f"inspections_per_day is {inspections}: set it to at least 1 in params.yaml."
         raise DatamallError(sentence)
@@ -285,7 +303,9 @@ def inspection_plan(
     return table[[*columns, "inspections", "drawn", "inclusion_probability", "gain", "reason"]]
 
 
-def decision_records(stops: pd.DataFrame | Gap, inspections: pd.DataFrame) -> pd.DataFrame:
+def decision_records(
+    stops: pd.DataFrame | Gap, inspections: pd.DataFrame | Gap
+) -> pd.DataFrame | Gap:
     """Return one record per part of the plan, to be completed by who decides.
 
     Parameters
@@ -299,14 +319,16 @@ def decision_records(stops: pd.DataFrame | Gap, inspections: pd.DataFrame) -> pd
         part (a crew with stops, or inspectors), recommended, expected, and the empty columns
         decided, decided_by_role, why_different and what_came_of_it.
     """
+    if isinstance(inspections, Gap):
+        return inspections
     rows = []
     if not isinstance(stops, Gap):
         for (crew, action), own in stops.groupby(["crew", "action"], sort=False):
-            text = f"{len(own)} stops to {action}, first {own['cluster'].iloc[0]}"
-            expected = f"{own['avoided'].sum():.1f} avoided"
+            text = f"{counted(len(own), 'stop')} to {action}, first {own['cluster'].iloc[0]}"
+            expected = f"{own['removed'].sum():.1f}"
             rows.append((crew, text, expected))
     for drawn, own in inspections.groupby("drawn"):
-        text = f"{len(own)} inspections {drawn}"
+        text = f"{counted(len(own), 'inspection')} {drawn}"
         random = drawn == "at random"
         expected = "rates without bias" if random else "a better next plan"
         rows.append(("Inspectors", text, expected))
@@ -335,7 +357,7 @@ def _chosen(choices: pd.DataFrame | Gap, crews: Mapping[str, int]) -> pd.DataFra
 
 
 def _left_out(choices: pd.DataFrame, crews: Mapping[str, int]) -> dict[str, float]:
-    """Return what the best place avoids that each crew leaves out; 0 where it serves all."""
+    """Return what each crew could remove at the best place it leaves out; 0 if it serves all."""
     return {
         crew: float(leading(own, "expected", crews[crew] + 1)["expected"].iloc[crews[crew] :].sum())
         for crew, own in choices.groupby("crew")

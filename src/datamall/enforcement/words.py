@@ -5,13 +5,12 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from datamall.chapters import Gap
+from datamall.chapters import Gap, passes_gaps
 
 Result: TypeAlias = pd.DataFrame | Gap
 
 # Headings of columns whose names do not say enough.
 HEADINGS = {
-    "avoided": "Dirty inspections avoided",
     "cluster": "Place",
     "decided_by_role": "Decided by (role)",
     "dirty": "Dirty without a visit",
@@ -33,6 +32,7 @@ HEADINGS = {
     "rank_high": "Rank, to",
     "rank_low": "Rank, from",
     "rate": "Chance of waste",
+    "removed": "Nuisance removed",
     "spearman": "Rank correlation (Spearman)",
     "share": "Share with waste",
     "z": "z-score",
@@ -44,8 +44,13 @@ def only(table: Result, *columns: str) -> Result:
     return table if isinstance(table, Gap) else table[list(columns)]
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun, in the plural unless it is 1."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def answer(comparison: Result, truck: Result, confidence: float) -> str:
-    """Return the answer of the analysis with its intervals.
+    """Return the answer of the analysis with its intervals, short enough for a small screen.
 
     Parameters
     ----------
@@ -56,26 +61,38 @@ def answer(comparison: Result, truck: Result, confidence: float) -> str:
     """
     if isinstance(comparison, Gap):
         return f"No plan for tomorrow. {comparison.reason}"
-    own, other = comparison.iloc[0], comparison.iloc[1]
+    own = comparison.iloc[0]
     text = (
-        f"Tomorrow {own['stops']} stops are expected to prevent {own['avoided']:.1f} "
-        f"({100 * confidence:.0f} % interval {own['low']:.1f} to {own['high']:.1f}) of the "
-        f"{own['dirty']:.1f} times that waste would lie there, if actions work as assumed: "
-        f"{other['gain']:.1f} ({other['gain_low']:.1f} to {other['gain_high']:.1f}) more than by "
-        "sending each crew where most was recorded."
+        f"{counted(own['stops'], 'stop')} {'is' if own['stops'] == 1 else 'are'} expected to "
+        f"remove nuisance worth {own['removed']:.1f} ({100 * confidence:g} % interval "
+        f"{own['low']:.1f} to {own['high']:.1f}) inspections with waste, if actions work as "
+        "assumed."
     )
+    return (
+        text
+        if isinstance(truck, Gap)
+        else f"{text} Of all nuisance, {_share(truck.iloc[0])} is bulky."
+    )
+
+
+def describe_truck(truck: Result) -> str:
+    """Say how much is bulky and where containers were full; as from `causes.truck_reach`."""
     if isinstance(truck, Gap):
-        return text
-    bulky, reach = (
-        f"{100 * row['share']:.0f} % ({100 * row['low']:.0f} to {100 * row['high']:.0f} %)"
-        for _, row in truck.iterrows()
+        return truck.reason
+    text = (
+        f"Of the inspections with waste, {_share(truck.iloc[0])} is bulky, beyond a regular truck"
     )
-    return f"{text} A regular truck can take at most {reach} of all nuisance; {bulky} is bulky."
+    if len(truck) > 1:
+        text += f"; the container was recorded full at {_share(truck.iloc[1])}"
+    return text
 
 
-def metrics(
-    comparison: Result, truck: Result, agreed: pd.DataFrame, hot: Result
-) -> dict[str, float]:
+def _share(row: pd.Series) -> str:
+    """Return a share in per cent with its interval."""
+    return f"{100 * row['share']:.0f} % ({100 * row['low']:.0f} to {100 * row['high']:.0f} %)"
+
+
+def metrics(comparison: Result, truck: Result, agreed: Result, hot: Result) -> dict[str, float]:
     """Return the numbers worth following from run to run, by name.
 
     Parameters
@@ -86,11 +103,11 @@ def metrics(
     """
     numbers: dict[str, float] = {}
     if not isinstance(comparison, Gap):
-        numbers |= comparison.iloc[0][["stops", "dirty", "avoided", "low", "high"]].to_dict()
+        numbers |= comparison.iloc[0][["stops", "dirty", "removed", "low", "high"]].to_dict()
         numbers["gain"] = comparison.iloc[1]["gain"]
     if not isinstance(truck, Gap):
-        numbers |= {"bulky_share": truck.loc[0, "share"], "truck_share": truck.loc[1, "share"]}
-    for row in agreed.itertuples():
+        numbers |= dict(zip(["bulky_share", "full_share"], truck["share"], strict=False))
+    for row in () if isinstance(agreed, Gap) else agreed.itertuples():
         numbers[f"jaccard_{row.kind}".replace(" ", "_")] = row.jaccard
     if not isinstance(hot, Gap):
         for row in hot.itertuples():
@@ -120,11 +137,12 @@ def describe_months(table: Result) -> str:
     least, most = (table.loc[table["share"].agg(f)] for f in ("idxmin", "idxmax"))
     return (
         f"Waste was found at {100 * least['share']:.1f} % of the inspections in {least['month']}, "
-        f"the lowest of {len(table)} months, and at {100 * most['share']:.1f} % in "
+        f"the lowest of {counted(len(table), 'month')}, and at {100 * most['share']:.1f} % in "
         f"{most['month']}, the highest."
     )
 
 
+@passes_gaps
 def describe_map(table: pd.DataFrame, column: str, what: str) -> str:
     """Say where on the map the highest values lie.
 
@@ -140,30 +158,33 @@ def describe_map(table: pd.DataFrame, column: str, what: str) -> str:
     top = table.nlargest(max(len(table) // 10, 1), column)
     share = top[column].sum() / max(table[column].sum(), 1e-12)
     return (
-        f"Map of {len(table)} places. The tenth with the highest values ({len(top)} places) lies "
-        f"{_where(top, table)} and holds {100 * share:.0f} % of all {what}."
+        f"Map of {counted(len(table), 'place')}. The tenth with the highest values "
+        f"({counted(len(top), 'place')}) lies {_where(top, table)} and holds "
+        f"{100 * share:.0f} % of all {what}."
     )
 
 
+@passes_gaps
 def describe_ranking(table: pd.DataFrame) -> str:
     """Say how sure the order is; `table` holds the dirtiest places, as from `dirty_rates`."""
     first = table.iloc[0]
     return (
-        f"{len(table)} places with rates from {table['rate'].min():.2f} to "
-        f"{table['rate'].max():.2f}. The intervals overlap: the first place may have rank "
+        f"{counted(len(table), 'place')} with rates from {table['rate'].min():.2f} to "
+        f"{table['rate'].max():.2f}. The first place may have rank "
         f"{first['rank_low']} to {first['rank_high']}, the last one shown rank "
         f"{table.iloc[-1]['rank_low']} to {table.iloc[-1]['rank_high']}."
     )
 
 
+@passes_gaps
 def describe_lists(agreed: pd.DataFrame) -> str:
     """Say how far counts and rates agree; `agreed` as from `knowledge.agreement`."""
     parts = [
-        f"Of the {row.top} {row.kind}s with the most inspections with waste, {row.shared} are "
-        f"among the {row.top} with the highest rates."
+        f"Shared by the list by count and the list by rate, of {counted(row.top, row.kind)} each: "
+        f"{row.shared}."
         for row in agreed.itertuples()
     ]
-    return f"{' '.join(parts)} Places often inspected lead the counts at any height of the rate."
+    return " ".join(parts)
 
 
 def describe_hot_spots(table: Result) -> str:
@@ -173,22 +194,24 @@ def describe_hot_spots(table: Result) -> str:
     number = table["hot"].value_counts()
     both, count, rate = (int(number.get(k, 0)) for k in ("both lists", "count only", "rate only"))
     text = (
-        f"Map of {len(table)} places: {both} are hot spots by count and by rate, {count} by count "
-        f"only and {rate} by rate only."
+        f"Map of {counted(len(table), 'place')}. Hot spots: {both} by count and by rate, {count} "
+        f"by count only and {rate} by rate only."
     )
     rated = table[table["hot_rate"]]
     return f"{text} Those by rate lie {_where(rated, table)}." if len(rated) else text
 
 
+@passes_gaps
 def describe_causes(table: pd.DataFrame) -> str:
     """Say how often each cause was found; `table` as from `causes.cause_shares`."""
     own = table[table["kind"] == "all places"]
     if own.empty:
         return "No causes are recorded."
     parts = [f"{row.cause} at {100 * row.share:.0f} %" for row in own.itertuples()]
-    return f"Of the inspections with waste, {', '.join(parts)}; some at the same inspection."
+    return f"Of the inspections with waste, {', '.join(parts)}."
 
 
+@passes_gaps
 def describe_stops(stops: Result, places: pd.DataFrame) -> str:
     """Say what the plan consists of and where; `stops` as from `wisdom.plan`."""
     if isinstance(stops, Gap):
@@ -197,9 +220,9 @@ def describe_stops(stops: Result, places: pd.DataFrame) -> str:
     where = stops.drop_duplicates("cluster")
     several = int(stops.loc[stops["cluster"].duplicated(), "cluster"].nunique())
     return (
-        f"Map of {len(stops)} stops, {' and '.join(parts)}, at {len(where)} places in "
-        f"{where['district'].nunique()} districts; {several} of these places get more than one "
-        f"crew. Their middle lies {_where(where, places)}."
+        f"Map of {counted(len(stops), 'stop')}, {' and '.join(parts)}, at "
+        f"{counted(len(where), 'place')} in {counted(where['district'].nunique(), 'district')}, "
+        f"{several} of them with more than one crew. Their middle lies {_where(where, places)}."
     )
 
 
@@ -208,10 +231,10 @@ def describe_plans(comparison: Result) -> str:
     if isinstance(comparison, Gap):
         return comparison.reason
     parts = [
-        f"{row.plan}: {row.avoided:.1f} ({row.low:.1f} to {row.high:.1f})"
+        f"{row.plan}: {row.removed:.1f} ({row.low:.1f} to {row.high:.1f})"
         for row in comparison.itertuples()
     ]
-    return f"Dirty inspections avoided by plan. {'; '.join(parts)}."
+    return f"Nuisance removed by plan, in inspections with waste. {'; '.join(parts)}."
 
 
 def _where(part: pd.DataFrame, whole: pd.DataFrame) -> str:

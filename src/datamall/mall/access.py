@@ -20,6 +20,7 @@ from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.documents import read_yaml
 from datamall.mall.expressions import identifier
+from datamall.mall.intake.read import digest
 from datamall.project import store_folder
 
 PERSONAL = {"persons", "households"}
@@ -210,7 +211,8 @@ def checkout(
         Whose data, and an entry of ``data/purposes.yaml``.
     folder
         Existing folder for the extract: one ``<department.store>.parquet`` per store that is
-        delivered, rows in the order of all columns, and ``extract.json``.
+        delivered, rows in the order of all columns, and ``extract.json``; nobody else can read
+        them.
     threads
         Threads of the engine; the result is the same.
 
@@ -226,7 +228,7 @@ def checkout(
     ------
     Refused
         When the purpose is unknown, grants something that has no contract, or needs a store
-        that has not been taken in; nothing has been written then.
+        that has not been taken in, is damaged or has no exact sum; nothing has been written then.
     DatamallError
         When the register, a contract or the mapping has a mistake.
     """
@@ -240,23 +242,25 @@ def checkout(
         )
     mapping = load_authority(root, authority)
     granted = register[purpose]
-    manifests = {g.store: _manifest(root, mapping, g.store) for g in granted.grants}
+    taken_in = {g.store: _taken_in(root, mapping, g.store) for g in granted.grants}
     stores: dict[str, Any] = {}
     periods: list[tuple[str, str]] = []
     with duckdb.connect(config={"threads": threads, "memory_limit": "600MB"}) as engine:
         # What does not fit into memory must not spill into whatever folder we are in.
         engine.execute("SET temp_directory = ?", [str(folder / ".spill")])
+        queries = {g.store: _query(engine, g, *taken_in[g.store]) for g in granted.grants}
+        # All is decided: from here on files are made.
         for grant in granted.grants:
-            manifest = manifests[grant.store]
-            delivered = set() if manifest is None else set(manifest["columns"])
+            delivered, parts = taken_in[grant.store]
             columns = [name for name in grant.names if name in delivered]
             rows = 0
-            if manifest is not None and columns:
-                parts = _parts(root, authority, grant.store, manifest)
-                table = _select(engine, parts, grant, columns)
-                pq.write_table(table, folder / f"{grant.store}.parquet", compression="zstd")
+            if columns:
+                source = engine.read_parquet(parts)
+                table = source.query("store", queries[grant.store]).to_arrow_table()
+                path = _private(folder / f"{grant.store}.parquet")
+                pq.write_table(table, path, compression="zstd")
                 rows = table.num_rows
-                if grant.last_day and set(grant.last_day) <= delivered and rows:
+                if grant.last_day and set(grant.last_day) <= set(delivered) and rows:
                     periods.append(_period(engine, parts, *grant.last_day))
             stores[grant.store] = {
                 "columns": columns,
@@ -280,50 +284,63 @@ def checkout(
         "personal": any(s["columns"] and s["counted"] in PERSONAL for s in stores.values()),
     }
     text = json.dumps(extract, indent=1, ensure_ascii=False)
-    (folder / "extract.json").write_text(text + "\n", encoding="utf-8")
+    _private(folder / "extract.json").write_text(text + "\n", encoding="utf-8")
     return extract
 
 
-def _manifest(root: Path, mapping: Authority, store: str) -> dict[str, Any] | None:
-    """Return what was taken in, or None if the authority does not deliver the store."""
+def _private(path: Path) -> Path:
+    """Make an empty file that only its owner can read."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    return path
+
+
+def _taken_in(root: Path, mapping: Authority, store: str) -> tuple[list[str], list[str]]:
+    """Return the columns and the parts of a store; none if the authority does not deliver it.
+
+    The parts must be those that were taken in: a store that was changed since is refused.
+    """
     if store not in mapping.stores:
-        return None
-    path = store_folder(root, mapping.authority, store) / "store.json"
-    if not path.is_file():
+        return [], []
+    authority = mapping.authority
+    folder = store_folder(root, authority, store)
+    if not (folder / "store.json").is_file():
         raise Refused(
             "store-not-taken-in",
-            f"Store {store} of {mapping.authority} has not been taken in: "
-            f"run `datamall intake {store} --authority {mapping.authority}` and try again.",
+            f"Store {store} of {authority} has not been taken in: "
+            f"run `datamall intake {store} --authority {authority}` and try again.",
         )
-    manifest: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return manifest
-
-
-def _parts(root: Path, authority: str, store: str, manifest: dict[str, Any]) -> list[str]:
-    """Return the parts of a store, after checking that they are those that were taken in."""
-    parts = sorted(store_folder(root, authority, store).glob("part-*.parquet"))
+    parts = sorted(folder.glob("part-*.parquet"))
     try:
-        rows = [pq.read_metadata(part).num_rows for part in parts]
-    except (OSError, pa.ArrowInvalid):
-        rows = []
-    if rows != [part["rows"] for part in manifest["parts"]]:
+        manifest = json.loads((folder / "store.json").read_text("utf-8"))
+        columns = list(map(str, manifest["columns"]))
+        listed = {part["name"]: part["sha256"] for part in manifest["parts"]}
+        whole = bool(parts) and listed == {part.name: digest(part) for part in parts}
+        whole = whole and set(columns) <= set(pq.read_schema(parts[0]).names)
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+        whole = False
+    if not whole:
         raise Refused(
             "store-damaged",
             f"The files of store {store} of {authority} are not those that store.json lists: "
             f"run `datamall intake {store} --authority {authority}` again.",
         )
     # DuckDB expands patterns in names; the folders above the store may hold such characters.
-    return [re.sub(r"([*?\[])", r"[\1]", str(part)) for part in parts]
+    return columns, [re.sub(r"([*?\[])", r"[\1]", str(part)) for part in parts]
 
 
-def _select(
-    engine: duckdb.DuckDBPyConnection, parts: list[str], grant: Grant, columns: list[str]
-) -> pa.Table:
-    """Return the granted columns in total order: rows, or one group-by."""
+def _query(
+    engine: duckdb.DuckDBPyConnection, grant: Grant, delivered: list[str], parts: list[str]
+) -> str:
+    """Return SQL for the granted columns in total order: rows, or one group-by."""
+    if not parts:
+        return ""
     source = engine.read_parquet(parts)
     types = {name: str(kind) for name, kind in zip(source.columns, source.types, strict=True)}
     terms, keys = [], []
-    for name in columns:
+    for name in grant.names:
+        if name not in delivered:
+            continue
         column, fine = identifier(name), grant.columns.get(name)
         if fine is None:
             total = _total(grant.store, name, types[name])
@@ -332,9 +349,7 @@ def _select(
             keys.append(column if fine == "value" else f"date_trunc('{fine}', {column})::DATE")
             terms.append(f"{keys[-1]} AS {column}")
     group = f"GROUP BY {', '.join(keys)}" if grant.sums is not None and keys else ""
-    query = f"SELECT {', '.join(terms)} FROM store {group} ORDER BY ALL"
-    table: pa.Table = source.query("store", query).to_arrow_table()
-    return table
+    return f"SELECT {', '.join(terms)} FROM store {group} ORDER BY ALL"
 
 
 def _total(store: str, column: str, kind: str) -> str:

@@ -18,12 +18,14 @@ from datamall.mall.contracts import Column, Contract, load_contracts
 from datamall.mall.documents import read_yaml
 from datamall.mall.expressions import columns_of, literal, type_of
 
-AUTHORITY_KEYS = ("authority", "title", "language", "synthetic", "description", "files", "stores")
+AUTHORITY_KEYS = ("authority", "title", "synthetic", "description", "files", "stores")
 FETCHED = ("sha256", "source", "found_under", "url")
 CSV_ONLY = ("encoding", "separator", "quote", "decimal", "thousands", "date_format")
 FILE_KEYS = ("path", "format", *CSV_ONLY, *FETCHED)
 STORE_KEYS = ("file", "distinct", "columns")
 COLUMN_KEYS = ("from", "map", "expression", "value")
+NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+TAKEN = ("results", "quality")  # folders that the demo has in reports/, where others have theirs
 
 
 @dataclass(frozen=True)
@@ -153,9 +155,14 @@ def load_authority(
     Raises
     ------
     DatamallError
-        For the first mistake: unknown key, store, column or file; a required column that is not
-        filled, or filled in two ways; an expression that is no SQL.
+        For the first mistake: a name that is not plain; an unknown key, store, column or file; a
+        required column that is not filled, or filled in two ways; an expression that is no SQL.
     """
+    if not NAME.fullmatch(name) or name in TAKEN:
+        raise DatamallError(
+            f"An authority cannot be called {name!r}: take a small letter and then at most 39 "
+            f"small letters, digits and -, but not {' or '.join(TAKEN)}."
+        )
     folder = root / "data" / "authorities"
     path = folder / f"{name}.yaml"
     if not path.is_file():
@@ -217,6 +224,11 @@ def _file(name: str, item: Any, place: str) -> RawFile:
     path = PurePosixPath(item["path"])
     if path.is_absolute() or ".." in path.parts or not path.parts:
         raise DatamallError(f"{place}: path must lie below data/raw/<authority>, not {path}.")
+    if any("**" in part and part != "**" for part in path.parts):
+        raise DatamallError(
+            f"{place}: path {item['path']!r} has ** beside other characters: write * for any "
+            "characters in a name, and **/ for any folders."
+        )
     if item["format"] not in ("csv", "parquet"):
         raise DatamallError(f"{place}: format must be csv or parquet, not {item['format']!r}.")
     if item["format"] == "parquet":
@@ -258,10 +270,12 @@ def _file(name: str, item: Any, place: str) -> RawFile:
         type_of(f"strptime('', {literal(date_format)})", {})
     except DatamallError:
         date_format = ""
-    if not all(code in date_format.lower() for code in ("%y", "%d")):
+    # Case matters: %m is a month and %M are minutes, with which every date is in January.
+    codes = set(re.findall(r"%-?([A-Za-z])", date_format.replace("%%", "")))
+    if not (codes & set("yY") and ("j" in codes or (codes & set("mbB") and "d" in codes))):
         raise DatamallError(
             f"{place}: date_format {item['date_format']!r} is no date format: write it like "
-            "%d-%m-%Y."
+            "%d-%m-%Y (%m is the month, %M are minutes)."
         )
     return RawFile(
         name=name,
@@ -338,6 +352,11 @@ def _filling(column: Column, item: Any, place: str) -> Filling:
             kind = type_of(item["expression"], dict.fromkeys(headers, "VARCHAR"))
         except DatamallError as error:
             raise DatamallError(f"{place}: {error}.") from None
+        if re.match("STRUCT|MAP|UNION", kind) or kind.endswith("]"):
+            raise DatamallError(
+                f"{place}: `{item['expression']}` gives {kind}: write one that gives text, a "
+                "number or a date."
+            )
         typed = kind != "VARCHAR"
     return Filling(
         header=header,

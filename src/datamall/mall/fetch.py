@@ -14,7 +14,7 @@ CHUNK = 1 << 20
 PATIENCE = 60  # seconds without an answer
 
 
-def fetch(root: Path, authority: str, source: Path | None = None) -> list[Path]:
+def fetch(root: Path, authority: str, source: Path | None = None) -> list[str]:
     """Copy or download every raw file of an authority that has a SHA-256 in its mapping.
 
     Parameters
@@ -29,8 +29,8 @@ def fetch(root: Path, authority: str, source: Path | None = None) -> list[Path]:
 
     Returns
     -------
-    list of Path
-        The files, in ``data/raw/<authority>``; one that is there already is left alone.
+    list of str
+        Names of the files, below ``data/raw/<authority>``; one that is there already is left alone.
 
     Raises
     ------
@@ -46,12 +46,14 @@ def fetch(root: Path, authority: str, source: Path | None = None) -> list[Path]:
             f"The mapping of {authority} names no file with a sha256, so there is nothing to "
             f"fetch into data/raw/{authority}: {remedy}."
         )
-    return [_get(raw_folder(root, authority) / file.path, file, source) for file in wanted]
+    for file in wanted:
+        _get(raw_folder(root, authority) / file.path, file, source)
+    return [file.path for file in wanted]
 
 
-def _get(target: Path, file: RawFile, source: Path | None) -> Path:
+def _get(target: Path, file: RawFile, source: Path | None) -> None:
     if target.is_file() and digest(target) == file.sha256:
-        return target
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f"{target.name}.partial")
     try:
@@ -70,7 +72,6 @@ def _get(target: Path, file: RawFile, source: Path | None) -> Path:
         ) from None
     finally:
         aside.unlink(missing_ok=True)
-    return target
 
 
 def _open(file: RawFile, source: Path | None) -> BinaryIO:

@@ -316,11 +316,11 @@ def _figure(
 
     Rows that lack one of the columns `drawn` are left out of the drawing, not of the table.
     """
+    if isinstance(table, Gap):  # its alternative text may have become that gap too
+        tables.publish(*tables.gap_bundle(table, tables.check_name(name)))
+        return
     alt = tables.check_text(alt, "alternative text (alt)", tables.check_name(name))
     title = tables.check_text(title, "title", name)
-    if isinstance(table, Gap):
-        tables.publish(*tables.gap_bundle(table, name))
-        return
     wanted = list(dict.fromkeys(column for column in (*drawn, *further) if column))
     absent = [column for column in wanted if column not in table.columns]
     if absent:

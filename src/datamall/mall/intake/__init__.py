@@ -26,7 +26,7 @@ from datamall.mall.authorities import StoreMapping, load_authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.expressions import literal
 from datamall.mall.intake.read import RECORD, RawRecords
-from datamall.mall.intake.sql import CHECK, checks_of, query, reference_table
+from datamall.mall.intake.sql import CHECK, Check, checks_of, query, reference_table
 from datamall.mall.intake.write import Parts, Reason, Repeats, write_quarantine
 from datamall.project import reports_folder, store_folder
 
@@ -66,7 +66,8 @@ def intake(
         The quality report: ``parsed``, ``accepted``, ``quarantined``, ``quarantined_share``,
         ``reasons`` (code → records) and ``missing`` (column → rows without a value). Where the
         mapping keeps distinct rows also ``read`` and ``merged``, and ``parsed`` counts a row and
-        its copies once.
+        its copies once; and ``unchecked_references``, the columns that refer to a store that
+        this authority does not deliver, if there are any.
 
     Raises
     ------
@@ -81,11 +82,13 @@ def intake(
         known = ", ".join(mapped.stores)
         raise DatamallError(f"{authority} delivers no store called {store!r}: there are {known}.")
     mapping, contract = mapped.stores[store], contracts[store]
+    targets = {c.name: c.reference for c in contract.columns if c.reference and mapping.has(c.name)}
     references = {
-        column.name: _reference(root, authority, store, *column.reference)
-        for column in contract.columns
-        if column.reference and mapping.has(column.name)
+        name: _reference(root, authority, store, *target)
+        for name, target in targets.items()
+        if target[0] in mapped.stores
     }
+    unchecked = [name for name in targets if name not in references]
     source = RawRecords(root, mapped, mapping, contract)
     target = store_folder(root, authority, store)
     report_path = reports_folder(root, authority) / "quality" / f"{store}.json"
@@ -93,7 +96,10 @@ def intake(
         spill = folder / "spill"
         spill.mkdir()
         with _engine(threads, memory, spill, references) as engine:
-            report, manifest = _fill(engine, folder, spill, source, contract, mapping)
+            checks = checks_of(contract, mapping, references)
+            report, manifest = _fill(engine, folder, spill, source, contract, mapping, checks)
+        if unchecked:
+            report["unchecked_references"] = unchecked
         shutil.rmtree(spill)
         manifest = {"authority": authority, "store": store, **manifest}
         _write_json(folder / "store.json", manifest)
@@ -115,9 +121,9 @@ def _fill(
     source: RawRecords,
     contract: Contract,
     mapping: StoreMapping,
+    checks: list[Check],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Write parts and quarantine into a folder; return quality report and manifest."""
-    checks = checks_of(contract, mapping)
     columns = list(mapping.columns)
     kept = spill / "raw.arrow"
     repeats, parts = Repeats(contract.key, columns), Parts(folder, contract, columns)

@@ -1,6 +1,6 @@
 """The SQL of intake: raw text → typed columns, and the first check that each row fails."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from datamall.mall.authorities import Filling, Notation, StoreMapping
@@ -59,12 +59,17 @@ def query(contract: Contract, mapping: StoreMapping, checks: list[Check]) -> str
     )
 
 
-def checks_of(contract: Contract, mapping: StoreMapping) -> list[Check]:
-    """Return all checks of a store, in the order in which they are made."""
+def checks_of(
+    contract: Contract, mapping: StoreMapping, references: Collection[str]
+) -> list[Check]:
+    """Return all checks of a store, in the order in which they are made.
+
+    `references` are the columns whose `reference_table` is there; others are not looked up.
+    """
     delivered = [column for column in contract.columns if mapping.has(column.name)]
     checks = [check for column in delivered for check in _column_checks(column, mapping)]
     for column in delivered:
-        if column.reference:
+        if column.reference and column.name in references:
             store, target = column.reference
             name, table = identifier(column.name), identifier(reference_table(column.name))
             checks.append(

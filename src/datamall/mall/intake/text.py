@@ -16,7 +16,8 @@ class Utf8Stream(io.RawIOBase):
     Raises
     ------
     DatamallError
-        At the first byte that the encoding does not have, with its line.
+        At the first byte that the encoding does not have, with its line; or when the encoding
+        needs a byte-order mark that is not there.
     """
 
     def __init__(self, path: Path, encoding: str, last: str, place: str) -> None:
@@ -60,6 +61,11 @@ class Utf8Stream(io.RawIOBase):
                 f"{self._place} is not valid {self._encoding}: byte 0x"
                 f"{error.object[error.start]:02x} in line {self._line(offset):,} (byte offset "
                 f"{offset:,}); correct its encoding in the mapping, or ask for a sound file."
+            ) from None
+        except UnicodeError as error:  # no byte is wrong: there is no byte-order mark
+            raise DatamallError(
+                f"{self._place} is not valid {self._encoding} ({error}): correct its encoding in "
+                "the mapping; UTF-16 without a byte-order mark is utf-16-le or utf-16-be."
             ) from None
         if not self._started:
             # A byte-order mark and blank lines before the header are no part of the table.
