@@ -161,7 +161,7 @@ def test_what_cannot_be_counted_is_refused(
 ) -> None:
     change(data)
     with pytest.raises(DatamallError, match=message):
-        information.places(data)
+        information.cells(data)
 
 
 def test_chapters_name_what_is_missing(data: dict[str, pd.DataFrame]) -> None:
