@@ -1,5 +1,6 @@
-"""Where things are in a project folder."""
+"""Where things are in a project folder, and which exact file one is."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,12 @@ def find_root(start: Path | None = None) -> Path:
         f"No Datamall project at or above {here}: go to the folder that holds params.yaml "
         "and data/contracts, and try again."
     )
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, as hexadecimal text."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def raw_folder(root: Path, authority: str) -> Path:

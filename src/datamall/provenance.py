@@ -7,16 +7,10 @@ from typing import Any
 
 import yaml
 
-from datamall.project import load_parameters, store_folder
+from datamall.project import file_digest, load_parameters, store_folder
 
 # What of the mall stands between a store and a page.
 MALL = ("access", "contracts", "documents", "door", "kernel", "sandbox")
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file, as hexadecimal text."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:

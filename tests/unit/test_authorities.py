@@ -9,8 +9,9 @@ import pytest
 from tiny_intake import STORE, fields, write_project
 
 from datamall.errors import DatamallError
-from datamall.mall.authorities import Notation, load_authority
+from datamall.mall.authorities import load_authority
 from datamall.mall.expressions import columns_of, literal, type_of
+from datamall.mall.rawfiles import Notation
 
 
 def test_a_mapping_is_read_in_full(tmp_path: Path) -> None:
@@ -25,9 +26,9 @@ def test_a_mapping_is_read_in_full(tmp_path: Path) -> None:
     )
     assert file.notation == Notation(",", ".", "%d-%m-%Y")
     mapping = authority.stores[STORE]
-    assert mapping.file is file
+    assert mapping.sources[0].file is file
     assert list(mapping.columns) == ["id", "day", "amount", "weight", "colour"]
-    assert mapping.columns["colour"].map == {"rood": "red", "blauw": "blue"}
+    assert mapping.sources[0].columns["colour"].map == {"rood": "red", "blauw": "blue"}
 
 
 def test_what_is_delivered_and_what_is_constant(root: Path) -> None:
@@ -82,7 +83,7 @@ MISTAKES = [
     (file(path="../x.csv"), "path must lie below data/raw"),
     (file(path="**x.csv"), r"path '\*\*x\.csv' has \*\* beside other characters"),
     (file(path="/etc/passwd"), "path must lie below data/raw"),
-    (file(format="xlsx"), "format must be csv or parquet, not 'xlsx'"),
+    (file(format="ods"), "format must be csv or parquet or xlsx, not 'ods'"),
     (file(format="parquet"), "encoding has no meaning for parquet"),
     (file(sha256="0" * 64), r"a file with a sha256 has a full path"),
     (file(path="x.csv", sha256="ABC"), "sha256 must be 64 lower-case hexadecimal digits"),

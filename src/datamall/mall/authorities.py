@@ -4,71 +4,26 @@ A mapping is one YAML file, ``data/authorities/<name>.yaml``; a municipality tha
 and no Python. Every mistake in it is found here, before a raw file is opened.
 """
 
-import codecs
 import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from datamall.errors import DatamallError
 from datamall.mall.contracts import Column, Contract, load_contracts
 from datamall.mall.documents import read_yaml
-from datamall.mall.expressions import columns_of, literal, type_of
+from datamall.mall.expressions import columns_of, type_of
+from datamall.mall.rawfiles import FETCHED, RawFile, keys, mapping, raw_file
 
 AUTHORITY_KEYS = ("authority", "title", "synthetic", "description", "files", "stores")
-FETCHED = ("sha256", "source", "found_under", "url")
-CSV_ONLY = ("encoding", "separator", "quote", "decimal", "thousands", "date_format")
-FILE_KEYS = ("path", "format", *CSV_ONLY, *FETCHED)
-STORE_KEYS = ("file", "distinct", "columns")
+SOURCE_KEYS = ("file", "sheet", "where", "unpivot", "distinct", "tally", "columns")
+UNPIVOT_KEYS = ("headers", "name", "value")
 COLUMN_KEYS = ("from", "map", "expression", "value")
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 TAKEN = ("results", "quality")  # folders that the demo has in reports/, where others have theirs
-
-
-@dataclass(frozen=True)
-class Notation:
-    """How numbers and dates are written: decimal sign, sign between thousands, date format."""
-
-    decimal: str = "."
-    thousands: str = ""
-    date_format: str = "%Y-%m-%d"
-
-
-@dataclass(frozen=True)
-class RawFile:
-    """A raw file, or files of one form.
-
-    Attributes
-    ----------
-    name
-        Name in the mapping.
-    path
-        Path or pattern below ``data/raw/<authority>``.
-    format
-        ``csv`` or ``parquet``.
-    encoding, separator, quote
-        Of a CSV file; `quote` is empty where quotes have no meaning.
-    notation
-        How numbers and dates are written.
-    sha256, source, found_under, url
-        For files that are fetched: digest, where to get the file in words, its path below the
-        folder given by ``--from``, and its https address.
-    """
-
-    name: str
-    path: str
-    format: str
-    encoding: str
-    separator: str
-    quote: str
-    notation: Notation
-    sha256: str | None
-    source: str | None
-    found_under: str | None
-    url: str | None
 
 
 @dataclass(frozen=True)
@@ -100,29 +55,96 @@ class Filling:
 
 
 @dataclass(frozen=True)
+class Unpivot:
+    """One row per record and header, of the headers that match.
+
+    Attributes
+    ----------
+    headers
+        Regular expression that a header must match in full.
+    name, value
+        What the header's text and the cell are called in the fillings.
+    """
+
+    headers: str
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """How a store is filled from one raw file, or from files of one form.
+
+    Attributes
+    ----------
+    file, sheet
+        The raw file; of a workbook, the name of the sheet.
+    where
+        SQL over headers: records for which it is not true are left out.
+    where_headers
+        Headers that `where` reads.
+    unpivot
+        How wide records become long ones, if they do.
+    distinct
+        Whether one of equal rows is kept.
+    tally
+        Column into which equal rows are counted, if any.
+    columns
+        Column → how it is filled, in the order of the contract; `tally` is not among them.
+    """
+
+    file: RawFile
+    sheet: str | None
+    where: str | None
+    where_headers: tuple[str, ...]
+    unpivot: Unpivot | None
+    distinct: bool
+    tally: str | None
+    columns: dict[str, Filling]
+
+    def has(self, column: str) -> bool:
+        """Whether this source fills a column."""
+        return column in self.columns or column == self.tally
+
+
+@dataclass(frozen=True)
 class StoreMapping:
-    """How one store is filled from one raw file (or files of one form)."""
+    """How one store is filled, from one source or several.
+
+    Attributes
+    ----------
+    store
+        ``department.store``.
+    sources
+        The sources, in the order in which they are read.
+    columns
+        Columns that any source fills, in the order of the contract.
+    """
 
     store: str
-    file: RawFile
-    distinct: bool
-    columns: dict[str, Filling]
+    sources: tuple[Source, ...]
+    columns: tuple[str, ...]
 
     def has(self, column: str) -> bool:
         """Whether the authority delivers a column, be it one value for all rows."""
         return column in self.columns
 
     def constant(self, column: str) -> bool:
-        """Whether a column has the same value in every row."""
-        return self.has(column) and not self.columns[column].headers
+        """Whether a column has the same value in every row that has one."""
+        filled = [source for source in self.sources if source.has(column)]
+        ways = [source.columns.get(column) for source in filled]
+        return bool(ways) and all(w is not None and not w.headers and w == ways[0] for w in ways)
 
     @property
     def digest(self) -> str:
         """SHA-256 of this mapping: it changes when the same file would be read otherwise."""
         about = asdict(self)
-        for key in FETCHED:
-            del about["file"][key]
-        text = json.dumps(about, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        for source in about["sources"]:
+            for key in FETCHED:
+                del source["file"][key]
+        text = json.dumps(
+            about, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str
+        )
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -173,18 +195,18 @@ def load_authority(
         )
     place = f"data/authorities/{name}.yaml"
     document = read_yaml(path, place)
-    _keys(document, AUTHORITY_KEYS, place, needed=("authority", "title", "files", "stores"))
+    keys(document, AUTHORITY_KEYS, place, needed=("authority", "title", "files", "stores"))
     if document["authority"] != name:
         raise DatamallError(f"{place}: authority is {document['authority']!r}, not {name!r}.")
     if not isinstance(document.get("synthetic"), bool):
         raise DatamallError(f"{place}: say `synthetic: true` if the data are invented, or false.")
     files = {
-        key: _file(key, item, f"{place}: file {key}")
-        for key, item in _mapping(document["files"], place, "files").items()
+        key: raw_file(key, item, f"{place}: file {key}")
+        for key, item in mapping(document["files"], place, "files").items()
     }
     contracts = load_contracts(root) if contracts is None else contracts
     stores = {}
-    for store, item in _mapping(document["stores"], place, "stores").items():
+    for store, item in mapping(document["stores"], place, "stores").items():
         if store not in contracts:
             known = ", ".join(sorted(contracts))
             raise DatamallError(f"{place}: no contract for store {store!r}: there are {known}.")
@@ -199,130 +221,139 @@ def load_authority(
     )
 
 
-def _keys(item: Any, known: tuple[str, ...], place: str, needed: tuple[str, ...] = ()) -> None:
-    if not isinstance(item, dict):
-        raise DatamallError(f"{place}: `key: value` lines are expected here, not {item!r}.")
-    for key in item:
-        if key not in known:
-            raise DatamallError(f"{place}: unknown key {key!r}: there are {', '.join(known)}.")
-    for key in needed:
-        if key not in item:
-            raise DatamallError(f"{place}: the key {key!r} is missing: add it.")
-
-
-def _mapping(item: Any, place: str, name: str) -> dict[str, Any]:
-    if not isinstance(item, dict) or not item or not all(isinstance(key, str) for key in item):
-        raise DatamallError(f"{place}: {name} must hold one or more names with lines below them.")
-    return item
-
-
-def _file(name: str, item: Any, place: str) -> RawFile:
-    _keys(item, FILE_KEYS, place, needed=("path", "format"))
-    for key, value in item.items():
-        if not isinstance(value, str):
-            raise DatamallError(f"{place}: {key} must be text: write it between quotes.")
-    path = PurePosixPath(item["path"])
-    if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise DatamallError(f"{place}: path must lie below data/raw/<authority>, not {path}.")
-    if any("**" in part and part != "**" for part in path.parts):
-        raise DatamallError(
-            f"{place}: path {item['path']!r} has ** beside other characters: write * for any "
-            "characters in a name, and **/ for any folders."
-        )
-    if item["format"] not in ("csv", "parquet"):
-        raise DatamallError(f"{place}: format must be csv or parquet, not {item['format']!r}.")
-    if item["format"] == "parquet":
-        for key in CSV_ONLY:
-            if key in item:
-                raise DatamallError(f"{place}: {key} has no meaning for parquet: leave it out.")
-    if "sha256" in item and re.search(r"[*?\[]", item["path"]):
-        raise DatamallError(f"{place}: a file with a sha256 has a full path, without * or ?.")
-    if "sha256" in item and not re.fullmatch(r"[0-9a-f]{64}", item["sha256"]):
-        raise DatamallError(f"{place}: sha256 must be 64 lower-case hexadecimal digits.")
-    if not item.get("url", "https:").startswith("https:"):
-        raise DatamallError(
-            f"{place}: url must start with https:, so that nobody changes the file."
-        )
-    encoding = item.get("encoding", "utf-8")
-    try:
-        decoder = codecs.getincrementaldecoder(encoding)("strict")
-        known = isinstance(decoder.decode(b"", final=True), str)
-    except (LookupError, ValueError):
-        known = False
-    if not known:
-        raise DatamallError(
-            f"{place}: no encoding is called {encoding!r}: utf-8 and windows-1252 are usual."
-        )
-    marks = {
-        "separator": item.get("separator", ","),
-        "quote": item.get("quote", '"'),
-        "decimal": item.get("decimal", "."),
-        "thousands": item.get("thousands", ""),
-    }
-    for key, mark in marks.items():
-        empty = key in ("quote", "thousands") and not mark
-        if not empty and (len(mark) != 1 or not mark.isascii() or mark.isalnum() or mark in "\r\n"):
-            raise DatamallError(f"{place}: {key} must be one character, not {mark!r}.")
-    if len({marks["separator"], marks["quote"]}) == 1 or marks["decimal"] == marks["thousands"]:
-        raise DatamallError(f"{place}: one character has two meanings: correct one of them.")
-    date_format = item.get("date_format", "%Y-%m-%d")
-    try:
-        type_of(f"strptime('', {literal(date_format)})", {})
-    except DatamallError:
-        date_format = ""
-    # Case matters: %m is a month and %M are minutes, with which every date is in January.
-    codes = set(re.findall(r"%-?([A-Za-z])", date_format.replace("%%", "")))
-    if not (codes & set("yY") and ("j" in codes or (codes & set("mbB") and "d" in codes))):
-        raise DatamallError(
-            f"{place}: date_format {item['date_format']!r} is no date format: write it like "
-            "%d-%m-%Y (%m is the month, %M are minutes)."
-        )
-    return RawFile(
-        name=name,
-        path=item["path"],
-        format=item["format"],
-        encoding=encoding,
-        separator=marks["separator"],
-        quote=marks["quote"],
-        notation=Notation(marks["decimal"], marks["thousands"], date_format),
-        **{key: item.get(key) for key in FETCHED},
-    )
-
-
 def _store(contract: Contract, item: Any, files: Mapping[str, RawFile], place: str) -> StoreMapping:
-    _keys(item, STORE_KEYS, place, needed=("file", "columns"))
+    if isinstance(item, dict) and "sources" in item:
+        keys(item, ("sources",), place)
+        if not isinstance(item["sources"], list) or len(item["sources"]) < 2:
+            raise DatamallError(
+                f"{place}: sources must be a list of two or more, each with `file` and `columns`; "
+                "a single one needs no `sources`."
+            )
+        sources = [
+            _source(contract, each, files, f"{place}, source {number}")
+            for number, each in enumerate(item["sources"], 1)
+        ]
+    else:
+        keys(item, (*SOURCE_KEYS, "sources"), place)
+        sources = [_source(contract, item, files, place)]
+    filled = [c.name for c in contract.columns if any(source.has(c.name) for source in sources)]
+    return StoreMapping(store=contract.name, sources=tuple(sources), columns=tuple(filled))
+
+
+def _source(contract: Contract, item: Any, files: Mapping[str, RawFile], place: str) -> Source:
+    keys(item, SOURCE_KEYS, place, needed=("file", "columns"))
     if item["file"] not in files:
         raise DatamallError(
             f"{place}: no file is called {item['file']!r}: there are {', '.join(files)}."
         )
+    file, sheet = files[item["file"]], item.get("sheet")
+    if (file.format == "xlsx") != ("sheet" in item):
+        raise DatamallError(
+            f"{place}: name the sheet of the workbook: `sheet`."
+            if file.format == "xlsx"
+            else f"{place}: sheet has no meaning for {file.format}: leave it out."
+        )
+    for key, value in (("sheet", sheet), ("where", item.get("where"))):
+        if key in item and (not isinstance(value, str) or not value.strip()):
+            raise DatamallError(f"{place}: {key} must be text: write it between quotes.")
     if not isinstance(item.get("distinct", False), bool):
         raise DatamallError(f"{place}: distinct must be true or false.")
     columns = {column.name: column for column in contract.columns}
     fillings = {}
-    for name, filling in _mapping(item["columns"], place, "columns").items():
+    for name, filling in mapping(item["columns"], place, "columns").items():
         if name not in columns:
             raise DatamallError(
                 f"{place}: the contract has no column {name!r}: there are {', '.join(columns)}."
             )
         fillings[name] = _filling(columns[name], filling, f"{place}, column {name}")
+    tally = _tally(contract, item, fillings, place)
     for column in contract.columns:
-        if column.required and column.name not in fillings:
+        if column.required and column.name not in (*fillings, tally):
             raise DatamallError(
                 f"{place}: the contract requires column {column.name}: say how it is filled."
             )
     if not any(filling.headers for filling in fillings.values()):
         raise DatamallError(f"{place}: no column is read from the file: fill one `from` a header.")
-    order = [column.name for column in contract.columns if column.name in fillings]
-    return StoreMapping(
-        store=contract.name,
-        file=files[item["file"]],
+    return Source(
+        file=file,
+        sheet=sheet,
+        where=item.get("where"),
+        where_headers=_where(item["where"], place) if "where" in item else (),
+        unpivot=_unpivot(item["unpivot"], fillings, place) if "unpivot" in item else None,
         distinct=item.get("distinct", False),
-        columns={name: fillings[name] for name in order},
+        tally=tally,
+        columns={name: fillings[name] for name in columns if name in fillings},
     )
 
 
+def _tally(
+    contract: Contract, item: dict[str, Any], fillings: Mapping[str, Filling], place: str
+) -> str | None:
+    if "tally" not in item:
+        return None
+    name, kinds = item["tally"], {c.name: c.type for c in contract.columns}
+    if kinds.get(name) != "integer" or name in contract.key:
+        raise DatamallError(
+            f"{place}: tally must be a column of whole numbers outside the key, not {name!r}."
+        )
+    if name in fillings:
+        raise DatamallError(f"{place}: tally fills column {name}: leave it out of `columns`.")
+    if item.get("distinct"):
+        raise DatamallError(f"{place}: equal rows are counted or kept once: tally or distinct.")
+    for rule in contract.rules:
+        if name in rule.columns:
+            raise DatamallError(
+                f"{place}: rule {rule.name} of the contract reads {name}, which has no value in a "
+                "single record: deliver counts instead of records to tally."
+            )
+    return str(name)
+
+
+def _where(text: str, place: str) -> tuple[str, ...]:
+    headers, kind = _expression(text, f"{place}: where")
+    if not headers:
+        raise DatamallError(f"{place}: where reads no field: `{text}` is the same for all records.")
+    if kind != "BOOLEAN":
+        raise DatamallError(f"{place}: where: `{text}` gives {kind}: write what is true or false.")
+    return headers
+
+
+def _unpivot(item: Any, fillings: Mapping[str, Filling], place: str) -> Unpivot:
+    place = f"{place}: unpivot"
+    keys(item, UNPIVOT_KEYS, place, needed=UNPIVOT_KEYS)
+    for key in UNPIVOT_KEYS:
+        if not isinstance(item[key], str) or not item[key].strip():
+            raise DatamallError(f"{place}: {key} must be text: write it between quotes.")
+    try:
+        re.compile(item["headers"])
+    except re.error as error:
+        raise DatamallError(
+            f"{place}: headers {item['headers']!r} is no regular expression: {error}."
+        ) from None
+    read = {header.casefold() for filling in fillings.values() for header in filling.headers}
+    if item["name"].casefold() == item["value"].casefold():
+        raise DatamallError(f"{place}: name and value are the same: give each its own.")
+    for key in ("name", "value"):
+        if item[key].startswith("#"):
+            raise DatamallError(f"{place}: {key} must not begin with #, as {item[key]!r} does.")
+        if item[key].casefold() not in read:
+            raise DatamallError(
+                f"{place}: no column is filled from {item[key]!r}, which is the {key}: use it."
+            )
+    return Unpivot(headers=item["headers"], name=item["name"], value=item["value"])
+
+
+def _expression(text: str, place: str) -> tuple[tuple[str, ...], str]:
+    """Return the headers that an expression reads and the SQL type that it gives."""
+    try:
+        headers = tuple(columns_of(text))
+        return headers, type_of(text, dict.fromkeys(headers, "VARCHAR"))
+    except DatamallError as error:
+        raise DatamallError(f"{place}: {error}.") from None
+
+
 def _filling(column: Column, item: Any, place: str) -> Filling:
-    _keys(item, COLUMN_KEYS, place)
+    keys(item, COLUMN_KEYS, place)
     ways = [key for key in ("from", "expression", "value") if key in item]
     if len(ways) != 1 or ("map" in item and ways != ["from"]):
         raise DatamallError(
@@ -333,7 +364,7 @@ def _filling(column: Column, item: Any, place: str) -> Filling:
         raise DatamallError(f"{place}: {ways[0]} must be text: write it between quotes.")
     values = item.get("map")
     if "map" in item:
-        _mapping(values, place, "map")
+        mapping(values, place, "map")
         if not all(value is None or isinstance(value, str) for value in values.values()):
             raise DatamallError(f"{place}: map must lead to text or null: use quotes.")
         values = {raw.strip(): value for raw, value in values.items()}
@@ -347,11 +378,7 @@ def _filling(column: Column, item: Any, place: str) -> Filling:
     headers: tuple[str, ...] = () if header is None else (header,)
     typed = False
     if "expression" in item:
-        try:
-            headers = tuple(columns_of(item["expression"]))
-            kind = type_of(item["expression"], dict.fromkeys(headers, "VARCHAR"))
-        except DatamallError as error:
-            raise DatamallError(f"{place}: {error}.") from None
+        headers, kind = _expression(item["expression"], place)
         if re.match("STRUCT|MAP|UNION", kind) or kind.endswith("]"):
             raise DatamallError(
                 f"{place}: `{item['expression']}` gives {kind}: write one that gives text, a "

@@ -62,6 +62,12 @@ class Column:
         Store and column in which each value must occur.
     unit
         Unit of measurement of an integer or a number.
+    absent
+        What it means where a row has no value; None where that is a lack.
+    family
+        Group of columns that tell the same kind of thing about a person.
+    profiling
+        Whether a profile of people may use it, and why: ``permitted: …`` or ``forbidden: …``.
     """
 
     name: str
@@ -78,6 +84,9 @@ class Column:
     values: tuple[str, ...] | None
     reference: tuple[str, str] | None
     unit: str | None
+    absent: str | None
+    family: str | None
+    profiling: str | None
 
 
 @dataclass(frozen=True)
@@ -103,26 +112,37 @@ class Contract:
         ``department.store``.
     version, title
         Version of the contract; name for people.
+    row
+        What one row stands for, as a sentence.
+    purpose, limitations
+        What the data are for, and what they do not tell.
     counted
-        What one row stands for: ``persons``, ``households``, ``things`` or ``public``.
+        What is counted: ``persons``, ``households``, ``things`` or ``public``.
     columns, key, rules
         Columns in order, the names of the key's columns in order, rules across columns.
-    owner, steward
-        User names of who decides on the data and of who looks after them.
+    department, owner, steward
+        Department, and user names of who decides on the data and of who looks after them.
     retention
         How long rows are kept, such as ``3 y``.
+    link_needs_basis
+        Whether a purpose needs a legal basis of its own to link these rows to persons.
     """
 
     name: str
     version: str
     title: str
+    row: str
+    purpose: str
+    limitations: str
     counted: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     rules: tuple[Rule, ...]
+    department: str
     owner: str
     steward: str
     retention: str
+    link_needs_basis: bool
 
     def column(self, name: str) -> Column:
         """Return a column by its name (KeyError when there is none)."""
@@ -206,6 +226,9 @@ def _contract(document: dict[str, Any], name: str, file: str) -> Contract:
         counted in COUNTED,
         f"say what one row stands for: a custom property `counted` of {', '.join(COUNTED)}",
     )
+    link = _custom(document).get("link_needs_basis", False)
+    need(isinstance(link, bool), "link_needs_basis must be true or false")
+    about = document.get("description") or {}
     need(document.get("name"), "give the store a name for people: `name`")
     team = document.get("team")
     need(isinstance(team, dict) and team.get("members"), "name the people: `team` with `members`")
@@ -232,13 +255,18 @@ def _contract(document: dict[str, Any], name: str, file: str) -> Contract:
         name=name,
         version=document["version"],
         title=document["name"],
+        row=table.get("dataGranularityDescription", ""),
+        purpose=about.get("purpose", ""),
+        limitations=about.get("limitations", ""),
         counted=str(counted),
         columns=columns,
         key=_key(properties, file),
         rules=rules,
+        department=document["team"].get("name") or roles["owner"],
         owner=roles["owner"],
         steward=roles["steward"],
         retention=f"{terms['retention']['value']} {terms['retention']['unit']}",
+        link_needs_basis=link,
     )
 
 
@@ -280,7 +308,12 @@ def _column(item: dict[str, Any], place: str) -> Column:
     for option in sorted(options.keys() - OPTIONS):
         need(False, f"{option} is not checked by intake: use {', '.join(sorted(OPTIONS))}")
     need(not item.get("unique") or item.get("primaryKey"), "`unique` is checked for keys only")
-    unit = _custom(item).get("unit")
+    custom = _custom(item)
+    unit, profiling = custom.get("unit"), custom.get("profiling")
+    need(
+        profiling is None or re.match("(permitted|forbidden): .", str(profiling)),
+        "profiling must be `permitted: ` or `forbidden: ` and the reason",
+    )
     need(unit or kind not in ("integer", "number"), "give its unit: a custom property `unit`")
     bounds = [_bound(options.get(end), kind, place) for end in ("minimum", "maximum")]
     need(None in bounds or bounds[0] <= bounds[1], "minimum is above maximum")
@@ -302,6 +335,9 @@ def _column(item: dict[str, Any], place: str) -> Column:
         values=_values(item, kind, place),
         reference=_reference(item, place),
         unit=unit,
+        absent=custom.get("absent"),
+        family=custom.get("family"),
+        profiling=profiling,
     )
 
 

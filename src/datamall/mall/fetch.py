@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from datamall.errors import DatamallError
-from datamall.mall.authorities import RawFile, load_authority
-from datamall.mall.intake.read import digest
-from datamall.project import raw_folder
+from datamall.mall.authorities import load_authority
+from datamall.mall.rawfiles import RawFile
+from datamall.project import file_digest, raw_folder
 
 CHUNK = 1 << 20
 PATIENCE = 60  # seconds without an answer
@@ -52,7 +52,7 @@ def fetch(root: Path, authority: str, source: Path | None = None) -> list[str]:
 
 
 def _get(target: Path, file: RawFile, source: Path | None) -> None:
-    if target.is_file() and digest(target) == file.sha256:
+    if target.is_file() and file_digest(target) == file.sha256:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f"{target.name}.partial")

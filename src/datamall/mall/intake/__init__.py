@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datamall.errors import DatamallError
@@ -26,8 +27,17 @@ from datamall.mall.authorities import StoreMapping, load_authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.expressions import literal
 from datamall.mall.intake.read import RECORD, RawRecords
-from datamall.mall.intake.sql import CHECK, Check, checks_of, query, reference_table
-from datamall.mall.intake.write import Parts, Reason, Repeats, write_quarantine
+from datamall.mall.intake.sql import (
+    CHECK,
+    COPIES,
+    LEFT_OUT,
+    Check,
+    checks_of,
+    query,
+    raw_table,
+    reference_table,
+)
+from datamall.mall.intake.write import Kept, Parts, Reason, Repeats, write_quarantine
 from datamall.project import reports_folder, store_folder
 
 BATCH_ROWS = 125_000
@@ -46,8 +56,9 @@ def intake(
     """Take the raw files of one store in.
 
     Writes, aside and then in one move, ``data/stores/<authority>/<store>/`` with
-    ``part-*.parquet`` (sorted by key), ``quarantine.parquet`` (file, row, reason, detail, raw) and
-    ``store.json``, and ``quality/<store>.json`` in the authority's reports folder.
+    ``part-*.parquet`` (sorted by key), ``quarantine.parquet`` (file, row, header where one cell of
+    a wide record is meant, reason, detail, raw) and ``store.json``, and ``quality/<store>.json``
+    in the authority's reports folder.
 
     Parameters
     ----------
@@ -65,14 +76,16 @@ def intake(
     dict
         The quality report: ``parsed``, ``accepted``, ``quarantined``, ``quarantined_share``,
         ``reasons`` (code → records) and ``missing`` (column → rows without a value). Where the
-        mapping keeps distinct rows also ``read`` and ``merged``, and ``parsed`` counts a row and
-        its copies once; and ``unchecked_references``, the columns that refer to a store that
-        this authority does not deliver, if there are any.
+        mapping leaves records out, or keeps or counts equal rows as one, also ``read`` (all
+        records), ``left_out`` and ``merged``, and ``parsed`` is without these. If there are any:
+        ``empty_files`` without a record, and ``unchecked_references``, the columns that refer to
+        a store that this authority does not deliver.
 
     Raises
     ------
     DatamallError
-        When contract or mapping have a mistake, a raw file is missing, empty, damaged, changed
+        When the store counts persons or households and the authority is not synthetic; when
+        contract or mapping have a mistake, a raw file is missing, empty, damaged, changed
         meanwhile or in another form than mapped, a store referred to is not there, all records
         would end in quarantine, or there is no room on the disk. The old store is untouched.
     """
@@ -82,6 +95,12 @@ def intake(
         known = ", ".join(mapped.stores)
         raise DatamallError(f"{authority} delivers no store called {store!r}: there are {known}.")
     mapping, contract = mapped.stores[store], contracts[store]
+    if contract.counted in ("persons", "households") and not mapped.synthetic:
+        raise DatamallError(
+            f"{store} counts {contract.counted} and the data of {authority} are not invented: such "
+            "a store has to be encrypted at rest, which is not built yet, so it is not taken in; "
+            "take the store out of the mapping, or deliver counts."
+        )
     targets = {c.name: c.reference for c in contract.columns if c.reference and mapping.has(c.name)}
     references = {
         name: _reference(root, authority, store, *target)
@@ -89,15 +108,21 @@ def intake(
         if target[0] in mapped.stores
     }
     unchecked = [name for name in targets if name not in references]
-    source = RawRecords(root, mapped, mapping, contract)
+    sources: list[RawRecords] = []
+    for source in mapping.sources:
+        first = sum(len(before.paths) for before in sources)
+        sources.append(RawRecords(root, mapped, source, contract, first))
     target = store_folder(root, authority, store)
     report_path = reports_folder(root, authority) / "quality" / f"{store}.json"
     with _explained(store), _aside(target) as folder:
         spill = folder / "spill"
         spill.mkdir()
         with _engine(threads, memory, spill, references) as engine:
-            checks = checks_of(contract, mapping, references)
-            report, manifest = _fill(engine, folder, spill, source, contract, mapping, checks)
+            checks = [checks_of(contract, source, references) for source in mapping.sources]
+            report, manifest = _fill(engine, folder, spill, sources, contract, mapping, checks)
+        empty = sorted({name for source in sources for name in source.empty})
+        if empty:
+            report["empty_files"] = empty
         if unchecked:
             report["unchecked_references"] = unchecked
         shutil.rmtree(spill)
@@ -118,59 +143,80 @@ def _fill(
     engine: duckdb.DuckDBPyConnection,
     folder: Path,
     spill: Path,
-    source: RawRecords,
+    sources: list[RawRecords],
     contract: Contract,
     mapping: StoreMapping,
-    checks: list[Check],
+    checks: list[list[Check]],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Write parts and quarantine into a folder; return quality report and manifest."""
     columns = list(mapping.columns)
-    kept = spill / "raw.arrow"
+    kept = [
+        Kept(source, spill / f"{raw_table(number)}.arrow", bool(mapping.sources[number].tally))
+        for number, source in enumerate(sources)
+    ]
     repeats, parts = Repeats(contract.key, columns), Parts(folder, contract, columns)
     failed: list[np.ndarray] = []
     verdicts: list[np.ndarray] = []
+    left_out = merged = 0
     try:
-        raw = pa.RecordBatchReader.from_batches(source.schema, source.batches(kept))
-        # As a C stream: a reader would be wrapped in a scanner that runs far ahead in memory.
-        engine.register("raw", raw.__arrow_c_stream__())
+        for number, source in enumerate(sources):
+            raw = pa.RecordBatchReader.from_batches(
+                source.schema, source.batches(kept[number].file)
+            )
+            # As a C stream: a reader would be wrapped in a scanner that runs far ahead in memory.
+            engine.register(raw_table(number), raw.__arrow_c_stream__())
         result = engine.execute(query(contract, mapping, checks)).to_arrow_reader(BATCH_ROWS)
         for batch in result:
             table = pa.Table.from_batches([batch])
             verdict = table[CHECK].to_numpy()
+            if COPIES in table.schema.names:
+                merged += int(pc.sum(table[COPIES]).as_py() or 0) - table.num_rows
+                _check_tally(table, contract, mapping)
+            left_out += int((verdict == LEFT_OUT).sum())
             bad = verdict > 0
             if bad.any():
                 failed.append(table[RECORD].to_numpy()[bad])
                 verdicts.append(verdict[bad] - 1)
-                table = table.filter(pa.array(~bad))
+            if verdict.any():
+                table = table.filter(pa.array(verdict == 0))
             parts.write(repeats.feed(table))
         parts.write(repeats.finish())
         written = parts.finish()
     except (duckdb.Error, pa.ArrowException, OSError):
-        if source.error is not None:  # the engine has buried its message
-            raise source.error from None
+        for source in sources:
+            if source.error is not None:  # the engine has buried its message
+                raise source.error from None
         raise
     finally:
         parts.close()
-    parsed = source.parsed
-    reasons = [Reason(check.code, check.sentence) for check in checks] + [CONFLICT, DUPLICATE]
-    set_apart = [(records, len(checks)) for records in repeats.conflicts]
-    merged = sum(len(records) for records in repeats.duplicates) if mapping.distinct else 0
-    if not mapping.distinct:
-        set_apart += [(records, len(checks) + 1) for records in repeats.duplicates]
-    failed += [records for records, _ in set_apart]
-    verdicts += [np.full(len(records), reason, np.int16) for records, reason in set_apart]
-    records = np.concatenate(failed) if failed else np.zeros(0, np.int64)
-    numbers = np.concatenate(verdicts) if verdicts else np.zeros(0, np.int16)
+    every = [check for some in checks for check in some]
+    reasons = [Reason(check.code, check.sentence) for check in every] + [CONFLICT, DUPLICATE]
+    copies = _numbers(repeats.duplicates)
+    kept_once = np.zeros(len(copies), dtype=bool)
+    for source, how in zip(sources, mapping.sources, strict=True):
+        low, high = source.range
+        kept_once |= how.distinct & (copies >= low) & (copies < high)
+    merged += int(kept_once.sum())
+    failed += [conflicts := _numbers(repeats.conflicts), copies[~kept_once]]
+    verdicts.append(np.full(len(conflicts), len(every), np.int16))
+    verdicts.append(np.full(len(failed[-1]), len(every) + 1, np.int16))
+    records, numbers = np.concatenate(failed), np.concatenate(verdicts)
     order = np.argsort(records, kind="stable")
-    counts = write_quarantine(
-        folder / "quarantine.parquet", source, kept, records[order], numbers[order], reasons
-    )
-    source.verify()
-    quarantined = counts.total()
-    if parts.rows + quarantined + merged != parsed:
+    path = folder / "quarantine.parquet"
+    counts = write_quarantine(path, kept, records[order], numbers[order], reasons)
+    for source in sources:
+        source.verify()
+    read, quarantined = sum(source.parsed for source in sources), counts.total()
+    if parts.rows + quarantined + merged + left_out != read:
         raise LostRecords(
-            f"{contract.name}: {parts.rows} accepted, {quarantined} quarantined and {merged} "
-            f"merged of {parsed} parsed"
+            f"{contract.name}: {parts.rows} accepted, {quarantined} quarantined, {merged} merged "
+            f"and {left_out} left out of {read} read"
+        )
+    parsed = read - merged - left_out
+    if parsed == 0:
+        raise DatamallError(
+            f"`where` leaves out all {read:,} records for {contract.name}: correct it in the "
+            "mapping."
         )
     if parts.rows == 0:
         code, count = min(counts.items(), key=lambda item: (-item[1], item[0]))
@@ -178,15 +224,21 @@ def _fill(
             f"All {parsed:,} records for {contract.name} would end in quarantine, {count:,} of "
             f"them for {code}: compare mapping, contract and raw files."
         )
+    asked = {
+        "left_out": (left_out, any(source.where for source in mapping.sources)),
+        "merged": (merged, any(source.distinct or source.tally for source in mapping.sources)),
+    }
+    more = {name: count for name, (count, wanted) in asked.items() if wanted}
     report = {
-        **({"read": parsed, "merged": merged} if mapping.distinct else {}),
-        "parsed": parsed - merged,
+        **({"read": read, **more} if more else {}),
+        "parsed": parsed,
         "accepted": parts.rows,
         "quarantined": quarantined,
-        "quarantined_share": float(f"{quarantined / (parsed - merged):.6g}"),
+        "quarantined_share": float(f"{quarantined / parsed:.6g}"),
         "reasons": dict(sorted(counts.items())),
         "missing": {name: parts.missing[name] for name in columns},
     }
+    raws = {part.name: asdict(part) for source in sources for part in source.parts}
     manifest = {
         "contract": {"name": contract.name, "version": contract.version},
         "mapping_sha256": mapping.digest,
@@ -196,9 +248,24 @@ def _fill(
         "first_day": parts.first_day.isoformat() if parts.first_day else None,
         "last_day": parts.last_day.isoformat() if parts.last_day else None,
         "parts": written,
-        "raw": [asdict(part) for part in source.parts],
+        "raw": list(raws.values()),
     }
     return report, manifest
+
+
+def _numbers(some: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.zeros(0, np.int64), *some])
+
+
+def _check_tally(table: pa.Table, contract: Contract, mapping: StoreMapping) -> None:
+    """Refuse counts that the contract does not allow; no single record could be set apart."""
+    for name in {source.tally for source in mapping.sources if source.tally}:
+        column, most = contract.column(name), pc.max(table[name]).as_py()
+        if most is not None and column.maximum is not None and most > column.maximum:
+            raise DatamallError(
+                f"{contract.name}: {most:,} equal rows are more than the contract allows in "
+                f"{name}, which is {column.maximum:,}: compare mapping and contract."
+            )
 
 
 def _reference(root: Path, authority: str, store: str, target: str, column: str) -> pa.Table:

@@ -1,6 +1,6 @@
 """Raw files as a stream of Arrow batches: text, numbered, hashed, never whole in memory."""
 
-import hashlib
+import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,21 +10,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
 
 from datamall.errors import DatamallError
-from datamall.mall.authorities import Authority, StoreMapping
+from datamall.mall.authorities import Authority, Source
 from datamall.mall.contracts import Contract
-from datamall.mall.intake.text import Utf8Stream, csv_headers
-from datamall.project import raw_folder
+from datamall.mall.intake.forms import Reading, fits, parquet_types, read
+from datamall.project import file_digest, raw_folder
 
 RECORD = "record number of datamall"
-FILE_SHIFT = 40  # a record is file number × 2^40 + row number
-BLOCK = 4_000_000  # bytes of UTF-8 that are parsed at once
-PARQUET_ROWS = 65_536
-# Ends every CSV stream. If it does not come back as a record, a quote was left open.
-END = "\x1e end of datamall \x1e"
+# A record is file number × 2^46 + row number × 2^12 + number of the cell, 0 for a whole record.
+FILE_SHIFT, ROW_SHIFT = 46, 12
+LONG_ROWS = 65_536  # of records made long, in one batch
+OF_FILE = re.compile(r"#(file|row|[1-9][0-9]*)")  # what a mapping calls name, row, nth field
 
 
 @dataclass(frozen=True)
@@ -37,23 +34,29 @@ class RawPart:
 
 
 class RawRecords:
-    """All records of the raw files of one store.
+    """All records of the raw files of one source.
 
     Parameters
     ----------
-    root, authority, mapping, contract
-        Project folder, authority, and the mapping and contract of the store.
+    root, authority, source, contract
+        Project folder, authority, the source and the contract of the store.
+    first
+        Number of the first file, so that records of several sources have numbers of their own.
 
     Attributes
     ----------
     headers
-        Headers that the mapping reads, which are the columns of the batches beside `RECORD`.
+        Names that the mapping reads, which are the columns of the batches beside `RECORD`.
+    paths
+        The raw files, in order.
     parts
         Files that have been read to the end.
+    empty
+        Names of those that held no record.
     malformed
         Record → (fields found, fields in the header) of records that do not fit the header.
     parsed
-        Number of records, malformed ones included.
+        Number of records (of long ones, where wide ones are made long), malformed ones included.
     error
         The exception that ended the stream; an engine that reads it would bury its message.
 
@@ -64,18 +67,24 @@ class RawRecords:
     """
 
     def __init__(
-        self, root: Path, authority: Authority, mapping: StoreMapping, contract: Contract
+        self, root: Path, authority: Authority, source: Source, contract: Contract, first: int = 0
     ) -> None:
         self._folder = raw_folder(root, authority.authority)
         self._place = f"data/raw/{authority.authority}"
-        self._mapping, self._contract = mapping, contract
+        self._source, self._contract, self._first = source, contract, first
         names: dict[str, str] = {}
-        for filling in mapping.columns.values():
-            for header in filling.headers:
-                names.setdefault(header.casefold(), header)
+        fillings = [filling.headers for filling in source.columns.values()]
+        for header in (header for some in (*fillings, source.where_headers) for header in some):
+            names.setdefault(header.casefold(), header)
         self.headers = tuple(names.values())
+        long = source.unpivot
+        made = {long.name.casefold(), long.value.casefold()} if long else set()
+        # Fields that are taken from the record as they are.
+        self._plain = tuple(h for h in self.headers if h.casefold() not in made)
+        self._cells: list[tuple[str, ...]] = []  # headers made long, by file
         self.paths = self._find(authority)
         self.parts: list[RawPart] = []
+        self.empty: list[str] = []
         self.malformed: dict[int, tuple[int, int]] = {}
         self.parsed = 0
         self.error: Exception | None = None
@@ -87,14 +96,17 @@ class RawRecords:
             [(RECORD, pa.int64()), *((header, pa.string()) for header in self.headers)]
         )
 
-    def name(self, record: int) -> tuple[str, int]:
-        """Return the file of a record and its number in it.
+    @property
+    def range(self) -> tuple[int, int]:
+        """The lowest number that a record of this source may have, and the end of them."""
+        return self._first << FILE_SHIFT, (self._first + len(self.paths)) << FILE_SHIFT
 
-        In a CSV file the header has number 1 and blank lines are not counted; in a Parquet file
-        the first row has number 1.
-        """
-        path = self.paths[record >> FILE_SHIFT]
-        return path.relative_to(self._folder).as_posix(), record & ((1 << FILE_SHIFT) - 1)
+    def name(self, record: int) -> tuple[str, int, str]:
+        """Return the file of a record, its row and, where it was a cell, the header."""
+        number = (record >> FILE_SHIFT) - self._first
+        cell = record & ((1 << ROW_SHIFT) - 1)
+        row = (record & ((1 << FILE_SHIFT) - 1)) >> ROW_SHIFT
+        return self._name(self.paths[number]), row, self._cells[number][cell - 1] if cell else ""
 
     def batches(self, kept: Path) -> Iterator[pa.RecordBatch]:
         """Yield all well-formed records in order, once; one batch is read ahead of the caller.
@@ -102,8 +114,8 @@ class RawRecords:
         Parameters
         ----------
         kept
-            File to write the batches to, so that the few records that are set apart can be
-            found `again` without a second parse.
+            File to write the records to as they were, so that the few that are set apart can be
+            found again without a second parse.
         """
         stream = self._all(kept)
         with ThreadPoolExecutor(1) as ahead:
@@ -112,11 +124,29 @@ class RawRecords:
                 coming = ahead.submit(next, stream, None)
                 yield batch
 
-    def again(self, kept: Path) -> Iterator[pa.RecordBatch]:
-        """Yield the batches that were kept, one at a time."""
-        with pa.OSFile(str(kept)) as file, pa.ipc.open_file(file) as batches:
-            for number in range(batches.num_record_batches):
-                yield batches.get_batch(number)
+    def fields(self, kept: Path, records: np.ndarray) -> Iterator[tuple[int, dict[str, str]]]:
+        """Yield the raw fields of some records, given in ascending order, that were kept."""
+        long, position = self._source.unpivot, 0
+        with pa.OSFile(str(kept)) as file:
+            while file.tell() < file.size():
+                with pa.ipc.open_stream(file) as batches:
+                    for batch in batches:
+                        rows = batch.column(0).to_numpy()
+                        last = rows[-1] | ((1 << ROW_SHIFT) - 1)
+                        end = int(np.searchsorted(records, last, side="right"))
+                        for record in records[position:end]:
+                            cell = int(record) & ((1 << ROW_SHIFT) - 1)
+                            at = int(np.searchsorted(rows, record - cell))
+                            count = len(self._plain)
+                            found = {
+                                name: batch.column(n)[at].as_py()
+                                for n, name in enumerate(self._plain, 1)
+                            }
+                            if long:
+                                found[long.name] = batch.schema.names[count + cell]
+                                found[long.value] = batch.column(count + cell)[at].as_py()
+                            yield int(record), found
+                        position = end
 
     def _result(self, coming: "Future[pa.RecordBatch | None]") -> pa.RecordBatch | None:
         try:
@@ -125,30 +155,108 @@ class RawRecords:
             self.error = error
             raise
 
-    def _all(self, path: Path) -> Iterator[pa.RecordBatch]:
-        read = self._csv if self._mapping.file.format == "csv" else self._parquet
-        with pa.OSFile(str(path), "wb") as file:
-            kept = pa.ipc.new_file(file, self.schema)
+    def _all(self, kept: Path) -> Iterator[pa.RecordBatch]:
+        with pa.OSFile(str(kept), "wb") as file:
             for number, path in enumerate(self.paths):
-                place = f"{self._place}/{path.relative_to(self._folder).as_posix()}"
+                place = f"{self._place}/{self._name(path)}"
                 before = self.parsed
                 try:
-                    for batch in read(path, number << FILE_SHIFT, place):
-                        kept.write_batch(batch)
-                        yield batch
+                    yield from self._file(file, number, path, place)
                 except FileNotFoundError:
                     raise self.changed(place) from None
                 if self.parsed == before:
-                    raise DatamallError(
-                        f"{place} holds a header and no records: ask for a full file, or take it "
-                        "away."
-                    )
-            kept.close()
+                    self._without_records(path, place)
+
+    def _file(self, kept: Any, number: int, path: Path, place: str) -> Iterator[pa.RecordBatch]:
+        """Yield the records of one file."""
+        base = (self._first + number) << FILE_SHIFT
+        reading = Reading(path, place, lambda headers: self._positions(headers, place), {})
+        writer = None
+        try:
+            for rows, texts in read(self._source.file, self._source.sheet, reading):
+                if writer is None:
+                    if self._source.file.format == "parquet":
+                        self._check_types(path, place)
+                    names = [RECORD, *self._plain, *self._cells[number]]
+                    types = [pa.int64(), *[pa.string()] * (len(names) - 1)]
+                    schema = pa.schema(list(zip(names, types, strict=True)))
+                    writer = pa.ipc.new_stream(kept, schema)
+                if not len(rows):
+                    continue
+                wide = self._batch(
+                    schema, base + (rows << ROW_SHIFT), self._fill(rows, texts, path)
+                )
+                writer.write_batch(wide)
+                if self._source.unpivot is None:
+                    self.parsed += wide.num_rows
+                    yield wide
+                else:
+                    for long in self._long(wide, self._cells[number]):
+                        self.parsed += long.num_rows
+                        yield long
+        finally:
+            if writer is not None:
+                writer.close()
+        for row, counts in reading.malformed.items():
+            self.malformed[base + (row << ROW_SHIFT)] = counts
+        self.parsed += len(reading.malformed)
+        self.parts.append(RawPart(self._name(path), reading.bytes, reading.sha256))
+
+    def _fill(self, rows: np.ndarray, texts: list[Any], path: Path) -> list[Any]:
+        """Return the fields of a chunk, with name and row of the file where they are wanted."""
+        given = iter(texts)
+        filled = []
+        for header in self._plain:
+            if header == "#file":
+                filled.append(pa.repeat(pa.scalar(self._name(path)), len(rows)))
+            elif header == "#row":
+                filled.append(pc.cast(pa.array(rows), pa.string()))
+            else:
+                filled.append(next(given))
+        return [*filled, *given]
+
+    def _long(self, wide: pa.RecordBatch, cells: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+        """Yield the cells of wide records, a few headers at a time and all records of each.
+
+        The order does not matter, since rows are sorted; and the fields of a record can be passed
+        on as they are.
+        """
+        assert self._source.unpivot is not None
+        rows, plain = wide.num_rows, wide.columns[: 1 + len(self._plain)]
+        step = max(1, LONG_ROWS // rows)
+        for start in range(0, len(cells), step):
+            some = range(start, min(start + step, len(cells)))
+            record, *fields = (pa.concat_arrays([column] * len(some)) for column in plain)
+            number = pa.array(np.repeat(np.arange(some.start + 1, some.stop + 1), rows))
+            made = {
+                self._source.unpivot.name.casefold(): pa.concat_arrays(
+                    [pa.repeat(pa.scalar(cells[n]), rows) for n in some]
+                ),
+                self._source.unpivot.value.casefold(): pa.concat_arrays(
+                    [wide.column(len(plain) + n) for n in some]
+                ),
+            }
+            made |= {h.casefold(): f for h, f in zip(self._plain, fields, strict=True)}
+            texts = [made[header.casefold()] for header in self.headers]
+            yield self._batch(self.schema, pc.add(record, number), texts)
+
+    def _without_records(self, path: Path, place: str) -> None:
+        self.empty.append(self._name(path))
+        if not self._source.file.may_be_empty:
+            raise DatamallError(
+                f"{place} holds a header and no records: ask for a full file, take it away, or "
+                "say `may_be_empty: true` in the mapping if that is as it should be."
+            )
+        if len(self.empty) == len(self.paths):
+            raise DatamallError(
+                f"None of the {len(self.paths):,} files {self._place}/{self._source.file.path} "
+                "holds a record: ask for full ones."
+            )
 
     def verify(self) -> None:
         """Hash the files again; refuse when one is not what was read."""
         for path, part in zip(self.paths, self.parts, strict=True):
-            if not path.is_file() or digest(path) != part.sha256:
+            if not path.is_file() or file_digest(path) != part.sha256:
                 raise self.changed(f"{self._place}/{part.name}")
 
     def changed(self, place: str) -> DatamallError:
@@ -158,135 +266,87 @@ class RawRecords:
             "full, and take it in again."
         )
 
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self._folder).as_posix()
+
     def _find(self, authority: Authority) -> list[Path]:
-        spec = self._mapping.file
-        paths = sorted(path for path in self._folder.glob(spec.path) if path.is_file())
-        if not paths:
+        spec = self._source.file
+        if spec.days is None:
+            paths = sorted(path for path in self._folder.glob(spec.path) if path.is_file())
+            missing = [] if paths else [spec.path]
+        else:
+            paths = [self._folder / name for name in spec.on_each_day(spec.path)]
+            missing = [self._name(path) for path in paths if not path.is_file()]
+        if missing:
             remedy = "put it there"
             if spec.sha256:
                 remedy = f"get it with `datamall fetch {authority.authority}`"
             elif authority.synthetic:
                 remedy = "make it with `datamall demo`"
             source = f" (source: {spec.source})" if spec.source else ""
-            raise DatamallError(f"There is no {self._place}/{spec.path}: {remedy}{source}.")
+            raise DatamallError(f"There is no {self._place}/{missing[0]}: {remedy}{source}.")
         return paths
 
     def _positions(self, headers: list[str], place: str) -> list[int]:
-        """Return where the wanted headers are; refuse a missing or doubtful one."""
-        found: dict[str, int] = {}
+        """Return where the wanted fields are; refuse a missing or doubtful one."""
+        found: dict[str, list[int]] = {}
         for position, header in enumerate(headers):
-            if header.casefold() in found:
-                raise DatamallError(
-                    f"{place} has two columns called {header!r}: have one of them renamed."
-                )
-            found[header.casefold()] = position
-        missing = [header for header in self.headers if header.casefold() not in found]
+            found.setdefault(header.casefold(), []).append(position)
+        positions, missing = [], []
+        for header in self._plain:
+            of_file = OF_FILE.fullmatch(header)
+            if of_file is None and header.casefold() not in found:
+                missing.append(header)
+            elif of_file is None:
+                positions.append(self._only(header, found, place))
+            elif of_file[1].isdigit():
+                if int(of_file[1]) > len(headers):
+                    missing.append(header)
+                positions.append(int(of_file[1]) - 1)
         if missing:
             raise DatamallError(
                 f"{place} has no column {' and no column '.join(map(repr, missing))}: its header "
                 f"is {', '.join(map(repr, headers))}; correct the mapping or ask for the column."
             )
-        return [found[header.casefold()] for header in self.headers]
+        long = self._source.unpivot
+        cells = [h for h in headers if long and re.fullmatch(long.headers, h)]
+        if long:
+            self._check_cells(headers, cells, found, place)
+        self._cells.append(tuple(cells))
+        return positions + [self._only(cell, found, place) for cell in cells]
 
-    def _csv(self, path: Path, base: int, place: str) -> Iterator[pa.RecordBatch]:
-        spec, size = self._mapping.file, path.stat().st_size
-        headers = csv_headers(path, spec.encoding, spec.separator, spec.quote, place)
-        positions = [str(position) for position in self._positions(headers, place)]
-        last = "\n" + spec.separator.join([END] * len(headers)) + "\n"
-        bad: list[int] = []
-
-        def set_apart(row: pa.csv.InvalidRow) -> str:
-            bad.append(row.number)
-            self.malformed[base + row.number] = (row.actual_columns, row.expected_columns)
-            return "skip"
-
-        names = [str(position) for position in range(len(headers))]
-        row, ended = 2, False
-        with Utf8Stream(path, spec.encoding, last, place) as stream:
-            try:
-                reader = pa.csv.open_csv(
-                    pa.PythonFile(stream, mode="r"),
-                    # Rows have numbers only without threads.
-                    read_options=pa.csv.ReadOptions(
-                        use_threads=False,
-                        block_size=BLOCK,
-                        column_names=names,
-                        skip_rows_after_names=1,
-                    ),
-                    parse_options=pa.csv.ParseOptions(
-                        delimiter=spec.separator,
-                        quote_char=spec.quote or False,
-                        newlines_in_values=bool(spec.quote),
-                        invalid_row_handler=set_apart,
-                    ),
-                    convert_options=pa.csv.ConvertOptions(
-                        include_columns=positions,
-                        column_types=dict.fromkeys(names, pa.string()),
-                        check_utf8=False,
-                    ),
-                )
-                for batch in reader:
-                    if batch.num_rows and batch.column(0)[-1].as_py() == END:
-                        batch, ended = batch.slice(0, batch.num_rows - 1), True
-                    numbers = np.arange(row, row + batch.num_rows + len(bad))
-                    numbers = numbers[~np.isin(numbers, bad)][: batch.num_rows]
-                    if len(numbers):
-                        row = int(numbers[-1]) + 1
-                        bad = [number for number in bad if number >= row]
-                        self.parsed += batch.num_rows
-                        trimmed = [pc.ascii_trim_whitespace(column) for column in batch.columns]
-                        yield self._batch(base + numbers, trimmed)
-            except pa.ArrowInvalid as error:
-                if "straddl" not in str(error) and "out of sync" not in str(error):
-                    raise DatamallError(
-                        f"{place} cannot be read as CSV after record {row - 1:,}: {error}."
-                    ) from None
-        if not ended:
+    def _only(self, header: str, found: dict[str, list[int]], place: str) -> int:
+        if len(found[header.casefold()]) > 1:
             raise DatamallError(
-                f"{place} opens a quote after record {row - 1:,} that is never closed: ask for a "
-                "sound file, or set `quote` in the mapping."
+                f"{place} has two columns called {header!r}: have one of them renamed."
             )
-        self.parsed += sum(1 for record in self.malformed if record >= base)
-        self.parts.append(
-            RawPart(path.relative_to(self._folder).as_posix(), size, stream.hash.hexdigest())
-        )
+        return found[header.casefold()][0]
 
-    def _parquet(self, path: Path, base: int, place: str) -> Iterator[pa.RecordBatch]:
-        size, before = path.stat().st_size, digest(path)
-        try:
-            with pq.ParquetFile(path) as file:
-                positions = self._positions(file.schema_arrow.names, place)
-                fields = [file.schema_arrow.field(position) for position in positions]
-                self._check_types(fields, place)
-                row, names = 1, [field.name for field in fields]
-                for batch in file.iter_batches(PARQUET_ROWS, columns=names):
-                    texts = []
-                    for field in fields:
-                        column = pc.cast(batch.column(field.name), pa.string())
-                        texts.append(pc.ascii_trim_whitespace(pc.fill_null(column, "")))
-                    yield self._batch(base + np.arange(row, row + batch.num_rows), texts)
-                    row += batch.num_rows
-                    self.parsed += batch.num_rows
-        except (pa.ArrowException, OSError) as error:
+    def _check_cells(
+        self, headers: list[str], cells: list[str], found: dict[str, list[int]], place: str
+    ) -> None:
+        long = self._source.unpivot
+        assert long is not None
+        if not 0 < len(cells) < 1 << ROW_SHIFT:
             raise DatamallError(
-                f"{place} is no sound Parquet file ({str(error).splitlines()[0]}): ask for it "
-                "again."
-            ) from None
-        self.parts.append(RawPart(path.relative_to(self._folder).as_posix(), size, before))
-
-    def _check_types(self, fields: list[pa.Field], place: str) -> None:
-        """Refuse Parquet columns that cannot fill the contract's column without loss."""
-        types = {field.name.casefold(): field.type for field in fields}
-        for kind in types.values():
-            if pa.types.is_nested(kind) or pa.types.is_binary(kind):
+                f"{place}: {len(cells):,} headers match {long.headers!r}: correct `unpivot` in the "
+                f"mapping; the header is {', '.join(map(repr, headers))}."
+            )
+        for name in (long.name, long.value):
+            if name.casefold() in found:
                 raise DatamallError(
-                    f"{place} has a column of type {kind}, which has no text: leave it out of the "
-                    "mapping."
+                    f"{place} has a column called {name!r} itself: give `unpivot` in the mapping "
+                    "another name."
                 )
-        for name, filling in self._mapping.columns.items():
-            if filling.header is None or filling.map is not None:
+
+    def _check_types(self, path: Path, place: str) -> None:
+        """Refuse Parquet columns that cannot fill the contract's column without loss."""
+        types = parquet_types(path)
+        for name, filling in self._source.columns.items():
+            found = types.get(filling.header.casefold()) if filling.header else None
+            if found is None or filling.map is not None:
                 continue
-            wanted, found = self._contract.column(name).type, types[filling.header.casefold()]
+            wanted = self._contract.column(name).type
             if not fits(found, wanted):
                 raise DatamallError(
                     f"{place}: column {filling.header!r} is {found}, and {self._contract.name}."
@@ -294,25 +354,5 @@ class RawRecords:
                     "`expression` in the mapping."
                 )
 
-    def _batch(self, records: Any, texts: list[Any]) -> pa.RecordBatch:
-        columns = [pa.array(records, pa.int64()), *texts]
-        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
-
-
-def fits(found: pa.DataType, wanted: str) -> bool:
-    """Whether a Parquet type holds values of a contract's type and nothing else."""
-    if pa.types.is_dictionary(found):
-        found = found.value_type
-    integer = pa.types.is_integer(found)
-    return {
-        "integer": integer,
-        "number": integer or pa.types.is_floating(found) or pa.types.is_decimal(found),
-        "date": pa.types.is_date(found),
-        "string": integer or pa.types.is_string(found) or pa.types.is_large_string(found),
-    }[wanted]
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file, as hexadecimal text."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    def _batch(self, schema: pa.Schema, records: Any, texts: list[Any]) -> pa.RecordBatch:
+        return pa.RecordBatch.from_arrays([pa.array(records, pa.int64()), *texts], schema=schema)

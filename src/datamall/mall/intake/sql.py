@@ -3,12 +3,16 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from datamall.mall.authorities import Filling, Notation, StoreMapping
+from datamall.mall.authorities import Filling, Source, StoreMapping
 from datamall.mall.contracts import Column, Contract
 from datamall.mall.expressions import identifier, literal
 from datamall.mall.intake.read import RECORD
+from datamall.mall.rawfiles import Notation
 
 CHECK = "check of datamall"
+COPIES = "copies of datamall"
+WANTED = "wanted by datamall"
+LEFT_OUT = -1
 PLAIN = Notation()
 
 
@@ -36,38 +40,102 @@ def reference_table(column: str) -> str:
     return f"reference_{column}"
 
 
-def query(contract: Contract, mapping: StoreMapping, checks: list[Check]) -> str:
-    """Return the query over the table ``raw`` that gives every record once, sorted by its key.
+def raw_table(source: int) -> str:
+    """Return the name of the table that holds the raw records of a source."""
+    return f"raw_{source}"
 
-    Its columns are those delivered, `RECORD`, and `CHECK`: the number (from 1) of the first
-    check that fails, or 0.
+
+def query(contract: Contract, mapping: StoreMapping, checks: list[list[Check]]) -> str:
+    """Return the query over the raw tables that gives every record once, sorted by its key.
+
+    Its columns are those delivered, `RECORD`, and `CHECK`: the number (from 1, over the checks of
+    all sources) of the first check that fails, 0 for none, or `LEFT_OUT`. Where a source counts
+    equal rows these come as one, with the first record, and `COPIES` says how many there are.
+
+    Parameters
+    ----------
+    contract, mapping
+        Contract and mapping of the store.
+    checks
+        The checks of each source.
     """
+    tallied = any(source.tally for source in mapping.sources)
+    parts, selects, first = [], [], 1
+    for number in range(len(mapping.sources)):
+        parts += _of_source(contract, mapping, number, checks[number], first, tallied)
+        selects.append(f"FROM checked_{number}")
+        first += len(checks[number])
+    # Ties in the key are rare, and a column with one value in all rows orders nothing.
+    keys = [name for name in contract.key if not _one_value(mapping, name)]
+    order = ", ".join(identifier(name) for name in (*keys, RECORD))
+    return f"WITH {', '.join(parts)} {' UNION ALL '.join(selects)} ORDER BY {order}"
+
+
+def _one_value(mapping: StoreMapping, column: str) -> bool:
+    return mapping.constant(column) and all(source.has(column) for source in mapping.sources)
+
+
+def _of_source(
+    contract: Contract,
+    mapping: StoreMapping,
+    number: int,
+    checks: list[Check],
+    first: int,
+    tallied: bool,
+) -> list[str]:
+    """Return the common table expressions of one source; the last is ``checked_<number>``."""
+    source = mapping.sources[number]
     texts, typed = [], []
-    for name, filling in mapping.columns.items():
+    for name, filling in source.columns.items():
         texts.append(f"{_text(filling)} AS {_text_name(name)}")
-        texts.append(f"{_unmapped(filling)} AS {_unmapped_name(name)}")
-        converted = _convert(contract.column(name), _notation(filling, mapping))
+        if filling.map is not None:
+            texts.append(f"{_unmapped(filling)} AS {_unmapped_name(name)}")
+        converted = _convert(contract.column(name), _notation(filling, source))
         typed.append(f"{converted} AS {identifier(name)}")
-    names = ", ".join(identifier(name) for name in (*mapping.columns, RECORD))
-    order = ", ".join(identifier(name) for name in (*contract.key, RECORD))
-    verdict = " ".join(f"WHEN {check.fails} THEN {i}" for i, check in enumerate(checks, 1))
-    return (
-        f"WITH texts AS (SELECT {', '.join(texts)}, {identifier(RECORD)} FROM raw), "
-        f"typed AS (SELECT {', '.join(typed)}, * FROM texts) "
-        f"SELECT {names}, CAST(CASE {verdict} ELSE 0 END AS SMALLINT) AS {identifier(CHECK)} "
-        f"FROM typed ORDER BY {order}"
-    )
+    if source.where:
+        texts.append(f"coalesce(({source.where}\n), false) AS {identifier(WANTED)}")
+    record, check, copies = identifier(RECORD), identifier(CHECK), identifier(COPIES)
+    cases = [f"WHEN NOT {identifier(WANTED)} THEN {LEFT_OUT}"] if source.where else []
+    cases += [f"WHEN {one.fails} THEN {n}" for n, one in enumerate(checks, first)]
+    found = f"CASE {' '.join(cases)} ELSE 0 END" if cases else "0"
+    verdict = f"CAST({found} AS SMALLINT)"
+    names = []
+    for name in mapping.columns:
+        if name in source.columns:
+            names.append(identifier(name))
+        elif name == source.tally:
+            names.append(f"count(*) AS {identifier(name)}")
+        else:
+            kind = contract.column(name).physical_type
+            names.append(f"CAST(NULL AS {kind}) AS {identifier(name)}")
+    parts = [
+        f"texts_{number} AS (SELECT {', '.join(texts)}, {record} FROM {raw_table(number)})",
+        f"typed_{number} AS (SELECT {', '.join(typed)}, * FROM texts_{number})",
+    ]
+    if source.tally is None:
+        one = f", CAST(1 AS BIGINT) AS {copies}" if tallied else ""
+        parts.append(
+            f"checked_{number} AS (SELECT {', '.join(names)}, {record}, {verdict} AS {check}{one} "
+            f"FROM typed_{number})"
+        )
+        return parts
+    by = ", ".join(identifier(name) for name in source.columns)
+    parts += [
+        f"judged_{number} AS (SELECT {by}, {record}, {verdict} AS {check} FROM typed_{number})",
+        f"checked_{number} AS (SELECT {', '.join(names)}, min({record}) AS {record}, {check}, "
+        f"count(*) AS {copies} FROM judged_{number} "
+        f"GROUP BY {by}, {check}, CASE WHEN {check} = 0 THEN 0 ELSE {record} END)",
+    ]
+    return parts
 
 
-def checks_of(
-    contract: Contract, mapping: StoreMapping, references: Collection[str]
-) -> list[Check]:
-    """Return all checks of a store, in the order in which they are made.
+def checks_of(contract: Contract, source: Source, references: Collection[str]) -> list[Check]:
+    """Return all checks of a source, in the order in which they are made.
 
     `references` are the columns whose `reference_table` is there; others are not looked up.
     """
-    delivered = [column for column in contract.columns if mapping.has(column.name)]
-    checks = [check for column in delivered for check in _column_checks(column, mapping)]
+    delivered = [column for column in contract.columns if column.name in source.columns]
+    checks = [check for column in delivered for check in _column_checks(column, source)]
     for column in delivered:
         if column.reference and column.name in references:
             store, target = column.reference
@@ -80,7 +148,7 @@ def checks_of(
                 )
             )
     for rule in contract.rules:
-        if all(mapping.has(name) for name in rule.columns):
+        if all(source.has(name) for name in rule.columns):
             fails = f"NOT coalesce(({rule.expression}\n), true)"
             checks.append(Check(f"rule:{rule.name}", rule.description, fails))
     return checks
@@ -94,10 +162,10 @@ def _unmapped_name(column: str) -> str:
     return identifier(f"unmapped {column}")
 
 
-def _notation(filling: Filling, mapping: StoreMapping) -> Notation:
+def _notation(filling: Filling, source: Source) -> Notation:
     """Return how the text of a column is written: as in the file, or as in the contract."""
     as_in_file = filling.map is None and filling.value is None and not filling.typed
-    return mapping.file.notation if as_in_file else PLAIN
+    return source.file.notation if as_in_file else PLAIN
 
 
 def _text(filling: Filling) -> str:
@@ -113,10 +181,8 @@ def _text(filling: Filling) -> str:
 
 def _unmapped(filling: Filling) -> str:
     """Return SQL for: the raw text is not in the map. An empty field needs no entry."""
-    if filling.header is None or filling.map is None:
-        return "false"
-    known = ", ".join(literal(raw) for raw in {**filling.map, "": None})
-    return f"{identifier(filling.header)} NOT IN ({known})"
+    known = ", ".join(literal(raw) for raw in {**(filling.map or {}), "": None})
+    return f"{identifier(str(filling.header))} NOT IN ({known})"
 
 
 def _is_number(column: Column, notation: Notation) -> str:
@@ -148,8 +214,8 @@ def _convert(column: Column, notation: Notation) -> str:
     return f"CASE WHEN {_is_number(column, notation)} THEN {cast} END"
 
 
-def _column_checks(column: Column, mapping: StoreMapping) -> Iterator[Check]:
-    filling = mapping.columns[column.name]
+def _column_checks(column: Column, source: Source) -> Iterator[Check]:
+    filling = source.columns[column.name]
     name, text = identifier(column.name), _text_name(column.name)
 
     def check(kind: str, sentence: str, fails: str) -> Check:
@@ -170,7 +236,7 @@ def _column_checks(column: Column, mapping: StoreMapping) -> Iterator[Check]:
     ]
     if column.type in ("integer", "number"):
         # A number too large for its type is out of range; it is a number all the same.
-        is_number = _is_number(column, _notation(filling, mapping))
+        is_number = _is_number(column, _notation(filling, source))
         bounds.append(
             (f"a number that fits {column.physical_type}", f"{name} IS NULL AND {is_number}")
         )
@@ -183,7 +249,7 @@ def _column_checks(column: Column, mapping: StoreMapping) -> Iterator[Check]:
         )
     if column.type != "string":
         fails = f"{name} IS NULL AND {text} IS NOT NULL"
-        yield check("type", f"is not written as {_written(column, filling, mapping)}", fails)
+        yield check("type", f"is not written as {_written(column, filling, source)}", fails)
     if column.min_length is not None or column.max_length is not None:
         low, high = column.min_length or 0, column.max_length
         words = f"at least {low}" if high is None else f"{low} to {high}"
@@ -198,8 +264,8 @@ def _column_checks(column: Column, mapping: StoreMapping) -> Iterator[Check]:
         yield check("value", words, f"{name} NOT IN ({known})")
 
 
-def _written(column: Column, filling: Filling, mapping: StoreMapping) -> str:
-    notation = _notation(filling, mapping)
+def _written(column: Column, filling: Filling, source: Source) -> str:
+    notation = _notation(filling, source)
     if column.type == "date":
         return f"a date {notation.date_format}"
     return "a whole number" if column.type == "integer" else f"a number with {notation.decimal!r}"

@@ -1,5 +1,6 @@
 """Rows in order → repeated keys set apart → Parquet parts of fixed size."""
 
+import heapq
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datamall.mall.contracts import Column, Contract
-from datamall.mall.intake.read import RECORD, RawRecords, digest
+from datamall.mall.intake.read import RECORD, RawRecords
+from datamall.project import file_digest
 
 PART_ROWS = 1_000_000
 GROUP_ROWS = 125_000
@@ -25,6 +27,7 @@ QUARANTINE_SCHEMA = pa.schema(
     [
         pa.field("file", pa.string(), nullable=False),
         pa.field("row", pa.int64(), nullable=False),
+        pa.field("header", pa.string(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
         pa.field("detail", pa.string(), nullable=False),
         pa.field("raw", pa.string(), nullable=False),
@@ -161,7 +164,7 @@ class Parts:
         parts = []
         for path in sorted(self._folder.glob("part-*.parquet")):
             rows = pq.read_metadata(path).num_rows
-            parts.append({"name": path.name, "rows": rows, "sha256": digest(path)})
+            parts.append({"name": path.name, "rows": rows, "sha256": file_digest(path)})
         return parts
 
     def close(self) -> None:
@@ -229,25 +232,32 @@ class Reason:
     sentence: str
 
 
+@dataclass(frozen=True)
+class Kept:
+    """The records of one source, and the file in which they were kept as they came.
+
+    `secret`: no raw text is to be shown, since a record is a person and the store holds counts.
+    """
+
+    source: RawRecords
+    file: Path
+    secret: bool
+
+
 def write_quarantine(
-    path: Path,
-    source: RawRecords,
-    kept: Path,
-    records: np.ndarray,
-    reasons: np.ndarray,
-    texts: list[Reason],
+    path: Path, sources: list[Kept], records: np.ndarray, reasons: np.ndarray, texts: list[Reason]
 ) -> Counter[str]:
     """Write the records that are set apart, with their raw fields, in the order of the files.
 
-    Their raw text is looked up in the batches that were kept: carrying every raw text through
-    the sort would cost more.
+    Their raw text is looked up in what was kept: carrying every raw text through the sort would
+    cost more.
 
     Parameters
     ----------
     path
         Parquet file to write.
-    source, kept
-        The raw records, and the file in which their batches were kept.
+    sources
+        The sources, in order.
     records, reasons
         Records in ascending order and, for each, the position of its reason in `texts`.
         Malformed records are added here: their fields cannot be told apart, so no raw text of
@@ -261,48 +271,39 @@ def write_quarantine(
         Reason code → number of records written.
     """
     counts: Counter[str] = Counter()
-    rows: list[tuple[str, int, str, str, str]] = []
+    rows: list[tuple[str, int, str, str, str, str]] = []
     with pq.ParquetWriter(path, QUARANTINE_SCHEMA, compression="zstd") as writer:
-        for record, code, sentence, raw in _in_order(source, kept, records, reasons, texts):
-            counts[code] += 1
-            rows.append((*source.name(record), code, sentence, raw))
-            if len(rows) == QUARANTINE_ROWS:
-                _write_rows(writer, rows)
-                rows = []
+        for kept in sources:
+            low, high = np.searchsorted(records, kept.source.range)
+            some, why = records[low:high], reasons[low:high]
+            for record, code, sentence, raw in _in_order(kept, some, why, texts):
+                counts[code] += 1
+                rows.append((*kept.source.name(record), code, sentence, raw))
+                if len(rows) == QUARANTINE_ROWS:
+                    _write_rows(writer, rows)
+                    rows = []
         _write_rows(writer, rows)
     return counts
 
 
-def _write_rows(writer: pq.ParquetWriter, rows: list[tuple[str, int, str, str, str]]) -> None:
-    columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * 5
+def _write_rows(writer: pq.ParquetWriter, rows: list[tuple[str, int, str, str, str, str]]) -> None:
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * len(QUARANTINE_SCHEMA)
     writer.write_table(pa.table(columns, schema=QUARANTINE_SCHEMA))
 
 
 def _in_order(
-    source: RawRecords, kept: Path, records: np.ndarray, reasons: np.ndarray, texts: list[Reason]
+    kept: Kept, records: np.ndarray, reasons: np.ndarray, texts: list[Reason]
 ) -> Iterator[tuple[int, str, str, str]]:
-    malformed = sorted(source.malformed.items())
-    if not len(records) and not malformed:
-        return
-    position = 0
+    def well_formed() -> Iterator[tuple[int, str, str, str]]:
+        if len(records):
+            found = kept.source.fields(kept.file, records)
+            for (record, fields), reason in zip(found, reasons, strict=True):
+                text = "{}" if kept.secret else json.dumps(fields, ensure_ascii=False)
+                yield record, texts[reason].code, texts[reason].sentence, text
 
-    def misfits(until: int | None) -> Iterator[tuple[int, str, str, str]]:
-        while malformed and (until is None or malformed[0][0] < until):
-            record, (found, expected) = malformed.pop(0)
+    def malformed() -> Iterator[tuple[int, str, str, str]]:
+        for record, (found, expected) in sorted(kept.source.malformed.items()):
             sentence = f"The record has {found} fields where the header has {expected}."
             yield record, "malformed", sentence, "{}"
 
-    for batch in source.again(kept):
-        if position == len(records):
-            break
-        numbers = batch.column(0).to_numpy()
-        end = position + int(np.searchsorted(records[position:], numbers[-1], side="right"))
-        wanted = records[position:end]
-        raw = batch.take(pa.array(np.searchsorted(numbers, wanted))).to_pylist()
-        for record, fields, reason in zip(wanted, raw, reasons[position:end], strict=True):
-            yield from misfits(int(record))
-            del fields[RECORD]
-            text = json.dumps(fields, ensure_ascii=False)
-            yield int(record), texts[reason].code, texts[reason].sentence, text
-        position = end
-    yield from misfits(None)
+    return heapq.merge(well_formed(), malformed())

@@ -1,0 +1,243 @@
+"""Raw files as a mapping describes them: where they are, in which form, how they are fetched."""
+
+import codecs
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import PurePosixPath
+from typing import Any
+
+from datamall.errors import DatamallError
+from datamall.mall.expressions import literal, type_of
+
+FORMATS = ("csv", "parquet", "xlsx")
+FETCHED = ("sha256", "source", "found_under", "url")
+PATHS = ("path", "found_under", "url")  # patterns of days, where `days` is given
+CSV_ONLY = ("encoding", "separator", "quote", "trailing_separator")
+WRITTEN = ("decimal", "thousands", "date_format")
+FILE_KEYS = (
+    "path", "format", "days", "may_be_empty", "header_row", *CSV_ONLY, *WRITTEN, *FETCHED,
+)  # fmt: skip
+NO_MEANING = {"csv": ("header_row",), "parquet": (*CSV_ONLY, *WRITTEN, "header_row"),
+              "xlsx": CSV_ONLY}  # fmt: skip
+FLAGS = ("may_be_empty", "trailing_separator")
+DAYS = re.compile(r"(\d{4}-\d\d-\d\d)/(\d{4}-\d\d-\d\d)")
+MOST_DAYS = 36_600
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How numbers and dates are written: decimal sign, sign between thousands, date format."""
+
+    decimal: str = "."
+    thousands: str = ""
+    date_format: str = "%Y-%m-%d"
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A raw file, or files of one form.
+
+    Attributes
+    ----------
+    name
+        Name in the mapping.
+    path
+        Path or pattern below ``data/raw/<authority>``; with `days`, a pattern of dates.
+    format
+        ``csv``, ``parquet`` or ``xlsx``.
+    days
+        First and last day, where there is one file a day.
+    may_be_empty
+        Whether some of the files may hold a header and no records.
+    header_row
+        Row of the headers in a sheet, from 1.
+    encoding, separator, quote, trailing_separator
+        Of a CSV file; `quote` is empty where quotes have no meaning; with `trailing_separator`
+        each record ends in a separator, which the header does not.
+    notation
+        How numbers and dates are written.
+    sha256, source, found_under, url
+        For files that are fetched: digest, where to get the file in words, its path below the
+        folder given by ``--from``, and its https address.
+    """
+
+    name: str
+    path: str
+    format: str
+    days: tuple[date, date] | None
+    may_be_empty: bool
+    header_row: int
+    encoding: str
+    separator: str
+    quote: str
+    trailing_separator: bool
+    notation: Notation
+    sha256: str | None
+    source: str | None
+    found_under: str | None
+    url: str | None
+
+    def on_each_day(self, pattern: str) -> list[str]:
+        """Return a pattern of dates filled in for each day; as it is where there are no days."""
+        if self.days is None:
+            return [pattern]
+        first, last = self.days
+        days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+        return [day.strftime(pattern) for day in days]
+
+
+def keys(item: Any, known: tuple[str, ...], place: str, needed: tuple[str, ...] = ()) -> None:
+    """Refuse what is no mapping, has a key that nobody reads or lacks one that is needed."""
+    if not isinstance(item, dict):
+        raise DatamallError(f"{place}: `key: value` lines are expected here, not {item!r}.")
+    for key in item:
+        if key not in known:
+            raise DatamallError(f"{place}: unknown key {key!r}: there are {', '.join(known)}.")
+    for key in needed:
+        if key not in item:
+            raise DatamallError(f"{place}: the key {key!r} is missing: add it.")
+
+
+def mapping(item: Any, place: str, name: str) -> dict[str, Any]:
+    """Return a mapping of names; refuse anything else, and an empty one."""
+    if not isinstance(item, dict) or not item or not all(isinstance(key, str) for key in item):
+        raise DatamallError(f"{place}: {name} must hold one or more names with lines below them.")
+    return item
+
+
+def raw_file(name: str, item: Any, place: str) -> RawFile:
+    """Return the description of a raw file, checked.
+
+    Raises
+    ------
+    DatamallError
+        For the first mistake, with its place.
+    """
+    keys(item, FILE_KEYS, place, needed=("path", "format"))
+    for key, value in item.items():
+        if key in FLAGS and not isinstance(value, bool):
+            raise DatamallError(f"{place}: {key} must be true or false.")
+        if key == "header_row" and (type(value) is not int or not 1 <= value <= 1000):
+            raise DatamallError(f"{place}: header_row must be the number of a row, from 1.")
+        if key not in (*FLAGS, "header_row") and not isinstance(value, str):
+            raise DatamallError(f"{place}: {key} must be text: write it between quotes.")
+    if item["format"] not in FORMATS:
+        raise DatamallError(
+            f"{place}: format must be {' or '.join(FORMATS)}, not {item['format']!r}."
+        )
+    kind = item["format"]
+    for key in NO_MEANING[kind]:
+        if key in item:
+            raise DatamallError(
+                f"{place}: {key} has no meaning for {item['format']}: leave it out."
+            )
+    days = _days(item, place)
+    _check_path(item, place)
+    return RawFile(
+        name=name,
+        path=item["path"],
+        format=item["format"],
+        days=days,
+        may_be_empty=item.get("may_be_empty", False),
+        header_row=item.get("header_row", 1),
+        encoding=_encoding(item.get("encoding", "utf-8"), place),
+        **_marks(item, place),
+        trailing_separator=item.get("trailing_separator", False),
+        notation=Notation(
+            item.get("decimal", "."),
+            item.get("thousands", ""),
+            _date_format(item.get("date_format", "%Y-%m-%d"), place),
+        ),
+        **{key: item.get(key) for key in FETCHED},
+    )
+
+
+def _check_path(item: dict[str, Any], place: str) -> None:
+    path = PurePosixPath(item["path"])
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise DatamallError(f"{place}: path must lie below data/raw/<authority>, not {path}.")
+    if any("**" in part and part != "**" for part in path.parts):
+        raise DatamallError(
+            f"{place}: path {item['path']!r} has ** beside other characters: write * for any "
+            "characters in a name, and **/ for any folders."
+        )
+    if "sha256" in item and re.search(r"[*?\[]", item["path"]):
+        raise DatamallError(f"{place}: a file with a sha256 has a full path, without * or ?.")
+    if "sha256" in item and not re.fullmatch(r"[0-9a-f]{64}", item["sha256"]):
+        raise DatamallError(f"{place}: sha256 must be 64 lower-case hexadecimal digits.")
+    if not item.get("url", "https:").startswith("https:"):
+        raise DatamallError(
+            f"{place}: url must start with https:, so that nobody changes the file."
+        )
+
+
+def _days(item: dict[str, Any], place: str) -> tuple[date, date] | None:
+    if "days" not in item:
+        return None
+    try:
+        found = DAYS.fullmatch(item["days"])
+        first, last = (date.fromisoformat(day) for day in found.groups()) if found else (0, 0)
+    except ValueError:
+        first, last = 0, 0
+    if not (isinstance(first, date) and isinstance(last, date) and first <= last):
+        raise DatamallError(
+            f"{place}: days must be the first and the last day, such as 2025-01-01/2025-12-31, "
+            f"not {item['days']!r}."
+        )
+    if (last - first).days >= MOST_DAYS:
+        raise DatamallError(f"{place}: days are more than a hundred years: correct one of the two.")
+    for key in PATHS:
+        if key in item and first.strftime(item[key]) == (first + timedelta(1)).strftime(item[key]):
+            raise DatamallError(
+                f"{place}: {key} gives the same name on two days: write where the date stands "
+                "in it, such as counts_%Y-%m-%d.csv."
+            )
+    if re.search(r"[*?\[]", item["path"]):
+        raise DatamallError(f"{place}: with days, path has dates in it and no * or ?.")
+    return first, last
+
+
+def _encoding(encoding: str, place: str) -> str:
+    try:
+        decoder = codecs.getincrementaldecoder(encoding)("strict")
+        known = isinstance(decoder.decode(b"", final=True), str)
+    except (LookupError, ValueError):
+        known = False
+    if not known:
+        raise DatamallError(
+            f"{place}: no encoding is called {encoding!r}: utf-8 and windows-1252 are usual."
+        )
+    return encoding
+
+
+def _marks(item: dict[str, Any], place: str) -> dict[str, str]:
+    marks: dict[str, str] = {
+        "separator": item.get("separator", ","),
+        "quote": item.get("quote", '"'),
+        "decimal": item.get("decimal", "."),
+        "thousands": item.get("thousands", ""),
+    }
+    for key, mark in marks.items():
+        empty = key in ("quote", "thousands") and not mark
+        if not empty and (len(mark) != 1 or not mark.isascii() or mark.isalnum() or mark in "\r\n"):
+            raise DatamallError(f"{place}: {key} must be one character, not {mark!r}.")
+    if len({marks["separator"], marks["quote"]}) == 1 or marks["decimal"] == marks["thousands"]:
+        raise DatamallError(f"{place}: one character has two meanings: correct one of them.")
+    return {"separator": marks["separator"], "quote": marks["quote"]}
+
+
+def _date_format(written: str, place: str) -> str:
+    known = written
+    try:
+        type_of(f"strptime('', {literal(written)})", {})
+    except DatamallError:
+        known = ""
+    # Case matters: %m is a month and %M are minutes, with which every date is in January.
+    codes = set(re.findall(r"%-?([A-Za-z])", known.replace("%%", "")))
+    if not (codes & set("yY") and ("j" in codes or (codes & set("mbB") and "d" in codes))):
+        raise DatamallError(
+            f"{place}: date_format {written!r} is no date format: write it like %d-%m-%Y (%m is "
+            "the month, %M are minutes)."
+        )
+    return written
