@@ -15,8 +15,9 @@ import yaml
 from tiny_mall import SECRET, containers, inspections, make_project, write_store
 
 from datamall.errors import DatamallError
-from datamall.mall.access import Refused, checkout, load_purposes
+from datamall.mall.access import checkout
 from datamall.mall.contracts import load_contracts
+from datamall.mall.purposes import Refused, load_purposes
 
 INSPECTIONS = "enforcement.inspections"
 

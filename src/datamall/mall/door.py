@@ -132,7 +132,8 @@ class Door:
 
     def _extract(self, purpose: str) -> Path:
         """Return the folder of the extract; requests come one by one, so it is made once."""
-        from datamall.mall.access import Refused, checkout
+        from datamall.mall.access import checkout
+        from datamall.mall.purposes import Refused
 
         if self._purposes is not None and purpose not in self._purposes:
             raise Refused(
@@ -192,6 +193,14 @@ class Extract(Mapping[str, "pd.DataFrame"]):
 
     Whole numbers and decimals are numbers, dates are ``datetime64``, text is ``str``.
 
+    Parameters
+    ----------
+    folder
+        Where the door has put it.
+    compact
+        Text as categories, in order: for tables of millions of rows, which are then read several
+        times faster and take a fraction of the memory.
+
     Attributes
     ----------
     purpose, title
@@ -208,9 +217,13 @@ class Extract(Mapping[str, "pd.DataFrame"]):
         What the purpose grants and the authority does not deliver, as ``store.column``.
     personal
         Whether a store counts persons or households.
+    about
+        Store → column → what the contract says of it: ``title``, ``description``, ``unit``,
+        ``family`` and ``profiling`` (text or None), ``granted`` and ``delivered``. It names all
+        columns of the granted stores, in the order of the contract.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, compact: bool = False) -> None:
         about = json.loads((folder / "extract.json").read_text("utf-8"))
         self.purpose: str = about["purpose"]
         self.title: str = about["title"]
@@ -225,8 +238,11 @@ class Extract(Mapping[str, "pd.DataFrame"]):
             for name, store in about["stores"].items()
             for column in store["not_delivered"]
         )
+        self.about: dict[str, dict[str, dict[str, Any]]] = {
+            name: store["about"] for name, store in about["stores"].items()
+        }
         self._tables = {
-            name: _read(folder / f"{name}.parquet")
+            name: _read(folder / f"{name}.parquet", compact)
             for name, store in about["stores"].items()
             if store["columns"]
         }
@@ -245,23 +261,31 @@ class Extract(Mapping[str, "pd.DataFrame"]):
         return f"Extract for {self.purpose!r} of {self.authority_title} ({', '.join(sizes)})"
 
 
-def _read(path: Path) -> "pd.DataFrame":
+def _read(path: Path, compact: bool) -> "pd.DataFrame":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
+    schema = pq.read_schema(path)
+    text = [f.name for f in schema if pa.types.is_string(f.type)]
+    table = pq.read_table(path, read_dictionary=text if compact else None)
     # Decimals are exact in the stores; analyses compute with ordinary numbers.
     fields = [f.with_type(pa.float64()) if pa.types.is_decimal(f.type) else f for f in table.schema]
-    return table.cast(pa.schema(fields)).to_pandas(date_as_object=False)
+    frame = table.cast(pa.schema(fields)).to_pandas(date_as_object=False, split_blocks=True)
+    for name in text if compact else ():
+        values = frame[name].cat
+        frame[name] = values.set_categories(sorted(values.categories))
+    return frame
 
 
-def extract(purpose: str) -> Extract:
+def extract(purpose: str, *, compact: bool = False) -> Extract:
     """Check out the extract of a purpose at the door of this kernel.
 
     Parameters
     ----------
     purpose
         Name in ``data/purposes.yaml``.
+    compact
+        Text as categories: see `Extract`.
 
     Returns
     -------
@@ -292,4 +316,4 @@ def extract(purpose: str) -> Extract:
     answer = json.loads(line)
     if "refused" in answer:
         raise DatamallError(answer["refused"])
-    return Extract(Path(answer["folder"]))
+    return Extract(Path(answer["folder"]), compact)

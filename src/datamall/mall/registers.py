@@ -1,0 +1,227 @@
+"""The mall's own registers as stores: contracts, purposes and quality, made at checkout.
+
+No raw file is behind a store ``mall.…``, and no authority maps one: the door makes its rows from
+the contracts, the purpose register, the mapping and what intake wrote down. So the catalogue gets
+its data as every analysis does, by a purpose, and nothing is written twice.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from datamall.mall.authorities import Authority
+from datamall.mall.contracts import Contract
+from datamall.mall.intake.write import arrow_type
+from datamall.mall.purposes import Purpose, Refused
+from datamall.project import load_parameters, reports_folder, store_folder
+
+DEPARTMENT = "mall."
+# Codes of intake; those about a column have its name after a colon.
+REASONS = {
+    "conflict": "Rows with one key differ",
+    "duplicate": "The same row again",
+    "length": "too short or too long",
+    "malformed": "Too few or too many fields",
+    "pattern": "not written as the contract says",
+    "range": "outside the range allowed",
+    "reference": "not in the register it refers to",
+    "required": "missing",
+    "type": "no number or date",
+    "unmapped": "a value that the mapping does not know",
+    "value": "a value that the contract does not know",
+}
+Row = dict[str, Any]
+
+
+def is_register(store: str) -> bool:
+    """Return whether a store is one of the mall's own registers."""
+    return store.startswith(DEPARTMENT)
+
+
+class Registers:
+    """All that the registers are made from, for one authority.
+
+    Parameters
+    ----------
+    root
+        Project folder.
+    mapping
+        The authority's mapping.
+    contracts, purposes
+        Contracts by store, and the purpose register.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        mapping: Authority,
+        contracts: Mapping[str, Contract],
+        purposes: Mapping[str, Purpose],
+    ) -> None:
+        self._root, self._mapping, self._purposes = root, mapping, purposes
+        self._registers = {n: c for n, c in contracts.items() if is_register(n)}
+        self._contracts = {n: c for n, c in contracts.items() if not is_register(n)}
+        self._manifests = {
+            store: _load(store_folder(root, mapping.authority, store) / "store.json")
+            for store in self._contracts
+            if store in mapping.stores
+        }
+        quality = reports_folder(root, mapping.authority) / "quality"
+        self._quality = {
+            store: report
+            for store, manifest in self._manifests.items()
+            if manifest and (report := _load(quality / f"{store}.json"))
+        }
+
+    def table(self, store: str) -> pa.Table:
+        """Return a register with the columns of its contract, sorted by its key."""
+        makers: dict[str, Callable[[], Iterator[Row]]] = {
+            "mall.stores": self._stores,
+            "mall.columns": self._columns,
+            "mall.purposes": self._uses,
+            "mall.grants": self._grants,
+            "mall.quality": self._qualities,
+            "mall.reasons": self._reasons,
+        }
+        contract = self._registers[store]
+        rows = sorted(makers[store](), key=lambda row: [row[name] for name in contract.key])
+        schema = pa.schema([pa.field(c.name, arrow_type(c)) for c in contract.columns])
+        return pa.Table.from_pylist(rows, schema)
+
+    def _stores(self) -> Iterator[Row]:
+        for name, contract in self._contracts.items():
+            manifest = self._manifests.get(name, {})
+            waits = "to be taken in" if name in self._mapping.stores else "not delivered"
+            yield {
+                "store": name,
+                "title": contract.title,
+                "department": contract.department,
+                "row": contract.row,
+                "purpose": contract.purpose or None,
+                "limitations": contract.limitations or None,
+                "counted": contract.counted,
+                "owner": contract.owner,
+                "steward": contract.steward,
+                "retention": contract.retention,
+                "version": contract.version,
+                "link_needs_basis": _yes(contract.link_needs_basis),
+                "state": "taken in" if manifest else waits,
+                "rows": manifest.get("rows"),
+                "first_day": _day(manifest.get("first_day")),
+                "last_day": _day(manifest.get("last_day")),
+            }
+
+    def _columns(self) -> Iterator[Row]:
+        for name, contract in self._contracts.items():
+            mapped = self._mapping.stores.get(name)
+            missing = self._quality.get(name, {}).get("missing")
+            for position, column in enumerate(contract.columns, 1):
+                if mapped is None or not mapped.has(column.name):
+                    state = "not delivered"
+                else:
+                    constant = mapped.constant(column.name)
+                    state = "one value for all rows" if constant else "delivered"
+                lacking = None if missing is None else missing.get(column.name, 0)
+                yield {
+                    "store": name,
+                    "position": position,
+                    "column": column.name,
+                    "title": column.title,
+                    "description": column.description,
+                    "type": column.type,
+                    "unit": column.unit,
+                    "family": column.family,
+                    "required": _yes(column.required),
+                    "profiling": column.profiling,
+                    "absent": column.absent,
+                    "state": state,
+                    "missing": None if state == "not delivered" else lacking,
+                }
+
+    def _uses(self) -> Iterator[Row]:
+        reports = load_parameters(self._root)["reports"]
+        for purpose in self._purposes.values():
+            using = sorted(name for name, r in reports.items() if purpose.name in r["purposes"])
+            yield {
+                "purpose": purpose.name,
+                "title": purpose.title,
+                "question": purpose.question,
+                "gdpr": purpose.legal_basis["gdpr"],
+                "statute": purpose.legal_basis["statute"],
+                "owner": purpose.owner,
+                "personal": _yes(purpose.personal),
+                "profiling": _yes(purpose.profiling),
+                "reports": ", ".join(using) or None,
+            }
+
+    def _grants(self) -> Iterator[Row]:
+        for purpose in self._purposes.values():
+            for grant in purpose.grants:
+                if is_register(grant.store):
+                    continue
+                uses = dict.fromkeys(grant.last_day or (), "first and last day")
+                for name, fine in grant.columns.items():
+                    uses[name] = "as delivered" if fine == "value" else f"by {fine}"
+                uses |= dict.fromkeys(grant.sums or (), "added up")
+                basis = grant.link_basis
+                for column, use in uses.items():
+                    yield {
+                        "purpose": purpose.name,
+                        "store": grant.store,
+                        "column": column,
+                        "use": use,
+                        "shape": "rows" if grant.sums is None else "counts",
+                        "link_basis": basis and f"{basis['gdpr']}; {basis['statute']}",
+                    }
+
+    def _qualities(self) -> Iterator[Row]:
+        for name, report in self._quality.items():
+            merged = report.get("merged", 0)
+            yield {
+                "store": name,
+                "read": report["parsed"] + merged,
+                "merged": merged,
+                "accepted": report["accepted"],
+                "put_aside": report["quarantined"],
+                "files": len(self._manifests[name]["raw"]),
+                "empty_files": len(report.get("empty_files", ())),
+            }
+
+    def _reasons(self) -> Iterator[Row]:
+        for name, report in self._quality.items():
+            for reason, records in report["reasons"].items():
+                meaning = _meaning(self._contracts[name], reason)
+                yield {"store": name, "reason": reason, "meaning": meaning, "records": records}
+
+
+def _meaning(contract: Contract, reason: str) -> str:
+    """Return why records were put aside, in words; `reason` is a code of intake."""
+    code, _, name = reason.partition(":")
+    titles = {column.name: column.title for column in contract.columns}
+    rules = {rule.name: rule.description for rule in contract.rules}
+    if code == "rule":
+        return rules.get(name, reason)
+    words = REASONS.get(code, reason)
+    return f"{titles.get(name, name)}: {words}" if name else words
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """Return what intake wrote down; an empty mapping where there is nothing yet."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    except ValueError:
+        sentence = f"{path.parent.name}/{path.name} cannot be read: take that store in again."
+        raise Refused("store-damaged", sentence) from None
+    return content
+
+
+def _yes(flag: bool) -> str:
+    return "yes" if flag else "no"
+
+
+def _day(iso: str | None) -> date | None:
+    return date.fromisoformat(iso) if iso else None
