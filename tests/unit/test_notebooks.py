@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from datamall.errors import DatamallError
 from datamall.reporting import notebooks, parameters, strip
 
-PARAMETERS = """level: float = 0.9  # of every interval
+PARAMETERS = """level: float = 0.9  # [0, 1] of every interval
 stops: int = 60
 name: str = "plan"
 quick: bool = False
-shares: list[float] = [0.1, 0.2]
+shares: list[float] = [0.1, 0.2]  # [-1e-3, 1] of each group
+mode: str = "car"  # {car, bike or moped} what is counted
 """
 SHOW = """import pandas as pd
 
@@ -84,6 +86,78 @@ def test_wrong_types_are_one_sentence(given: dict[str, Any]) -> None:
         parameters.check_parameters(book(), given, "n")
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"level": 1.01}, "level is 1.01: choose a value from 0 to 1"),
+        ({"level": -1}, "level is -1: choose a value from 0 to 1"),
+        ({"level": math.nan}, "level is nan: give a number"),
+        ({"shares": [0.5, math.inf]}, "shares is .*: give a number"),
+        ({"shares": [0.5, -0.5]}, "shares is .*: choose a value from -0.001 to 1"),
+        ({"mode": "tram"}, "mode is 'tram': choose one of car, bike or moped"),
+    ],
+)
+def test_values_that_are_not_allowed_are_one_sentence(given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(DatamallError, match=f"Notebook n, parameter {sentence}"):
+        parameters.check_parameters(book(), given, "n")
+
+
+def test_both_ends_are_allowed() -> None:
+    given = {"level": 0, "shares": [-0.001, 1], "mode": "bike or moped"}
+    assert parameters.check_parameters(book(), given, "n")["level"] == 0.0
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["a: int = 5  # [1, 3] help", "a: list[int] = [1, 5]  # [1, 3]", "a: str = 'x'  # {y, z} help"],
+)
+def test_a_default_that_is_not_allowed_is_refused(line: str) -> None:
+    with pytest.raises(DatamallError, match=r"Notebook n, default of a is .*: choose"):
+        parameters.declared(book(typed=line), "n")
+
+
+@pytest.mark.parametrize(
+    "allowed",
+    [
+        "[1]",
+        "[3, 1]",
+        "[low, high]",
+        "[1, '3']",
+        "[1, True]",
+        "[]",
+        "[1, 2, 3]",
+        "{1, 2}",
+        "[1, __]",
+    ],
+)
+def test_a_range_that_cannot_be_read_is_refused(allowed: str) -> None:
+    with pytest.raises(DatamallError, match=r"parameter a allows .*: write \[smallest, largest\]"):
+        parameters.declared(book(typed=f"a: int = 1  # {allowed} help"), "n")
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [("top", -5), ("neighbours", 5000), ("random_share", 0.9), ("seed", -1), ("confidence", 0.999)],
+)
+def test_values_that_make_no_sense_start_no_kernel(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parameter: str, value: float
+) -> None:
+    monkeypatch.setattr(notebooks, "_execute", lambda *_: pytest.fail("a kernel was started"))
+    with pytest.raises(DatamallError, match=f"parameter {parameter} is .*: choose a value from"):
+        notebooks.run(
+            root, "demo", root / "notebooks" / "enforcement.ipynb", provenance={},
+            parameters={parameter: value}, out_folder=tmp_path / "out",
+        )  # fmt: skip
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_number_that_a_notebook_takes_has_ends(root: Path) -> None:
+    for path in sorted((root / "notebooks").glob("*.ipynb")):
+        for key, parameter in parameters.declared(notebooks.read(path), path.stem).items():
+            if parameter.element in parameters.NUMBERS:
+                assert parameter.ends, f"{path.name}: say which values {key} may have"
+
+
 PWNED = "__import__('pathlib').Path('PWNED').touch(); level"
 
 
@@ -114,8 +188,13 @@ def test_parameters_cell_that_is_not_typed_literals_is_refused(line: str) -> Non
 
 def test_help_of_a_parameter_is_its_comment() -> None:
     declared = parameters.declared(book(), "n")
-    assert declared["level"] == ("float", 0.9, "of every interval")
-    assert declared["stops"] == ("int", 60, "")
+    about = {key: (p.kind, p.default, p.allowed, p.help) for key, p in declared.items()}
+    assert about["level"] == ("float", 0.9, "0 to 1", "of every interval")
+    assert about["stops"] == ("int", 60, "", "")
+    assert about["shares"] == ("list[float]", [0.1, 0.2], "-0.001 to 1", "of each group")
+    assert about["mode"] == ("str", "car", "car, bike or moped", "what is counted")
+    wide = parameters.declared(book(typed="seed: int = 1  # [0, 4294967295] of draws"), "n")
+    assert wide["seed"].allowed == "0 to 4294967295"
     assert parameters.declared(book(typed=""), "n") == {}
 
 

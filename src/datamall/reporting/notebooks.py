@@ -85,8 +85,8 @@ def run(
     normalise(executed)
     check_outputs(executed, root, f"Notebook {name}", f"see {failed}")
     choices = {
-        key: (given.get(key, default), note)
-        for key, (_, default, note) in declared(source, name).items()
+        key: (given.get(key, known.default), known.allowed, known.help)
+        for key, known in declared(source, name).items()
     }
     page, answer = pages.render(root, authority, name, executed, choices, provenance, isolated)
     aside = out_folder / f"{name}.partial"

@@ -50,7 +50,7 @@ def render(
     authority: str,
     name: str,
     notebook: Any,
-    choices: Mapping[str, tuple[Any, str]],
+    choices: Mapping[str, tuple[Any, str, str]],
     provenance: Mapping[str, str],
     isolated: bool,
 ) -> tuple[str, dict[str, Any] | None]:
@@ -65,7 +65,7 @@ def render(
     notebook
         Executed and normalised notebook.
     choices
-        Parameter → (value, help).
+        Parameter → (value, what is allowed, help).
     provenance
         Name → SHA-256.
     isolated
