@@ -5,13 +5,15 @@ The truth is for tests and for people who check the method. No analysis may impo
 
 from pathlib import Path
 
-from datamall.demo import enforcement, raw
+from datamall.demo import departments, enforcement, raw
 from datamall.demo import truth as _truth
 from datamall.demo.enforcement import City
+from datamall.demo.traffic_world import TrafficWorld
+from datamall.demo.welfare_world import WelfareWorld
 from datamall.demo.world import World
 from datamall.errors import DatamallError
 
-__all__ = ["City", "World", "city", "make", "truth"]
+__all__ = ["City", "TrafficWorld", "WelfareWorld", "World", "city", "make", "truth"]
 
 
 def city(seed: int, world: World | None = None) -> City:
@@ -36,16 +38,16 @@ def make(folder: Path, seed: int, world: World | None = None) -> None:
     Parameters
     ----------
     folder
-        Where ``buurten.csv``, ``containers.csv`` and ``schouwen_2025_k1.csv`` to ``k4`` go.
+        Where the files go, e.g. ``containers.csv`` and ``tellingen_2025_01.csv``: what each
+        holds is in ``data/authorities/demo.yaml``.
     seed
         Any whole number that is not negative.
     world
         Knobs; the demo's when absent.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files, _ = raw.deliver(city(seed, world))
-    for name, table in files.items():
-        raw.write(folder / name, table)
+    for delivery in departments.deliver(city(seed, world)):
+        raw.write(folder, delivery)
 
 
 def truth(folder: Path, seed: int, world: World | None = None, *, root: Path | None = None) -> None:

@@ -6,7 +6,7 @@ inspects (cleared containers that stayed in the register), so that no inspection
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +34,19 @@ REMARK_SHARE = 0.05  # of the rows with bulky waste
 DUPLICATES = 0.003  # share of the rows that a batch sent twice delivers again
 REGISTER = 2469  # places in the full city, for which the numbers of `PLACE_FAULTS` hold
 CONTRADICTIONS = 12  # pairs per 100,000 rows: a correction that did not replace the first entry
+
+
+class Delivery(NamedTuple):
+    """A raw file: its name, its lines as text under their headers, and the mistakes in it.
+
+    `faults` has one row per kind of mistake: fault, rows (that carry it; of exact duplicates the
+    copies, of contradictions both rows). `trailer` is a last line of another form, if any.
+    """
+
+    name: str
+    table: pd.DataFrame
+    faults: pd.DataFrame
+    trailer: str = ""
 
 
 class Fault(NamedTuple):
@@ -89,33 +102,27 @@ PLACE_FAULTS: tuple[tuple[str, int, dict[str, str]], ...] = (
 )
 
 
-def deliver(city: City) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
-    """Turn a city into raw files with mistakes.
-
-    Returns
-    -------
-    files
-        Tables of text by file name; each column is a header, each row a line.
-    faults
-        One row per file and kind of mistake: file, fault, rows (that carry it; of exact
-        duplicates the copies, of contradictions both rows), in order of file and fault.
-    """
-    parts = [_areas(city), _places(city), *_inspections(city)]
-    faults = pd.concat([faults.assign(file=name) for name, _, faults in parts])
-    counted = faults.groupby(["file", "fault"], as_index=False)["rows"].sum()
-    return {name: table for name, table, _ in parts}, counted
+def deliver(city: City) -> Iterator[Delivery]:
+    """Yield the raw files on neighbourhoods, places and inspections, with mistakes."""
+    yield _areas(city)
+    yield _places(city)
+    yield from _inspections(city)
 
 
-def write(path: Path, table: pd.DataFrame) -> None:
+def write(folder: Path, delivery: Delivery) -> None:
     """Write lines with semicolons, CRLF and windows-1252; aside first, so that none is half."""
-    lines = [table.columns, *zip(*(table[name] for name in table), strict=True)]
+    table = delivery.table
+    lines = [list(table.columns), *table.to_numpy(dtype=object).tolist()]
     text = "".join(";".join(line) + "\r\n" for line in lines)
-    aside = path.with_name(path.name + ".part")
+    if delivery.trailer:
+        text += delivery.trailer + "\r\n"
+    path = folder / delivery.name
+    aside = folder / f"{delivery.name}.part"
     aside.write_bytes(text.encode("windows-1252"))
     aside.replace(path)
 
 
-def _areas(city: City) -> tuple[str, pd.DataFrame, pd.DataFrame]:
+def _areas(city: City) -> Delivery:
     """Return the register of neighbourhoods, with a line repeated and a line of totals."""
     areas = city.neighbourhoods
     table = pd.DataFrame(
@@ -127,14 +134,16 @@ def _areas(city: City) -> tuple[str, pd.DataFrame, pd.DataFrame]:
         }
     )
     if not city.world.mess:
-        return "buurten.csv", table, _count([])
+        return Delivery("buurten.csv", table, count_faults([]))
     total = pd.DataFrame([["", "Totaal gemeente", "", str(areas["households"].sum())]])
     total.columns = table.columns
     table = pd.concat([table, table.iloc[[len(table) // 2]], total])
-    return "buurten.csv", table, _count(["exact duplicate", "missing required field"])
+    return Delivery(
+        "buurten.csv", table, count_faults(["exact duplicate", "missing required field"])
+    )
 
 
-def _places(city: City) -> tuple[str, pd.DataFrame, pd.DataFrame]:
+def _places(city: City) -> Delivery:
     """Return the register of containers and dump spots."""
     rng = stream(city.seed, "faults of places")
     places = city.places
@@ -144,14 +153,14 @@ def _places(city: City) -> tuple[str, pd.DataFrame, pd.DataFrame]:
             "Clusternummer": places["cluster"],
             "Soort plek": places["kind"].map(KIND),
             "Fractie": places["fraction"].map(FRACTION).fillna(""),
-            "X-coördinaat": _decimals(places["x"]),
-            "Y-coördinaat": _decimals(places["y"]),
+            "X-coördinaat": decimals(places["x"]),
+            "Y-coördinaat": decimals(places["y"]),
             "Huishoudens": places["households"].astype(str).mask(dump, ""),
             "Buurtcode": places["neighbourhood"],
         }
     )
     if not city.world.mess:
-        return "containers.csv", table, _count([])
+        return Delivery("containers.csv", table, count_faults([]))
     kept = table.iloc[sample(rng, len(table), _number(city, DUPLICATES * len(table)))]
     faults = [
         (name, changes)
@@ -167,11 +176,11 @@ def _places(city: City) -> tuple[str, pd.DataFrame, pd.DataFrame]:
     # The last two are moved: the register has them at the old place and at the new one.
     moved = cleared.tail(2).assign(**{"X-coördinaat": "233100,00"})
     names = [name for name, _ in faults]
-    counted = _count(["exact duplicate"] * len(kept) + names + ["contradiction"] * 4)
-    return "containers.csv", pd.concat([table, cleared, kept, moved]), counted
+    counted = count_faults(["exact duplicate"] * len(kept) + names + ["contradiction"] * 4)
+    return Delivery("containers.csv", pd.concat([table, cleared, kept, moved]), counted)
 
 
-def _inspections(city: City) -> Iterable[tuple[str, pd.DataFrame, pd.DataFrame]]:
+def _inspections(city: City) -> Iterator[Delivery]:
     """Yield the inspections of each quarter: the weeks in order, each in random order."""
     rng = stream(city.seed, "faults of inspections")
     tallies = city.tallies
@@ -200,7 +209,8 @@ def _inspections(city: City) -> Iterable[tuple[str, pd.DataFrame, pd.DataFrame]]
     quarter = monday.dt.strftime("schouwen_%Y_k") + monday.dt.quarter.astype(str)
     order = np.lexsort((rng.random(len(table)), monday))
     for name, part in table.iloc[order].groupby(quarter.to_numpy()[order]):
-        yield f"{name}.csv", part.drop(columns="fault"), _count(part["fault"][part["fault"] != ""])
+        found = count_faults(part["fault"][part["fault"] != ""])
+        yield Delivery(f"{name}.csv", part.drop(columns="fault"), found)
 
 
 def _repeated(city: City, table: pd.DataFrame, sound: Integers) -> pd.DataFrame:
@@ -219,12 +229,12 @@ def _number(city: City, usual: float) -> int:
     return max(1, round(city.world.mess * usual))
 
 
-def _count(names: Iterable[str]) -> pd.DataFrame:
+def count_faults(names: Iterable[str]) -> pd.DataFrame:
     """Return fault and rows of a list of mistakes."""
     counted = Counter(names)
     return pd.DataFrame({"fault": list(counted), "rows": list(counted.values())})
 
 
-def _decimals(values: pd.Series) -> pd.Series:
-    """Write numbers with two decimals and a decimal comma."""
-    return values.map("{:.2f}".format).str.replace(".", ",")
+def decimals(values: pd.Series, places: int = 2) -> pd.Series:
+    """Write numbers with a decimal comma."""
+    return values.map(f"{{:.{places}f}}".format).str.replace(".", ",")

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from datamall.demo import departments
 from datamall.demo.draws import Floats, expit
 from datamall.demo.enforcement import ROLES, City, base_logit
-from datamall.demo.raw import deliver
 from datamall.errors import DatamallError
 
 
@@ -69,7 +69,7 @@ def write(city: City, folder: Path) -> None:
     """Write the truth: clusters, hot_spots, districts and faults (CSV) and parameters (JSON)."""
     folder.mkdir(parents=True, exist_ok=True)
     places = clusters(city)
-    files, faults = deliver(city)
+    deliveries = list(departments.deliver(city))
     districts = places.groupby("district", as_index=False).agg(
         places=("cluster", "size"),
         district_effect=("district_effect", "first"),
@@ -83,13 +83,13 @@ def write(city: City, folder: Path) -> None:
         "inspections": int(city.tallies["inspections"].sum()),
         "with_waste": int(city.tallies["with_waste"].sum()),
         "tallies": len(city.tallies),
-        "raw_rows": {name: len(table) for name, table in files.items()},
+        "raw_rows": {one.name: len(one.table) for one in deliveries},
     }
     for name, table in {
         "clusters": places,
         "hot_spots": city.hot_spots,
         "districts": districts,
-        "faults": faults,
+        "faults": departments.faults(deliveries),
     }.items():
         table.to_csv(folder / f"{name}.csv", index=False, float_format="%.9g", lineterminator="\n")
     text = json.dumps(parameters, indent=2, default=str, ensure_ascii=False)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date
 
+from datamall.demo.traffic_world import TrafficWorld
+from datamall.demo.welfare_world import WelfareWorld
 from datamall.errors import DatamallError
 
 
@@ -70,6 +72,10 @@ class World:
         again: there a truck or a mechanic does help.
     mess
         Multiple of the usual number of faults in the raw files; 0 writes clean files.
+    traffic
+        Junctions, counts and detectors; see `TrafficWorld`. None for a city without.
+    welfare
+        People on benefit and how they are investigated; see `WelfareWorld`. None for none.
     """
 
     places: int = 2319
@@ -111,6 +117,8 @@ class World:
     often_broken: float = 0.015
 
     mess: float = 1.0
+    traffic: TrafficWorld | None = TrafficWorld()  # noqa: RUF009 (frozen)
+    welfare: WelfareWorld | None = WelfareWorld()  # noqa: RUF009
 
     def __post_init__(self) -> None:
         """Refuse a city that cannot be drawn."""

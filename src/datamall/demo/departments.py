@@ -1,0 +1,39 @@
+"""Every raw file of the demo city, by department."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pandas as pd
+
+from datamall.demo import calendar, demand, detectors, raw, traffic_raw, welfare
+from datamall.demo.enforcement import City
+from datamall.demo.raw import Delivery
+from datamall.demo.welfare_world import WelfareWorld
+
+
+def deliver(city: City) -> Iterator[Delivery]:
+    """Yield the raw files of all departments, one by one, for together they are large."""
+    yield traffic_raw.calendar_file(calendar.days(city.world))
+    yield from raw.deliver(city)
+    if city.world.traffic:
+        year = demand.traffic(city.seed, city.world)
+        yield traffic_raw.junction_file(city.world, year)
+        counts = detectors.counted(city.seed, city.world, year)
+        yield from traffic_raw.count_files(city.seed, city.world, year, counts)
+    if city.world.welfare:
+        files, faults = welfare.files(city.seed, benefit_world(city))
+        for name, table in files.items():
+            found = faults.loc[faults["file"] == name, ["fault", "rows"]]
+            yield Delivery(name, table, found.reset_index(drop=True))
+
+
+def benefit_world(city: City) -> WelfareWorld:
+    """Return the knobs of welfare, with mistakes as in the city as a whole."""
+    knobs = city.world.welfare or WelfareWorld()
+    return replace(knobs, mess=knobs.mess * city.world.mess)
+
+
+def faults(deliveries: list[Delivery]) -> pd.DataFrame:
+    """Return file, fault and rows of all mistakes, in order of file and fault."""
+    table = pd.concat([one.faults.assign(file=one.name) for one in deliveries])
+    return table.groupby(["file", "fault"], as_index=False)["rows"].sum()

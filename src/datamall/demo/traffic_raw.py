@@ -1,0 +1,178 @@
+"""The raw files of calendar and traffic: one line per detector and day, with 96 columns.
+
+Every mistake is planted on purpose and counted, as in `datamall.demo.raw`. A faulty line of the
+counts is a real line that was spoilt; faulty junctions are cleared ones, whose counts ended
+before the year began, so that no count loses its junction.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from datamall.demo.demand import QUARTERS, Traffic
+from datamall.demo.detectors import Counted
+from datamall.demo.draws import sample, stream
+from datamall.demo.raw import DUPLICATES, Delivery, Fault, count_faults, decimals
+from datamall.demo.world import World
+
+APPROACH = {"north": "N", "east": "O", "south": "Z", "west": "W"}
+MOVEMENT = {"L": "LA", "S": "RD", "LR": "LA+RA", "SR": "RD+RA", "LSR": "LA+RD+RA", "-": "-"}
+MODE = {"car": "auto", "bike": "fiets", "bus": "bus", "pedestrian": "voetganger"}
+TIMES = [f"{quarter // 4:02d}:{quarter % 4 * 15:02d}" for quarter in range(QUARTERS)]
+# What the detector desk types beside a line. The second needs its quotes.
+REMARKS = ("lus vernieuwd, geïjkt", '"omleiding; zie bericht"', "batterij vervangen")
+REMARK_SHARE = 0.004
+# Name, lines per 100,000, and what may be typed into which column; CELL is any quarter of the day.
+CELL = "a quarter"
+FAULTS = (
+    Fault("text in a number", 30, ((CELL, "storing"), (CELL, "n.b."), (CELL, "één"))),
+    Fault("negative count", 12, ((CELL, "-1"),)),
+    Fault("fraction in a count", 6, ((CELL, "12,5"),)),
+    Fault("impossible date", 6, (("Datum", "31-02-2025"), ("Datum", "00-00-0000"))),
+    Fault("date in another form", 6, (("Datum", "2025/03/31"),)),
+    Fault("unknown mode", 8, (("Soort", "onbekend"), ("Soort", "auto?"))),
+    Fault("unknown movement", 6, (("Richting", "RD?"), ("Richting", "keren"))),
+    Fault("missing required field", 12, (("Kruispunt", ""), ("Detector", ""), ("Datum", ""))),
+    # The remark has the separator in it and no quotes around it.
+    Fault("too many fields", 6, (("Opmerking", "lus; kabel"),)),
+)
+CONTRADICTIONS = 12  # pairs per 100,000 lines: a correction that did not replace the first entry
+# Name, rows, and what stands in which column of a cleared junction.
+JUNCTION_FAULTS = (
+    ("green longer than the cycle", {"Groentijd (s)": "95,0", "Cyclustijd (s)": "90,0"}),
+    ("unlikely saturation flow", {"Afrijcapaciteit (pae/u)": "180"}),
+    ("missing required field", {"Rijstrookgroep": ""}),
+    ("swapped coordinates", {"X-coördinaat": "581500,00", "Y-coördinaat": "233100,00"}),
+)
+
+
+def calendar_file(days: pd.DataFrame) -> Delivery:
+    """Return the calendar as the programme bureau delivers it; without mistakes."""
+    answer = {True: "ja", False: "nee"}
+    table = pd.DataFrame(
+        {
+            "Datum": days["day"].dt.strftime("%d-%m-%Y"),
+            "Feestdag": days["holiday"],
+            "Schoolvakantie (Noord)": days["school_holiday"].map(answer),
+            "Studentenverhuizingen": days["student_moves"].map(answer),
+            "Evenement": days["event"],
+        }
+    )
+    return Delivery("kalender.csv", table, count_faults([]))
+
+
+def junction_file(world: World, year: Traffic) -> Delivery:
+    """Return the register of junctions and signal plans, with the gaps that were planted."""
+    groups = year.junctions.groups.merge(year.junctions.sites, on="site", validate="m:1")
+    unknown = (groups["plan"] == "no conflict data").to_numpy()
+    first = groups.groupby("site")["approach"].transform("first")
+    unmeasured = (
+        (groups["plan"] == "no saturation flow") & (groups["approach"] == first)
+    ).to_numpy()
+    table = pd.DataFrame(
+        {
+            "Kruispunt": groups["site"],
+            "Naam": groups["name"],
+            "Tak": groups["approach"].map(APPROACH),
+            "Rijstrookgroep": groups["lane_group"].map(MOVEMENT),
+            "Rijstroken": groups["lanes"].astype(str),
+            "Afrijcapaciteit (pae/u)": groups["saturation_flow"].astype(str).mask(unmeasured, ""),
+            "Fase": groups["phase"].mask(unknown, ""),
+            "Groentijd (s)": decimals(groups["green"], 1),
+            "Cyclustijd (s)": decimals(groups["cycle"], 1),
+            "Verliestijd (s)": decimals(groups["lost_time"], 1).mask(unknown, ""),
+            "Minimum groen (s)": decimals(groups["minimum_green"], 1),
+            "Voetgangers (s)": decimals(groups["pedestrian_time"].fillna(0), 1).mask(
+                groups["pedestrian_time"].isna(), ""
+            ),
+            "X-coördinaat": decimals(groups["x"], 2),
+            "Y-coördinaat": decimals(groups["y"], 2),
+        }
+    )
+    if not world.mess:
+        return Delivery("kruispunten.csv", table, count_faults([]))
+    cleared = table[~unknown & ~unmeasured].head(len(JUNCTION_FAULTS)).reset_index(drop=True)
+    cleared["Kruispunt"] = [f"K9{index}" for index in range(len(cleared))]
+    names = ["exact duplicate"]
+    for row, (name, changes) in enumerate(JUNCTION_FAULTS[: len(cleared)]):
+        cleared.loc[row, list(changes)] = list(changes.values())
+        names.append(name)
+    table = pd.concat([table, table.iloc[[len(table) // 2]], cleared])
+    return Delivery("kruispunten.csv", table, count_faults(names))
+
+
+def count_files(seed: int, world: World, year: Traffic, counts: Counted) -> Iterator[Delivery]:
+    """Yield the counts of each month, by day and detector."""
+    rng = stream(seed, "faults of counts")
+    day, row = np.nonzero(counts.sent.T)
+    lines = pd.DataFrame({"day": day, "row": row, "fault": "", "column": "", "value": ""})
+    remarked = rng.random(len(lines)) < REMARK_SHARE
+    kept = np.array(("", *REMARKS), dtype=object)[
+        np.where(remarked, rng.integers(1, len(REMARKS) + 1, len(lines)), 0)
+    ]
+    lines["remark"] = kept
+    if world.mess:
+        lines = _spoil(rng, world, lines)
+    month = year.days["day"].dt.strftime("%Y_%m").to_numpy()[lines["day"]]
+    for name in np.unique(month):
+        part = lines[month == name]
+        table = _text(year, counts, part)
+        trailer = f"*** einde export: {len(part)} regels ***" if world.mess else ""
+        faults = [
+            *part["fault"][part["fault"] != ""],
+            *(["line of another form"] if trailer else []),
+        ]
+        yield Delivery(f"tellingen_{name}.csv", table, count_faults(faults), trailer)
+
+
+def _spoil(rng: np.random.Generator, world: World, lines: pd.DataFrame) -> pd.DataFrame:
+    """Choose lines for every mistake, none twice, and the lines that come again."""
+    number = len(lines)
+    spoilt = sample(rng, number, number)
+    usual = world.mess * number / 1e5
+    for fault in FAULTS:
+        rows, spoilt = np.split(spoilt, [max(1, round(usual * fault.frequency))])
+        for turn, (column, value) in enumerate(fault.cases):
+            chosen = rows[turn :: len(fault.cases)]
+            lines.loc[chosen, "column"] = column
+            lines.loc[chosen, "value"] = value
+        lines.loc[rows, "fault"] = fault.name
+    twice = max(1, round(world.mess * DUPLICATES * number))
+    pairs = max(1, round(usual * CONTRADICTIONS))
+    copies = lines.loc[spoilt[:twice]].assign(fault="exact duplicate")
+    lines.loc[spoilt[twice : twice + pairs], "fault"] = "contradiction"
+    second = lines.loc[spoilt[twice : twice + pairs]].assign(column=CELL, value="+")
+    # Sent again at the end of the same day's lines.
+    return pd.concat([lines, copies, second]).sort_values("day", kind="stable", ignore_index=True)
+
+
+def _text(year: Traffic, counts: Counted, lines: pd.DataFrame) -> pd.DataFrame:
+    """Write lines as text."""
+    detectors = year.junctions.detectors
+    day, row = lines["day"].to_numpy(), lines["row"].to_numpy()
+    cells = counts.count[row, day]
+    again = ((lines["column"] == CELL) & (lines["value"] == "+")).to_numpy()
+    # At noon something was counted, or at least could be.
+    cells[again, QUARTERS // 2] = np.maximum(cells[again, QUARTERS // 2], 0) + 1
+    # The last text stands for BLANK, which is -1.
+    texts = np.array([*map(str, range(int(cells.max(initial=0)) + 1)), ""], dtype=object)
+    keys = pd.DataFrame(
+        {
+            "Kruispunt": detectors["site"],
+            "Detector": detectors["detector"],
+            "Tak": detectors["approach"].map(APPROACH),
+            "Richting": detectors["movement"].map(MOVEMENT),
+            "Soort": detectors["mode"].map(MODE),
+        },
+        dtype=object,
+    ).to_numpy()[row]
+    dates = year.days["day"].dt.strftime("%d-%m-%Y").to_numpy(dtype=object)[day]
+    body = np.column_stack([keys, dates, texts[cells], lines["remark"].to_numpy(dtype=object)])
+    names = ["Kruispunt", "Detector", "Tak", "Richting", "Soort", "Datum", *TIMES, "Opmerking"]
+    for place in np.flatnonzero((lines["column"] != "").to_numpy() & ~again):
+        column, value = lines["column"].iloc[place], lines["value"].iloc[place]
+        # A quarter by day that follows from the line itself, so that no draw is needed.
+        quarter = TIMES[28 + (7 * int(day[place]) + int(row[place])) % 48]
+        body[place, names.index(quarter if column == CELL else column)] = value
+    return pd.DataFrame(body, columns=names, dtype=object)
