@@ -1,0 +1,208 @@
+"""Volume against capacity: how full lane groups are, and at which level of service."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from datamall.chapters import Gap, passes_gaps
+from datamall.traffic import signals, weekly
+from datamall.traffic.peaks import PEAKS, Peaks, membership, over_days
+from datamall.traffic.weekly import Floats
+
+CUT_OFF = "cut off at capacity"
+UNKNOWN_DEMAND = "demand above this is unknown"
+
+
+def cut_off(own: Peaks, plateaus: pd.DataFrame | Gap) -> NDArray[np.bool_]:
+    """Return in which peaks a lane group is cut off at capacity, shape (groups, peaks).
+
+    Parameters
+    ----------
+    own
+        One block.
+    plateaus
+        As from `censoring.plateaus`; a Gap says that this was not looked at, so that nothing is
+        known to be cut off.
+    """
+    result = np.zeros((len(own.groups), len(PEAKS)), dtype=bool)
+    if isinstance(plateaus, Gap) or plateaus.empty:
+        return result
+    flat = plateaus[(plateaus["verdict"] == CUT_OFF) & (plateaus["mode"].astype(str) == "car")]
+    keys = flat[["site", "approach", "movement"]].astype(str).reset_index(drop=True)
+    member = membership(keys, own.groups) > 0
+    for number, (first, last) in enumerate(PEAKS.values()):
+        overlaps = ((flat["hour_from"] < last) & (flat["hour_to"] > first)).to_numpy()
+        result[:, number] = (member & overlaps).any(axis=1)
+    return result
+
+
+def delays(own: Peaks, volume: Floats) -> signals.ControlDelay:
+    """Return HCM control delay of volumes of shape (groups, days, peaks, …), with the plan of now.
+
+    Quarters are looked at one by one, without a queue from the quarter before.
+    """
+    extra = (slice(None),) + (None,) * (volume.ndim - 1)
+    green, cycle, capacity = (
+        own.groups[name].to_numpy(float)[extra] for name in ("green", "cycle", "capacity")
+    )
+    period = min(own.interval, 15) / 60
+    return signals.control_delay(volume, capacity, green / cycle, cycle, period=period)
+
+
+@passes_gaps
+def ratios(
+    parts: tuple[Peaks, ...], plateaus: pd.DataFrame | Gap, confidence: float, crowded: float
+) -> pd.DataFrame:
+    """Return volume over capacity of each lane group in the peak hour of its junction.
+
+    Parameters
+    ----------
+    parts
+        As from `peaks`.
+    plateaus
+        As from `censoring.plateaus`.
+    confidence
+        Probability with which all intervals of the table hold together.
+    crowded
+        Ratio from which on a lane group is called crowded.
+
+    Returns
+    -------
+    pandas.DataFrame
+        site, name, approach, lane_group, peak, hour (its begin), days, coverage (share of working
+        days), volume (pcu/h, mean over days), quarter (pcu/h in the busiest 15 minutes),
+        peak_hour_factor, capacity (pcu/h), ratio (mean over days of quarter / capacity) with low
+        and high, day_low and day_high (9 of 10 single days), delay (s per vehicle, median day),
+        level, verdict and demand. The highest ratio first.
+
+    Notes
+    -----
+    Where counts come by the hour, the busiest 15 minutes are not known: then the hour stands in,
+    the peak hour factor is missing and the ratio is a lower bound.
+    """
+    tables = [_ratios(own, cut_off(own, plateaus)) for own in parts]
+    table = pd.concat([frame for frame, _ in tables], ignore_index=True)
+    rows = [values for _, values in tables]
+    together = sum(int((~np.isnan(v).all(axis=1)).sum()) for v in rows)
+    found = [
+        weekly.means(v, own.week, confidence, together) for own, v in zip(parts, rows, strict=True)
+    ]
+    for column in ("ratio", "low", "high"):
+        name = {"ratio": "mean"}.get(column, column)
+        table[column] = np.concatenate([getattr(f, name) for f in found])
+    table["low"] = table["low"].clip(lower=0)
+    table["verdict"] = np.select(
+        [table["low"] >= crowded, table["high"] < crowded], ["crowded", "not crowded"],
+        "not enough evidence",
+    )  # fmt: skip
+    unknown = table["demand"] != ""
+    table.loc[unknown & (table["verdict"] != "crowded"), "verdict"] = "at capacity"
+    order = ["site", "name", "approach", "lane_group", "peak", "hour", "days", "coverage"]
+    order += ["volume", "quarter", "peak_hour_factor", "capacity", "ratio", "low", "high"]
+    order += ["day_low", "day_high", "delay", "level", "verdict", "demand"]
+    keys = ["site", "approach", "lane_group", "peak"]
+    table["order"] = -table["ratio"].round(9)
+    return table.sort_values(["order", *keys], ignore_index=True)[order]
+
+
+def _ratios(own: Peaks, cut: NDArray[np.bool_]) -> tuple[pd.DataFrame, Floats]:
+    """Return one row per lane group and peak, and its ratio of each day (rows, days)."""
+    hour = own.in_hour
+    mean, quarter = hour.mean(axis=3), hour.max(axis=3)
+    found = delays(own, quarter)
+    count = (len(own.groups), len(PEAKS))
+    mean, quarter, ratio, delay = map(_rows, (mean, quarter, found.ratio, found.total))
+    about = ["site", "name", "approach", "lane_group", "capacity"]
+    table = own.groups.loc[own.groups.index.repeat(count[1]), about].reset_index(drop=True)
+    table["peak"] = np.tile(list(PEAKS), count[0])
+    table["hour"] = [own.begin(g, p) for g in range(count[0]) for p in range(count[1])]
+    table["days"] = (~np.isnan(ratio)).sum(axis=1)
+    table["coverage"] = table["days"] / len(own.days)
+    table["volume"], table["quarter"] = (over_days(v, np.nanmean) for v in (mean, quarter))
+    hourly = own.interval >= 60
+    table["peak_hour_factor"] = np.nan if hourly else table["volume"] / table["quarter"]
+    for name, level in (("day_low", 0.05), ("day_high", 0.95)):
+        table[name] = over_days(ratio, lambda v, axis, q=level: np.nanquantile(v, q, axis=axis))
+    table["delay"] = over_days(delay, np.nanmedian)
+    usual = over_days(ratio, np.nanmedian)
+    table["level"] = signals.level_of_service(table["delay"], usual)
+    table["demand"] = np.where(cut.ravel(), UNKNOWN_DEMAND, "")
+    table["level"] = _at_least(table["level"], table["demand"])
+    return table, ratio
+
+
+def _at_least(level: pd.Series, demand: pd.Series) -> pd.Series:
+    """Return levels of which those with unknown demand are called the best that is possible."""
+    worse = (demand != "") & ~level.isin(["F", signals.UNKNOWN])
+    return level.where(~worse, level + " or worse")
+
+
+def _rows(values: Floats) -> Floats:
+    """Return values of shape (groups, days, peaks) as (groups × peaks, days)."""
+    return np.moveaxis(values, 2, 1).reshape(-1, values.shape[1])
+
+
+def junction_delay(own: Peaks) -> tuple[pd.DataFrame, Floats, Floats]:
+    """Return each junction's mean delay and highest ratio, by peak and day.
+
+    Returns
+    -------
+    tuple
+        Junctions (site, name), and two arrays of shape (sites, peaks, days): delay per vehicle (s)
+        in the busiest quarter of the peak hour, weighed by volume, and the highest ratio of volume
+        to capacity. NaN unless all lane groups were counted.
+    """
+    quarter = own.in_hour.max(axis=3)
+    found = delays(own, quarter)
+    sites = own.groups[["site", "name"]].drop_duplicates("site").reset_index(drop=True)
+    codes = pd.Index(sites["site"]).get_indexer(own.groups["site"])
+    weight, total = (np.zeros((len(sites), *quarter.shape[1:])) for _ in range(2))
+    np.add.at(weight, codes, quarter)
+    np.add.at(total, codes, found.total * quarter)
+    delay = total / np.where(weight > 0, weight, np.nan)
+    worst = np.full(delay.shape, -np.inf)
+    np.maximum.at(worst, codes, np.where(np.isnan(found.ratio), np.inf, found.ratio))
+    worst = np.where(np.isinf(worst), np.nan, worst)
+    return sites, np.moveaxis(delay, 2, 1), np.moveaxis(worst, 2, 1)
+
+
+@passes_gaps
+def levels(parts: tuple[Peaks, ...], plateaus: pd.DataFrame | Gap) -> pd.DataFrame:
+    """Return the share of working days at each level of service, by junction and peak.
+
+    Parameters
+    ----------
+    parts, plateaus
+        As from `peaks` and `censoring.plateaus`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        site, name, peak, days (on which all lane groups were counted), delay (s per vehicle, median
+        day), usual (level of the median day), A to F (shares of these days), above (the share of
+        days on which some lane group was above capacity) and demand (where some demand is cut off,
+        so that the delay is at least this). Longest delay first, junctions without one last.
+    """
+    frames = []
+    for own in parts:
+        sites, delay, worst = junction_delay(own)
+        rows = sites.loc[sites.index.repeat(len(PEAKS))].reset_index(drop=True)
+        delay, worst = (v.reshape(-1, len(own.days)) for v in (delay, worst))
+        rows["peak"] = np.tile(list(PEAKS), len(sites))
+        known = (~np.isnan(delay)).sum(axis=1)
+        rows["days"], rows["delay"] = known, over_days(delay, np.nanmedian)
+        # The level of a junction goes by its delay alone; a ratio above 1 is told beside it.
+        level = signals.level_of_service(delay, np.zeros_like(delay))
+        rows["usual"] = signals.level_of_service(rows["delay"], np.zeros(len(rows)))
+        for name in (*signals.LEVELS, "F"):
+            rows[name] = (level == name).sum(axis=1) / np.where(known > 0, known, np.nan)
+        rows["above"] = (worst > 1).sum(axis=1) / np.where(known > 0, known, np.nan)
+        cut = np.zeros((len(sites), len(PEAKS)), dtype=bool)
+        codes = pd.Index(sites["site"]).get_indexer(own.groups["site"])
+        np.logical_or.at(cut, codes, cut_off(own, plateaus))
+        rows["demand"] = np.where(cut.ravel(), UNKNOWN_DEMAND, "")
+        rows["usual"] = _at_least(rows["usual"], rows["demand"])
+        frames.append(rows)
+    table = pd.concat(frames, ignore_index=True)
+    order = table.assign(order=-table["delay"].round(9)).sort_values(["order", "site", "peak"])
+    return order.drop(columns="order").reset_index(drop=True)

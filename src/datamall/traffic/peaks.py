@@ -1,0 +1,291 @@
+"""Volume: what each lane group had to serve in the peaks of working days."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from datamall.chapters import Gap, needs, passes_gaps
+from datamall.traffic.cube import Block, Cube
+from datamall.traffic.information import holidays
+from datamall.traffic.weekly import Floats
+
+_STORE = "traffic.junctions"
+SIGNALS = tuple(f"{_STORE}.{name}" for name in ("saturation_flow", "green", "cycle"))
+# First and last hour (exclusive) of the peaks: ochtendspits and avondspits.
+PEAKS = {"morning": (7, 10), "evening": (16, 19)}
+MOTOR = ("car", "bus")
+SOFT = ("bike", "pedestrian")
+_WORDS = ("name", "phase")
+_NUMBERS = ("x", "y", "lanes", "lost_time", "minimum_green", "pedestrian_time")
+_PLAN = ("saturation_flow", "green", "cycle")
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """What was counted in the peaks of working days, by lane group.
+
+    Attributes
+    ----------
+    groups
+        Lane groups, as from `lane_groups`; its RangeIndex is the first axis of `volume`.
+    days, week
+        Working days, and the number of the week of each.
+    interval
+        Minutes of one interval.
+    volume
+        Flow in pcu per hour, shape (groups, days, peaks, intervals); NaN where not counted.
+    riders
+        People in these vehicles, per hour; same shape.
+    start
+        Interval of the peak at which the busiest hour of the junction begins, shape (groups,
+        peaks).
+    soft
+        Approaches where cyclists or pedestrians were counted: site, approach, mode and group, the
+        lane group beside which they get green; its RangeIndex is the first axis of `people`.
+    people
+        Cyclists and pedestrians per hour, shape (soft, days, peaks, intervals).
+    """
+
+    groups: pd.DataFrame
+    days: pd.DatetimeIndex
+    week: NDArray[np.int64]
+    interval: int
+    volume: Floats
+    riders: Floats
+    start: NDArray[np.int64]
+    soft: pd.DataFrame
+    people: Floats
+
+    @property
+    def in_hour(self) -> Floats:
+        """Return the flow in the intervals of the busiest hour, (groups, days, peaks, n)."""
+        step = np.arange(60 // self.interval)
+        index = self.start[:, None, :, None] + step
+        shape = (*self.volume.shape[:3], len(step))
+        return np.take_along_axis(self.volume, np.broadcast_to(index, shape), axis=3)
+
+    def begin(self, group: int, peak: int) -> str:
+        """Return the time at which the busiest hour of a lane group's junction begins."""
+        first = list(PEAKS.values())[peak][0] * 60
+        minute = first + int(self.start[group, peak]) * self.interval
+        return f"{minute // 60}:{minute % 60:02d}"
+
+
+@needs("Capacity", *SIGNALS)
+def lane_groups(data: Any) -> pd.DataFrame | Gap:
+    """Return what each lane group can serve with the signal plan of now.
+
+    Parameters
+    ----------
+    data
+        The extract.
+
+    Returns
+    -------
+    pandas.DataFrame
+        site, approach, lane_group, then name, phase, x, y (m), lanes, lost_time, minimum_green,
+        pedestrian_time, saturation_flow (pcu/h), green, cycle (s), each NaN or empty where the
+        authority does not deliver it, and capacity (pcu/h): saturation flow × green / cycle.
+        Ordered by its keys. A Gap where no capacity is known.
+    """
+    table = data[_STORE]
+    keys = ["site", "approach", "lane_group"]
+    result = table[keys].astype(str)
+    for column in _WORDS:
+        blank = pd.Series("", index=table.index)
+        result[column] = table.get(column, blank).astype(object).fillna("").astype(str)
+    for column in (*_NUMBERS, *_PLAN):
+        result[column] = table[column].astype(float) if column in table else np.nan
+    result["name"] = result["name"].where(result["name"] != "", result["site"])
+    result["capacity"] = result["saturation_flow"] * result["green"] / result["cycle"]
+    if result["capacity"].isna().all():
+        return Gap("Capacity", "No lane group has a saturation flow and a signal plan.")
+    return result.sort_values(keys, ignore_index=True)
+
+
+@passes_gaps
+def capacities(groups: pd.DataFrame) -> pd.DataFrame:
+    """Return the capacity of lane groups as `censoring.plateaus` takes it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        site, approach, movement (those of the lane group, as counted together), capacity (pcu/h).
+    """
+    table = groups.rename(columns={"lane_group": "movement"}).dropna(subset="capacity")
+    return table[["site", "approach", "movement", "capacity"]].reset_index(drop=True)
+
+
+@passes_gaps
+def peaks(
+    cube: Cube,
+    groups: pd.DataFrame,
+    calendar: pd.DataFrame | None,
+    pcu_bus: float,
+    people_in_car: float,
+    people_in_bus: float,
+) -> tuple[Peaks, ...] | Gap:
+    """Return volumes in the peaks of working days, one `Peaks` per block of the cube.
+
+    Parameters
+    ----------
+    cube
+        Counts without the periods in which detectors were found faulty.
+    groups
+        As from `lane_groups`.
+    calendar
+        Days with their holiday, if there is one; holidays are no working days.
+    pcu_bus
+        Passenger cars that take as much room in the flow as one bus.
+    people_in_car, people_in_bus
+        People on board.
+
+    Notes
+    -----
+    A count belongs to the lane group that holds all its movements, a bus whose movement is not
+    recorded to the one that goes straight on. Where some movement of a lane group is never counted,
+    its volume is not known. Where cars were counted but a bus detector was
+    out, buses are taken from the median of other days at that time: they are few.
+    """
+    found = []
+    for block in cube:
+        known = set(block.series["site"].astype(str)) & set(groups["site"])
+        own = groups[groups["site"].isin(known)].reset_index(drop=True)
+        if own["capacity"].notna().any() and block.interval <= 60:
+            about = (pcu_bus, people_in_car, people_in_bus)
+            found.append(_peaks(block, own, calendar, *about))
+    reason = "No junction with a known capacity was counted on a working day."
+    kept = tuple(p for p in found if len(p.days) and not np.isnan(p.volume).all())
+    return kept or Gap("Volume and capacity", reason)
+
+
+def _peaks(
+    block: Block,
+    groups: pd.DataFrame,
+    calendar: pd.DataFrame | None,
+    pcu_bus: float,
+    people_in_car: float,
+    people_in_bus: float,
+) -> Peaks:
+    block = block.take(block.series["site"].astype(str).isin(set(groups["site"])).to_numpy())
+    keys, counts = block.sums(["site", "approach", "movement", "mode"])
+    keys = keys.astype(str)
+    working = np.asarray(block.days.day_of_week < 5) & ~holidays(block.days, calendar)
+    per_hour = 60 // block.interval
+    slots = [np.arange(a * per_hour, b * per_hour) for a, b in PEAKS.values()]
+    index = np.ix_(np.arange(len(keys)), np.flatnonzero(working), np.concatenate(slots))
+    flow = counts[index] * per_hour
+    flow = flow.reshape(*flow.shape[:2], len(PEAKS), -1)
+    days = block.days[working]
+    cars, buses = motor(keys, flow, groups)
+    volume = cars + pcu_bus * buses
+    riders = people_in_car * cars + people_in_bus * buses
+    soft = keys[keys["mode"].isin(SOFT)]
+    people = soft.groupby(["site", "approach", "mode"], as_index=False).size().drop(columns="size")
+    which = np.zeros((len(people), len(keys)))
+    order = people.reset_index().merge(soft.reset_index(), on=["site", "approach", "mode"])
+    which[order["index_x"], order["index_y"]] = 1
+    walkers = _gather(which, keys["mode"].isin(SOFT), flow)
+    people["group"] = _beside(people, groups)
+    week = ((days - pd.Timestamp("2000-01-03")).days // 7).to_numpy()
+    start = _busiest(volume, groups["site"], per_hour)
+    about = (groups, days, week, block.interval)
+    return Peaks(*about, volume, riders, start, people, walkers)
+
+
+def motor(keys: pd.DataFrame, flow: Floats, groups: pd.DataFrame) -> tuple[Floats, Floats]:
+    """Return the cars and the buses of each lane group.
+
+    Parameters
+    ----------
+    keys, flow
+        Counts as from `Block.sums`: site, approach, movement, mode, and numbers of shape (counts,
+        days, …).
+    groups
+        As from `lane_groups`.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Shape (groups, days, …). Cars are NaN where some movement of the lane group was not
+        counted. Buses are 0 where none are counted at all, and the median of other days at that
+        time where their detector was out.
+    """
+    member = membership(keys, groups)
+    # A bus whose movement is not recorded goes straight on.
+    buses_on = np.flatnonzero((keys["mode"] == "bus") & (keys["movement"] == "-"))
+    beside = _beside(keys.iloc[buses_on], groups)
+    member[beside[beside >= 0], buses_on[beside >= 0]] = 1
+    cars, buses = (_gather(member, keys["mode"] == mode, flow) for mode in MOTOR)
+    own = (keys["mode"] == "car").to_numpy()
+    cars[~_complete(keys[own], member[:, own], groups)] = np.nan
+    usual = over_days(buses, np.nanmedian)[:, None]
+    return cars, np.nan_to_num(np.where(np.isnan(buses), usual, buses))
+
+
+def membership(keys: pd.DataFrame, groups: pd.DataFrame) -> Floats:
+    """Return which counts (columns) belong to which lane group (rows)."""
+    member = np.zeros((len(groups), len(keys)))
+    about = ["site", "approach"]
+    pairs = groups[[*about, "lane_group"]].reset_index().merge(keys.reset_index(), on=about)
+    alone = pairs.groupby("index_y")["index_x"].transform("size") == 1
+    holds = [set(m) <= set(g) for m, g in zip(pairs["movement"], pairs["lane_group"], strict=True)]
+    # Where the approach is one lane group, whatever is counted there belongs to it.
+    fits = pairs[np.array(holds, dtype=bool) | alone.to_numpy()]
+    member[fits["index_x"], fits["index_y"]] = 1
+    return member
+
+
+def _complete(keys: pd.DataFrame, member: Floats, groups: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return for which lane groups every movement is counted somewhere."""
+    result = []
+    for own, name in zip(member > 0, groups["lane_group"], strict=True):
+        counted = set("".join(keys["movement"][own]))
+        result.append(own.any() and ("-" in counted or name == "all" or set(name) <= counted))
+    return np.array(result, dtype=bool)
+
+
+def _gather(member: Floats, chosen: pd.Series, flow: Floats) -> Floats:
+    """Sum the chosen counts of each row of `member`; NaN where one of them is not known."""
+    own = member * chosen.to_numpy(float)
+    total = np.tensordot(own, np.nan_to_num(flow), axes=1)
+    lacking = np.tensordot(own, np.isnan(flow).astype(float), axes=1) > 0
+    total[lacking] = np.nan
+    total[own.sum(axis=1) == 0] = np.nan
+    return total
+
+
+def over_days(values: Floats, function: Callable[..., Any]) -> Floats:
+    """Apply a function such as nanmean over days, the second axis; NaN where none is known."""
+    none = np.asarray(np.isnan(values).all(axis=1))
+    filled = np.where(none[:, None], 0.0, values)
+    return np.where(none, np.nan, function(filled, axis=1))
+
+
+def _beside(people: pd.DataFrame, groups: pd.DataFrame) -> NDArray[np.int64]:
+    """Return the lane group with which the people of an approach get green, −1 if none.
+
+    It is the one that goes straight on, with the longest green if there are several.
+    """
+    table = groups.reset_index()
+    straight = table["lane_group"].str.contains("S") | (table["lane_group"] == "all")
+    table = table.assign(straight=straight)
+    order = ["straight", "green", "index"]
+    table = table.sort_values(order, ascending=[False, False, True], kind="stable")
+    first = table.drop_duplicates(["site", "approach"]).set_index(["site", "approach"])["index"]
+    found = pd.MultiIndex.from_frame(people[["site", "approach"]]).map(first.to_dict())
+    return np.asarray(pd.Series(found, dtype=float).fillna(-1), dtype=np.int64)
+
+
+def _busiest(volume: Floats, site: pd.Series, per_hour: int) -> NDArray[np.int64]:
+    """Return at which interval of each peak the busiest hour of each group's junction begins."""
+    usual = np.nan_to_num(over_days(volume, np.nanmean))
+    codes, _ = pd.factorize(site)
+    total = np.zeros((codes.max() + 1, *usual.shape[1:]))
+    np.add.at(total, codes, usual)
+    hours = np.lib.stride_tricks.sliding_window_view(total, per_hour, axis=2).sum(axis=3)
+    return np.asarray(hours.round(6).argmax(axis=2)[codes])

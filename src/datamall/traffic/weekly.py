@@ -1,0 +1,95 @@
+"""Means of days with intervals in which weeks, not days, are the independent witnesses."""
+
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamall.traffic.information import check_confidence
+
+Floats: TypeAlias = NDArray[np.floating]
+
+
+class Means(NamedTuple):
+    """Means of rows over days, one value per row.
+
+    Attributes
+    ----------
+    mean, low, high
+        Mean of the days that are known, and the ends of its interval.
+    days, weeks
+        How many are known.
+    week_sd
+        Standard deviation of one week's mean.
+    """
+
+    mean: Floats
+    low: Floats
+    high: Floats
+    days: NDArray[np.int64]
+    weeks: NDArray[np.int64]
+    week_sd: Floats
+
+
+def means(values: Floats, week: NDArray[np.int64], confidence: float, together: int = 1) -> Means:
+    """Return the mean of each row with an interval.
+
+    Parameters
+    ----------
+    values
+        Shape (rows, days), NaN where not known.
+    week
+        Number of the week of each day.
+    confidence
+        Probability with which all intervals hold.
+    together
+        Number of intervals that hold together with that probability (Bonferroni).
+
+    Returns
+    -------
+    Means
+        Without an interval (NaN) where fewer than two weeks are known.
+
+    Notes
+    -----
+    Ratio estimator with weeks as clusters (Cochran 1977, section 6.4) and Student's t with as many
+    degrees of freedom as weeks less one: days of one week resemble each other. Missing days make
+    the interval wider; that they are like the others is assumed.
+    """
+    from scipy.special import stdtrit
+
+    check_confidence(confidence)
+    known = ~np.isnan(values)
+    member = (week[:, None] == np.unique(week)[None, :]).astype(float)
+    in_week = known.astype(float) @ member
+    days, weeks = known.sum(axis=1), (in_week > 0).sum(axis=1)
+    filled = np.where(known, values, 0.0)
+    mean = filled.sum(axis=1) / np.where(days > 0, days, np.nan)
+    off = filled @ member - in_week * np.nan_to_num(mean)[:, None]
+    few = weeks < 2
+    spread = (off**2).sum(axis=1) * weeks / np.where(few, np.nan, weeks - 1)
+    error = np.sqrt(spread) / np.where(days > 0, days, np.nan)
+    tail = 1 - (1 - confidence) / 2 / max(together, 1)
+    width = stdtrit(np.where(few, 1, weeks - 1), tail) * error
+    return Means(mean, mean - width, mean + width, days, weeks, error * np.sqrt(weeks))
+
+
+def ranks(low: Floats, high: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first and last rank that each row may have, 1 for the highest value.
+
+    Parameters
+    ----------
+    low, high
+        Ends of intervals that hold together. A row without an interval may have any rank and takes
+        none from the others.
+
+    Notes
+    -----
+    A rank is excluded only where intervals do not overlap, so that the ranks hold together with the
+    probability of the intervals (Klein, Wright and Wieczorek 2020, JRSS A 183:589).
+    """
+    known = ~(np.isnan(low) | np.isnan(high))
+    low, high = np.where(known, low, -np.inf), np.where(known, high, np.inf)
+    above = (low[None, :] > high[:, None]).sum(axis=1)
+    below = (high[None, :] < low[:, None]).sum(axis=1)
+    return above + 1, len(low) - below

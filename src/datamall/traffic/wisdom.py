@@ -1,0 +1,216 @@
+"""Wisdom: first signal plans that an engineer can take, change, refuse and answer for."""
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from datamall.chapters import passes_gaps
+from datamall.errors import DatamallError
+from datamall.traffic import signals, weekly
+from datamall.traffic.information import check_confidence
+from datamall.traffic.peaks import PEAKS, Peaks
+from datamall.traffic.plans import KINDS, Plan
+from datamall.traffic.weekly import Floats
+
+RECOMMENDED, KEEP, DOUBT, REFUSED = (
+    "try it",
+    "keep the plan of now",
+    "not enough evidence",
+    "no plan",
+)
+_KEYS = ["site", "name", "peak"]
+
+
+@passes_gaps
+def proposals(parts: tuple[Peaks, ...], plans: tuple[Plan, ...], confidence: float) -> pd.DataFrame:
+    """Return the first plan of each junction and peak, and what it does on days it did not see.
+
+    Parameters
+    ----------
+    parts, plans
+        As from `peaks.peaks` and `plans.propose`.
+    confidence
+        Probability with which the intervals of all plans hold together.
+
+    Returns
+    -------
+    pandas.DataFrame
+        site, name, peak, verdict, reason, cycle_now, cycle (s), greens (by phase, now → proposed),
+        ratio_sum (Y), optimal_cycle (Webster's, before limits), days (judged), gain (person-hours
+        saved in one peak) with low and high, better_days (share of these days on which fewer
+        person-hours are lost), motor, bike and pedestrian (parts of the gain), bike_wait_now,
+        bike_wait, pedestrian_wait_now and pedestrian_wait (mean wait per person, s), longest_red
+        (s, of all phases, with the plan), cut (lane groups whose demand is cut off) and coverage.
+        The largest gain first, refusals last.
+
+    Notes
+    -----
+    Verdicts: try it, where the whole interval of the gain is above 0; keep the plan of now, where
+    it is below; not enough evidence, where it holds 0; no plan, with the reason why. Where demand
+    is cut off, gains are computed from what was served, which understates them if the phase that
+    lacks green gets more.
+    """
+    frames, gains = [], []
+    for own, plan in zip(parts, plans, strict=True):
+        frames.append(_effects(own, plan))
+        gain = (plan.lost - plan.lost_then).sum(axis=0)
+        gains.append(np.where(plan.judged, gain, np.nan).reshape(len(plan.table), -1))
+    together = sum(int((~np.isnan(g)).any(axis=1).sum()) for g in gains)
+    pairs = zip(parts, gains, strict=True)
+    found = [weekly.means(g, own.week, confidence, together) for own, g in pairs]
+    table = pd.concat(frames, ignore_index=True)
+    for name, column in {"gain": "mean", "low": "low", "high": "high", "days": "days"}.items():
+        table[name] = np.concatenate([getattr(f, column) for f in found])
+    better = [(g > 0).sum(1) / np.maximum((~np.isnan(g)).sum(1), 1) for g in gains]
+    table["better_days"] = np.where(table["days"] > 0, np.concatenate(better), np.nan)
+    steps = [table["refused"] != "", table["low"] > 0, table["high"] < 0]
+    table["verdict"] = np.select(steps, [REFUSED, RECOMMENDED, KEEP], DOUBT)
+    table["reason"] = table["refused"].where(table["refused"] != "", _reasons(table))
+    table = table.assign(order=-table["gain"].round(9)).sort_values(["order", "site", "peak"])
+    columns = [*_KEYS, "verdict", "reason", "cycle_now", "cycle", "greens", "ratio_sum"]
+    columns += ["optimal_cycle", "days", "gain", "low", "high", "better_days", *KINDS]
+    columns += [f"{kind}_wait{when}" for kind in KINDS[1:] for when in ("_now", "")]
+    return table[[*columns, "longest_red", "cut", "coverage"]].reset_index(drop=True)
+
+
+def _effects(own: Peaks, plan: Plan) -> pd.DataFrame:
+    """Return the rows of a block's plans with what they do to each kind of people."""
+    table = plan.table.copy()
+    gain = np.where(plan.judged, plan.lost - plan.lost_then, np.nan)
+    for number, kind in enumerate(KINDS):
+        table[kind] = _mean(gain[number].reshape(len(table), -1))
+    cycle = table["cycle"].to_numpy().reshape(-1, len(PEAKS))
+    codes, _ = pd.factorize(own.groups["site"], sort=True)
+    red = cycle[codes] - plan.green
+    longest = np.full(cycle.shape, -np.inf)
+    np.maximum.at(longest, codes, red)
+    table["longest_red"] = np.where(np.isnan(cycle), np.nan, longest).ravel()
+    now = own.groups[["green", "cycle"]].to_numpy(float).T
+    at = own.soft["group"].to_numpy(dtype=int)
+    usual = np.nan_to_num(_mean_over(own.people))
+    before = signals.waiting_time(*now)[at][:, None]
+    after = signals.waiting_time(plan.green, cycle[codes])[at]
+    for kind in KINDS[1:]:
+        chosen = np.flatnonzero((own.soft["mode"] == kind).to_numpy() & (at >= 0))
+        rows, weight = codes[at[chosen]], usual[chosen]
+        total, first, then = (np.zeros(cycle.shape) for _ in range(3))
+        np.add.at(total, rows, weight)
+        np.add.at(first, rows, weight * before[chosen])
+        np.add.at(then, rows, weight * after[chosen])
+        total = np.where(total > 0, total, np.nan)
+        table[f"{kind}_wait_now"], table[f"{kind}_wait"] = (
+            (first / total).ravel(),
+            (then / total).ravel(),
+        )
+    return table
+
+
+def _mean(values: Floats) -> Floats:
+    """Return the mean of each row, NaN where nothing is known."""
+    known = ~np.isnan(values)
+    return np.where(known, values, 0).sum(axis=1) / np.where(
+        known.any(axis=1), known.sum(1), np.nan
+    )
+
+
+def _mean_over(people: Floats) -> Floats:
+    """Return people per hour in each peak, mean over days and intervals."""
+    return _mean(np.moveaxis(people, 2, 1).reshape(-1, people.shape[1] * people.shape[3])).reshape(
+        len(people), len(PEAKS)
+    )
+
+
+def _reasons(table: pd.DataFrame) -> pd.Series:
+    """Return one sentence per plan on what is known of it."""
+    days = (100 * table["better_days"]).map("{:.0f} %".format)
+    text = "Loses less time on " + days + " of the days that did not choose it."
+    cut = table["cut"].where(table["cut"] != "", "")
+    first = " A first step: demand of " + cut + " is cut off, so measure again after the change."
+    return text + first.where(cut != "", "")
+
+
+@passes_gaps
+def to_confirm(
+    parts: tuple[Peaks, ...],
+    plans: tuple[Plan, ...],
+    table: pd.DataFrame,
+    weeks: int,
+    confidence: float,
+    power: float,
+) -> pd.DataFrame:
+    """Say what to measure to confirm each plan that is worth trying, and for how long.
+
+    Parameters
+    ----------
+    parts, plans, table
+        As from `peaks.peaks`, `plans.propose` and `proposals`.
+    weeks
+        Weeks to be measured before, and again after the change.
+    confidence
+        Level of the test.
+    power
+        Probability with which a change of the stated size should be found.
+
+    Returns
+    -------
+    pandas.DataFrame
+        site, name, peak, measure, lost (person-hours in one peak, now), week_sd (standard deviation
+        of one week's mean), gain (expected), detectable (smallest change found with these weeks),
+        detectable_share (of what is lost now), weeks_needed (each before and after, for the
+        expected gain), enough (whether these weeks do).
+
+    Notes
+    -----
+    Two means of independent weeks: (z(1 − α/2) + z(power)) × sd × √(2 / weeks). The weeks of now
+    vary in volume alone; measured delay varies more, so that these weeks are the least.
+    """
+    check_confidence(confidence)
+    if weeks < 1:
+        raise DatamallError(f"weeks_to_confirm is {weeks}: set it to at least 1 in params.yaml.")
+    if not 0 < power < 1:
+        raise DatamallError(f"power is {power}: set it between 0 and 1 in params.yaml.")
+    frames = []
+    for own, plan in zip(parts, plans, strict=True):
+        lost = plan.lost.sum(axis=0).reshape(len(plan.table), -1)
+        found = weekly.means(lost, own.week, confidence)
+        frame = plan.table[_KEYS].assign(lost=found.mean, week_sd=found.week_sd)
+        frames.append(frame)
+    tried = table.loc[table["verdict"] == RECOMMENDED, [*_KEYS, "gain", "cut"]]
+    result = tried.merge(pd.concat(frames), on=_KEYS, validate="one_to_one")
+    factor = ndtri((1 + confidence) / 2) + ndtri(power)
+    result["detectable"] = factor * result["week_sd"] * np.sqrt(2 / weeks)
+    result["detectable_share"] = result["detectable"] / result["lost"]
+    needed = np.ceil(2 * (factor * result["week_sd"] / result["gain"]) ** 2)
+    result["weeks_needed"] = needed.clip(lower=2).astype("Int64")
+    result["enough"] = result["weeks_needed"] <= weeks
+    own_cut = "queue at the end of green on " + result["cut"] + ", and delay of all approaches"
+    result["measure"] = own_cut.where(result["cut"] != "", "delay of all approaches in the peak")
+    columns = [*_KEYS, "measure", "lost", "week_sd", "gain", "detectable", "detectable_share"]
+    return result[[*columns, "weeks_needed", "enough"]]
+
+
+@passes_gaps
+def decision_records(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one record per junction and peak, to be completed by who decides.
+
+    Parameters
+    ----------
+    table
+        As from `proposals`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        site, name, peak, recommended, expected, and the empty columns decided, decided_by_role,
+        why_different and what_came_of_it.
+    """
+    plan = "cycle " + table["cycle"].map("{:.0f}".format) + " s, " + table["greens"]
+    interval = table[["gain", "low", "high"]].map("{:.1f}".format)
+    gain = interval["gain"] + " person-hours a peak less (" + interval["low"] + " to "
+    gain += interval["high"] + ")"
+    tried = table["verdict"] == RECOMMENDED
+    result = table[_KEYS].assign(
+        recommended=plan.where(tried, "no change now: " + table["verdict"]),
+        expected=gain.where(tried, table["reason"]),
+    )
+    return result.assign(decided="", decided_by_role="", why_different="", what_came_of_it="")
