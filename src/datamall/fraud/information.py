@@ -1,0 +1,262 @@
+"""Information: who was looked at, why, and what was recorded, before any judgement."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from datamall.chapters import Gap, needs
+from datamall.errors import DatamallError
+from datamall.fairness.intervals import limits
+from datamall.fraud import protect
+from datamall.fraud.facts import CLIENTS, FACTS, INVESTIGATIONS, KEYS, delivered, numbers
+
+Tables = Mapping[str, pd.DataFrame]
+ARMS = {
+    "random": "random draw",
+    "profile": "profile in use",
+    "signal": "signal",
+    "follow-up": "follow-up",
+}
+FINDINGS = ("nothing", "administrative", "unlawful", "unclear")
+SPOKEN = {"unlawful": "not lawful", "administrative": "administrative", "unclear": "unclear"}
+SEEN = tuple(f"{INVESTIGATIONS}.{name}" for name in ("client", "year", "arm", "visited", "finding"))
+KNOWN = tuple(f"{CLIENTS}.{name}" for name in KEYS)
+
+
+def check_level(name: str, level: float) -> None:
+    """Refuse a probability outside 0.5 to 1."""
+    if not 0.5 <= level < 1:
+        raise DatamallError(f"{name} is {level}: set it from 0.5 to below 1 in params.yaml.")
+
+
+def definitions(labels: Sequence[str]) -> dict[str, list[str]]:
+    """Return label in words → what has to be recorded for it to count as a mistake found.
+
+    Parameters
+    ----------
+    labels
+        Findings joined by " or ", as ``"unlawful or administrative"``. A result that is not among
+        them counts as not found, also an unclear one: nobody is held to be wrong for want of proof.
+
+    Raises
+    ------
+    DatamallError
+        When there is none, one is named twice, or one names a finding that does not exist.
+    """
+    result = {label: label.split(" or ") for label in labels}
+    odd = [part for own in result.values() for part in own if part not in SPOKEN]
+    if odd or not labels or len(set(map(frozenset, result.values()))) < len(labels):
+        raise DatamallError(
+            f"labels is {list(labels)}: name different definitions made of "
+            f"{', '.join(SPOKEN)}, joined by ' or ', in params.yaml."
+        )
+    return {" or ".join(SPOKEN[part] for part in own): own for own in result.values()}
+
+
+def columns(about: Mapping[str, Any], used: bool) -> pd.DataFrame | Gap:
+    """Return the columns that the profile may use, or may not, with the contract's reason.
+
+    Parameters
+    ----------
+    about
+        Store → column → its title, description and properties, as the extract carries it.
+    used
+        Whether those that may be used are wanted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        title, description and reason; in the order of the contract.
+    """
+    rows = []
+    for column in about.get(CLIENTS, {}).values():
+        verdict, _, reason = (column.get("profiling") or "").partition(": ")
+        if verdict == ("permitted" if used else "forbidden"):
+            rows.append((column["title"], column["description"], reason))
+    if not rows:
+        chapter = "What may be used" if used else "What may not be used"
+        return Gap(chapter, f"Not possible here: the extract does not describe {CLIENTS}.")
+    return pd.DataFrame(rows, columns=["title", "description", "reason"])
+
+
+def joined(data: Tables) -> pd.DataFrame:
+    """Return one row per person and year: what was recorded, and what came of it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of welfare.investigations and the delivered facts; seen (whether the person
+        was visited and the result recorded); ordered by year and client.
+
+    Raises
+    ------
+    DatamallError
+        When a person with an investigation is not among the clients of that year.
+    """
+    clients = data[CLIENTS][[*KEYS, *delivered(data[CLIENTS])]]
+    table = data[INVESTIGATIONS].merge(
+        clients, on=KEYS, how="left", validate="one_to_one", indicator=True
+    )
+    strange = int(table["_merge"].ne("both").sum())
+    if strange:
+        raise DatamallError(
+            f"{strange} rows of {INVESTIGATIONS} are about nobody in {CLIENTS} of that year: take "
+            "both stores in again."
+        )
+    table["seen"] = table["visited"].eq("yes") & table["finding"].notna()
+    return table.drop(columns="_merge").sort_values(["year", "client"], ignore_index=True)
+
+
+def found(table: pd.DataFrame, findings: Sequence[str]) -> pd.Series:
+    """Return whether one of the findings was recorded; False where nothing was."""
+    return table["finding"].isin(list(findings))
+
+
+@needs("People and stages", *SEEN, *KNOWN)
+def people(data: Tables) -> pd.DataFrame:
+    """Return how many people were looked at, why, and how far it went.
+
+    Returns
+    -------
+    pandas.DataFrame
+        year, arm ("everybody" first), people, and of them chosen, visited and recorded (a result);
+        counts as from `protect.counts`. People without an arm were not looked at.
+    """
+    table = joined(data)
+    table = table.assign(
+        people=1,
+        chosen=table["arm"].ne("none") if "chosen" not in table else table["chosen"].eq("yes"),
+        visited=table["visited"].eq("yes"),
+        recorded=table["seen"],
+    )
+    names = {"none": "not looked at", **ARMS}
+    groups = pd.concat([table.assign(arm="everybody"), table.assign(arm=table["arm"].map(names))])
+    order = ["everybody", *ARMS.values(), "not looked at"]
+    groups["arm"] = pd.Categorical(groups["arm"], order)
+    stages = ["people", "chosen", "visited", "recorded"]
+    result = groups.groupby(["year", "arm"], observed=True)[stages].sum().reset_index()
+    result["arm"] = result["arm"].astype(str)
+    return result.assign(**{name: protect.counts(result[name]) for name in stages})
+
+
+@needs("What was recorded", *SEEN, *KNOWN)
+def findings(data: Tables) -> pd.DataFrame:
+    """Return what was recorded after visits, by year and arm.
+
+    Returns
+    -------
+    pandas.DataFrame
+        year, arm, and people per finding, as from `protect.parts`.
+    """
+    table = joined(data)
+    table = table[table["seen"]].assign(arm=table["arm"].map(ARMS))
+    result = pd.crosstab([table["year"], table["arm"]], table["finding"])
+    result = (
+        result.rename_axis(columns=None).reindex(columns=list(FINDINGS), fill_value=0).reset_index()
+    )
+    return protect.parts(_by_arm(result), list(FINDINGS))
+
+
+@needs("Mistakes found by arm", *SEEN, *KNOWN)
+def outcomes(data: Tables, labels: Sequence[str], confidence: float) -> pd.DataFrame:
+    """Return how often a mistake was found, by arm, under each definition of a mistake.
+
+    Returns
+    -------
+    pandas.DataFrame
+        label, year, arm, group (arm and year), recorded (people with a result), found, share, low,
+        high; as from `protect.shares`.
+
+    Notes
+    -----
+    Exact limits (Clopper and Pearson 1934), for each row by itself.
+    """
+    result = tally(joined(data), labels)
+    low, high = limits(result["found"], result["recorded"], (1 - _level(confidence)) / 2)
+    result = result.assign(share=result["found"] / result["recorded"], low=low, high=high)
+    result.insert(3, "group", result["arm"] + ", " + result["year"].astype(str))
+    return protect.shares(result, "found", "recorded", "share", "low", "high")
+
+
+def tally(table: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+    """Return exact counts of people with a result and of mistakes found, by label, year, arm."""
+    seen = table[table["seen"]].assign(arm=table["arm"].map(ARMS))
+    parts = []
+    for label, own in definitions(labels).items():
+        counted = seen.assign(recorded=1, found=found(seen, own).astype(int))
+        sums = counted.groupby(["year", "arm"], as_index=False)[["recorded", "found"]].sum()
+        parts.append(_by_arm(sums).assign(label=label))
+    result = pd.concat(parts, ignore_index=True)
+    return result[["label", "year", "arm", "recorded", "found"]]
+
+
+def _by_arm(table: pd.DataFrame) -> pd.DataFrame:
+    """Order rows by year and arm, the random draw first."""
+    rank = table["arm"].map({arm: rank for rank, arm in enumerate(ARMS.values())})
+    return (
+        table.assign(rank=rank)
+        .sort_values(["year", "rank"], ignore_index=True)
+        .drop(columns="rank")
+    )
+
+
+def _level(confidence: float) -> float:
+    check_level("confidence", confidence)
+    return confidence
+
+
+@needs("What is not recorded", *SEEN, *KNOWN)
+def missing(data: Tables) -> pd.DataFrame:
+    """Return how many people lack each fact.
+
+    Returns
+    -------
+    pandas.DataFrame
+        fact, and for each year the people for whom it is not recorded, as from `protect.counts`;
+        most first, without the facts that fewer than 10 people lack in every year.
+    """
+    table = joined(data)
+    facts = delivered(table)
+    lacking = numbers(table, facts).isna().groupby(table["year"]).sum().T
+    lacking.index = pd.Index(FACTS.set_index("column").loc[facts, "fact"], name="fact")
+    order = np.lexsort((np.arange(len(facts)), -lacking.sum(axis=1)))
+    result = lacking.iloc[order].rename(columns=lambda year: f"year_{year}")
+    return result.apply(protect.counts).dropna(how="all").reset_index()
+
+
+@needs("Whom past choices are about", *SEEN, *KNOWN, varying=(f"{INVESTIGATIONS}.year",))
+def whom(data: Tables, confidence: float) -> pd.DataFrame:
+    """Compare the people whose result is known with everybody, in the years before the last.
+
+    Returns
+    -------
+    pandas.DataFrame
+        fact, and how far its mean lies from that of everybody, in standard deviations: among the
+        people drawn at random (drawn, drawn_low, drawn_high) and among those chosen otherwise
+        (chosen, chosen_low, chosen_high). Missing where it is known of fewer than 10 people.
+
+    Notes
+    -----
+    Normal intervals for all facts together (Bonferroni); everybody is taken as known, not as a
+    sample.
+    """
+    from scipy.special import ndtri
+
+    check_level("confidence", confidence)
+    table = joined(data)
+    table = table[table["year"] < table["year"].max()]
+    facts = delivered(table)
+    values = numbers(table, facts)
+    values = (values - values.mean()) / values.std().where(values.std() > 0)
+    drawn = table["seen"] & table["arm"].eq("random")
+    result = pd.DataFrame({"fact": list(FACTS.set_index("column").loc[facts, "fact"])})
+    width = ndtri(1 - (1 - confidence) / 2 / max(len(facts), 1))
+    for name, own in {"drawn": drawn, "chosen": table["seen"] & ~drawn}.items():
+        number = values[own].notna().sum()
+        mean = values[own].mean().where(number >= protect.MINIMUM)
+        half = width * values[own].std() / np.sqrt(number.clip(lower=1))
+        ends = {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}
+        result = result.assign(**{k: v.round(2).to_numpy() for k, v in ends.items()})
+    return result

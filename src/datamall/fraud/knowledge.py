@@ -1,0 +1,192 @@
+"""Knowledge: what goes with mistakes found, and what a profile on permitted facts would learn."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from datamall.chapters import Gap, needs, passes_gaps
+from datamall.fairness.intervals import gap_limits, limits
+from datamall.fraud import profile, protect
+from datamall.fraud.facts import FACTS, INVESTIGATIONS, delivered, has_reason
+from datamall.fraud.information import (
+    ARMS,
+    KNOWN,
+    SEEN,
+    Tables,
+    check_level,
+    definitions,
+    found,
+    joined,
+    tally,
+)
+from datamall.fraud.profile import Profile
+
+_YEAR = (f"{INVESTIGATIONS}.year",)
+Training = Literal["random draw", "random draw, nobody left out", "everybody visited"]
+TRAINING: tuple[Training, ...] = (
+    "random draw",
+    "random draw, nobody left out",
+    "everybody visited",
+)
+_BANDS = 3
+
+
+@needs("The profile", *SEEN, *KNOWN, varying=_YEAR)
+def train(
+    data: Tables,
+    labels: Sequence[str],
+    findings_per_fact: int,
+    training: Training = "random draw",
+) -> Profile | Gap:
+    """Train the profile on the years before the last one.
+
+    Parameters
+    ----------
+    data
+        The extract.
+    labels
+        Definitions of a mistake found; the profile learns the first.
+    findings_per_fact
+        See `datamall.fraud.profile.fit`.
+    training
+        Whom it learns from. ``"random draw"``: the random arm, without the people who are drawn
+        again in the last year, so that nobody is both learnt from and tested on; it learns whose
+        file holds a mistake. The other two are there to compare: with these people, and everybody
+        who was visited, whom caseworkers chose: that learns their habits too.
+
+    Returns
+    -------
+    Profile or Gap
+    """
+    table = joined(data)
+    last = table["year"].max()
+    if not (table["seen"] & table["arm"].eq("random") & table["year"].eq(last)).any():
+        reason = f"Not possible here: nobody was drawn at random in {last}, so nothing can be said."
+        return Gap(profile.CHAPTER, reason)
+    own = table[table["seen"] & (table["year"] < last)]
+    if training != "everybody visited":
+        own = own[own["arm"] == "random"]
+    if training != "random draw, nobody left out":
+        tested = table.loc[(table["year"] == last) & (table["arm"] == "random"), "client"]
+        own = own[~own["client"].isin(tested)]
+    target = found(own, next(iter(definitions(labels).values())))
+    return profile.fit(own, target, delivered(own), findings_per_fact)
+
+
+@passes_gaps
+def weights(trained: Profile, confidence: float) -> pd.DataFrame:
+    """Return what the profile goes by; see `datamall.fraud.profile.odds`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        fact, one_more, weight, weight_low, weight_high, usual, with_more, low, high; people of
+        1,000 are rounded to 10, the ends of intervals outward.
+    """
+    check_level("confidence", confidence)
+    table = profile.odds(trained, confidence).drop(columns="column")
+    table[["usual", "with_more"]] = (table[["usual", "with_more"]] / 10).round() * 10
+    table["low"], table["high"] = np.floor(table["low"] / 10) * 10, np.ceil(table["high"] / 10) * 10
+    whole = ["usual", "with_more", "low", "high"]
+    parts = ["weight", "weight_low", "weight_high"]
+    return table.astype(dict.fromkeys(whole, "int64")).round(dict.fromkeys(parts, 2))
+
+
+@needs("What choosing finds", *SEEN, *KNOWN)
+def choices(data: Tables, labels: Sequence[str], confidence: float) -> pd.DataFrame | Gap:
+    """Compare each way in which people were chosen with the random draw of the same year.
+
+    Returns
+    -------
+    pandas.DataFrame
+        label, year, arm, group, recorded (people with a result), ratio of the shares of mistakes
+        found, low, high; for each arm but the random one. Intervals hold for all rows together
+        (Bonferroni).
+    """
+    check_level("confidence", confidence)
+    table = tally(joined(data), labels)
+    keys = ["label", "year"]
+    random = table[table["arm"] == ARMS["random"]].drop(columns="arm")
+    pairs = table[table["arm"] != ARMS["random"]].merge(random, on=keys, suffixes=("", "_random"))
+    if pairs.empty:
+        return Gap("What choosing finds", "Not possible here: nobody was drawn at random.")
+    one = pairs["found"].to_numpy(float), pairs["recorded"].to_numpy(float)
+    other = pairs["found_random"].to_numpy(float), pairs["recorded_random"].to_numpy(float)
+    low, high = gap_limits(one, other, (1 - confidence) / 2 / len(pairs), "ratio")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pairs = pairs.assign(ratio=one[0] / one[1] / (other[0] / other[1]), low=low, high=high)
+    enough = np.minimum(one[0], other[0]) >= protect.MINIMUM
+    pairs = protect.ratios(pairs, enough, "ratio", "low", "high")
+    pairs["group"] = pairs["arm"] + ", " + pairs["year"].astype(str)
+    pairs["recorded"] = protect.counts(pairs["recorded"])
+    return pairs[["label", "year", "arm", "group", "recorded", "ratio", "low", "high"]]
+
+
+@needs("What goes with mistakes", *SEEN, *KNOWN)
+def by_reason(data: Tables, labels: Sequence[str], confidence: float) -> pd.DataFrame | Gap:
+    """Compare people with and without each reason for help, one reason at a time.
+
+    Returns
+    -------
+    pandas.DataFrame
+        reason, recorded (people of the random draw, all years, with the reason and a result),
+        share (with a mistake found, first label), low, high, and the same of people without it:
+        others, others_low, others_high; as from `protect.shares`. goes_together: ``yes`` where the
+        interval of the difference lies above 0. All intervals hold together (Bonferroni).
+    """
+    check_level("confidence", confidence)
+    table = joined(data)
+    table = table[table["seen"] & table["arm"].eq("random")]
+    have = has_reason(table)
+    if table.empty or have.empty:
+        return Gap("What goes with mistakes", "Not possible here: nobody was drawn at random.")
+    hits = found(table, next(iter(definitions(labels).values()))).to_numpy()
+    x, n = have[hits].sum().to_numpy(float), have.sum().to_numpy(float)
+    y, m = hits.sum() - x, len(hits) - n
+    tail = (1 - confidence) / 2 / len(n)
+    above = gap_limits((x, n), (y, m), tail, "difference")[0] > 0
+    result = pd.DataFrame({"reason": FACTS.set_index("column").loc[have.columns, "reason"]})
+    for name, prefix, (k, of) in (("share", "", (x, n)), ("others", "others_", (y, m))):
+        low, high = limits(k, of, tail)
+        own = {f"{prefix}found": k, f"{prefix}recorded": of, name: k / np.maximum(of, 1)}
+        result = result.assign(**own, **{f"{prefix}low": low, f"{prefix}high": high})
+        names = (f"{prefix}found", f"{prefix}recorded", name, f"{prefix}low", f"{prefix}high")
+        result = protect.shares(result, *names)
+    result["goes_together"] = np.where(above, "yes", "not shown")
+    order = np.lexsort((result["reason"], -(x / np.maximum(n, 1)).round(6)))
+    columns = ["reason", "recorded", "share", "low", "high", "others", "others_low", "others_high"]
+    return result.iloc[order][[*columns, "goes_together"]].reset_index(drop=True)
+
+
+@passes_gaps
+def calibration(
+    data: Tables, trained: Profile, labels: Sequence[str], confidence: float
+) -> pd.DataFrame:
+    """Compare the chances that the profile sees with what was found, in the random draw.
+
+    Returns
+    -------
+    pandas.DataFrame
+        band (third of the people by chance, 1 = lowest), recorded (people), expected (mean chance),
+        found, share, low, high, for the first label; as from `protect.shares`. Intervals hold for
+        all bands together (Bonferroni).
+    """
+    check_level("confidence", confidence)
+    table = joined(data)
+    own = table[table["seen"] & table["arm"].eq("random") & table["year"].eq(table["year"].max())]
+    chance = pd.Series(trained.chance(own), own.index)
+    # Equal chances share a band, whoever comes first.
+    band = np.ceil(chance.rank(method="average", pct=True) * _BANDS).astype(int)
+    hits = found(own, next(iter(definitions(labels).values())))
+    frame = pd.DataFrame({"band": band, "recorded": 1, "expected": chance, "found": hits})
+    groups = frame.groupby("band")
+    result = groups[["recorded", "found"]].sum().join(groups["expected"].mean()).reset_index()
+    tail = (1 - confidence) / 2 / len(result)
+    low, high = limits(result["found"], result["recorded"], tail)
+    result = result.assign(share=result["found"] / result["recorded"], low=low, high=high)
+    result = protect.shares(result, "found", "recorded", "share", "low", "high")
+    result["expected"] = result["expected"].round(2)
+    columns = ["band", "recorded", "expected", "found", "share", "low", "high"]
+    return result[columns]

@@ -1,0 +1,259 @@
+"""How much better than a random draw: what each way of picking people would find."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from datamall.chapters import Gap, needs, passes_gaps
+from datamall.errors import DatamallError
+from datamall.fairness.intervals import limits
+from datamall.fraud import lift, protect
+from datamall.fraud.facts import INVESTIGATIONS
+from datamall.fraud.information import (
+    ARMS,
+    KNOWN,
+    SEEN,
+    Tables,
+    check_level,
+    definitions,
+    found,
+    joined,
+    tally,
+)
+from datamall.fraud.profile import Profile
+
+_YEAR = (f"{INVESTIGATIONS}.year",)
+SHOWN, NOT_SHOWN, TOO_FEW = "above a random draw", "not shown", "too few people"
+
+
+@passes_gaps
+def lifts(
+    data: Tables,
+    trained: Profile,
+    labels: Sequence[str],
+    capacity: int,
+    confidence: float,
+    power: float,
+    wanted: float,
+    name: str = "the profile",
+) -> pd.DataFrame:
+    """Measure the profile within the random draw of the last year.
+
+    Parameters
+    ----------
+    data
+        The extract.
+    trained
+        As from `train`.
+    labels
+        Definitions of a mistake found.
+    capacity
+        People whom the profile may propose for a visit in a year; the score of the last of them
+        is the edge, and all who share it are in.
+    confidence, power
+        Level of the intervals; probability with which a lift should be shown.
+    wanted
+        Lift for which `draw_needed` is reckoned.
+    name
+        What the way of picking is called in the table.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per label: way, label, picked (people of the random draw whom it would pick),
+        found (of them), lift with low and high (missing where fewer than 10 were found), verdict
+        (``above a random draw`` where the interval, rounded outward to one decimal, lies above 1;
+        else ``not shown``, or ``too few people`` where fewer than 10 were found), smallest (lift
+        that so many people would have shown) and draw_needed (people with a result in the random
+        draw who would show the wanted lift).
+    """
+    table = joined(data)
+    table = table[table["year"] == table["year"].max()]
+    chance = trained.chance(table)
+    if not 0 < capacity < len(table):
+        raise DatamallError(
+            f"capacity is {capacity} of {len(table):,} people: set it above 0 and below their "
+            "number in params.yaml."
+        )
+    edge = np.sort(chance)[-capacity]
+    return _named(_measured(table, chance >= edge, labels, confidence, power, wanted), name)
+
+
+def _named(table: pd.DataFrame, way: str) -> pd.DataFrame:
+    table.insert(0, "way", way)
+    return table
+
+
+@needs("The selection in use", *SEEN, *KNOWN, f"{INVESTIGATIONS}.flagged", varying=_YEAR)
+def lifts_in_use(
+    data: Tables, labels: Sequence[str], confidence: float, power: float, wanted: float
+) -> pd.DataFrame | Gap:
+    """Measure the flags of the selection in use in the same way; see `lifts`."""
+    table = joined(data)
+    table = table[table["year"] == table["year"].max()]
+    flagged = table["flagged"].eq("yes").to_numpy()
+    drawn = flagged[(table["arm"].eq("random") & table["seen"]).to_numpy()]
+    if not drawn.any() or drawn.all():
+        reason = "Not possible here: people drawn at random carry no flag to compare."
+        return Gap("The selection in use", reason)
+    return _named(_measured(table, flagged, labels, confidence, power, wanted), "flags in use")
+
+
+def exact(
+    table: pd.DataFrame, picks: np.ndarray, labels: Sequence[str], confidence: float
+) -> pd.DataFrame:
+    """Return the lifts of people picked out of everybody in one year, as they are.
+
+    Parameters
+    ----------
+    table
+        Everybody in that year, as from `information.joined`.
+    picks
+        Whom the way of picking picks, of all of them.
+    labels, confidence
+        As for `lifts`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        label, picked and found (people of the random draw), others and others_found, share (of
+        everybody who is picked), lift, low, high. Not for printing.
+    """
+    drawn = (table["arm"].eq("random") & table["seen"]).to_numpy()
+    inside = picks[drawn]
+    n, m = int(inside.sum()), int((~inside).sum())
+    rows = []
+    for label, own in definitions(labels).items():
+        hits = found(table[drawn], own).to_numpy()
+        rows.append((label, n, int((hits & inside).sum()), m, int((hits & ~inside).sum())))
+    columns = ["label", "picked", "found", "others", "others_found"]
+    result = pd.DataFrame(rows, columns=columns).assign(share=float(picks.mean()))
+    counted = {name: result[name].to_numpy(float) for name in [*columns[1:], "share"]}
+    one, other = (counted["found"], counted["picked"]), (counted["others_found"], counted["others"])
+    value, low, high = lift.estimate(one, other, counted["share"], confidence)
+    return result.assign(lift=value, low=low, high=high)
+
+
+def _measured(
+    table: pd.DataFrame,
+    picks: np.ndarray,
+    labels: Sequence[str],
+    confidence: float,
+    power: float,
+    wanted: float,
+) -> pd.DataFrame:
+    """Return the rows of `lifts` for the people picked out of everybody in one year."""
+    check_level("confidence", confidence)
+    check_level("power", power)
+    result = exact(table, picks, labels, confidence)
+    base = (result["found"] + result["others_found"]) / (result["picked"] + result["others"])
+    rows = list(zip(result["picked"], result["others"], result["share"], base, strict=True))
+    result["smallest"] = [round(lift.smallest(*row, confidence, power), 1) for row in rows]
+    result["draw_needed"] = [lift.needed(*row[2:], wanted, confidence, power) for row in rows]
+    result["draw_needed"] = result["draw_needed"].astype("Int64")
+    enough = (result["found"] >= protect.MINIMUM).to_numpy()
+    everything = np.ones(len(result), bool)
+    above = protect.ratios(result, everything, "lift", "low", "high")["low"] > 1
+    result = protect.ratios(result, enough, "lift", "low", "high")
+    result["verdict"] = np.select([above, enough], [SHOWN, NOT_SHOWN], TOO_FEW)
+    for column in ("picked", "found"):
+        result[column] = protect.counts(result[column])
+    columns = ["label", "picked", "found", "lift", "low", "high", "verdict"]
+    return result[[*columns, "smallest", "draw_needed"]]
+
+
+def compared(*tables: pd.DataFrame | Gap) -> pd.DataFrame | Gap:
+    """Put the lifts of several ways of picking together, definition by definition.
+
+    Parameters
+    ----------
+    tables
+        As from `lifts` and `lifts_in_use`. The first is the profile, without which there is
+        nothing to compare; of the others those that could not be measured are left out.
+    """
+    if isinstance(tables[0], Gap):
+        return tables[0]
+    result = pd.concat([t for t in tables if not isinstance(t, Gap)], ignore_index=True)
+    rank = pd.factorize(result["label"])[0]
+    result = result.iloc[np.argsort(rank, kind="stable")].reset_index(drop=True)
+    result.insert(0, "group", result["way"] + ": " + result["label"])
+    return result
+
+
+@passes_gaps
+def capacities(
+    data: Tables,
+    trained: Profile,
+    labels: Sequence[str],
+    capacity: int,
+    confidence: float,
+    power: float,
+    wanted: float,
+) -> pd.DataFrame:
+    """Say whether the lift hangs on how many people are visited.
+
+    Returns
+    -------
+    pandas.DataFrame
+        capacity (a fifth less, as set, a fifth more, and twice as many), then as `lifts`.
+    """
+    sizes = dict.fromkeys(round(capacity * factor) for factor in (0.8, 1, 1.2, 2))
+    people = int((data[INVESTIGATIONS]["year"] == data[INVESTIGATIONS]["year"].max()).sum())
+    parts = [
+        lifts(data, trained, labels, size, confidence, power, wanted).assign(capacity=size)
+        for size in sizes
+        if size < people
+    ]
+    result = pd.concat(parts, ignore_index=True).drop(columns=["way", "draw_needed"])
+    result.insert(0, "capacity", result.pop("capacity"))
+    return result
+
+
+@passes_gaps
+def per_thousand(
+    data: Tables, trained: Profile, labels: Sequence[str], capacity: int, confidence: float
+) -> pd.DataFrame:
+    """Return what 1,000 visits would find, and how many would be for nothing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        label, way (a random draw, the profile, and people as chosen last year in each other arm),
+        recorded (people with a result that this rests on), with_mistake of 1,000 visits with low
+        and high, for_nothing with nothing_low and nothing_high; coarse as `protect.shares`.
+
+    Notes
+    -----
+    Of the profile and the random draw among the people of the random draw alone; of the other
+    arms among those whom somebody chose, so that they are about other people.
+    """
+    table = joined(data)
+    table = table[table["year"] == table["year"].max()]
+    chance = trained.chance(table)
+    drawn = (table["arm"].eq("random") & table["seen"]).to_numpy()
+    inside = drawn & (chance >= np.sort(chance)[-capacity])
+    own = tally(table[inside], labels).assign(arm="the profile")
+    result = pd.concat([own, tally(table, labels)], ignore_index=True)
+    order = pd.factorize(pd.Series([*definitions(labels)]))[1]
+    result["label"] = pd.Categorical(result["label"], order)
+    ways = [ARMS["random"], "the profile", *[arm for arm in ARMS.values() if arm != ARMS["random"]]]
+    result["way"] = pd.Categorical(result["arm"], ways)
+    result = result.sort_values(["label", "way"], ignore_index=True)
+    low, high = limits(result["found"], result["recorded"], (1 - confidence) / 2)
+    result = result.assign(share=result["found"] / result["recorded"], low=low, high=high)
+    result = protect.shares(result, "found", "recorded", "share", "low", "high")
+    thousand = (1000 * result[["share", "low", "high"]]).round().astype("Int64")
+    return pd.DataFrame(
+        {
+            "label": result["label"].astype(str),
+            "way": result["way"].astype(str).replace(ARMS["profile"], "chosen on the flags in use"),
+            "recorded": result["recorded"],
+            "with_mistake": thousand["share"],
+            "low": thousand["low"],
+            "high": thousand["high"],
+            "for_nothing": 1000 - thousand["share"],
+            "nothing_low": 1000 - thousand["high"],
+            "nothing_high": 1000 - thousand["low"],
+        }
+    )

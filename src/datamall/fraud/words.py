@@ -1,0 +1,169 @@
+"""Words: the answer, what is to be seen in each figure, and the headings of tables."""
+
+from typing import TypeAlias
+
+import pandas as pd
+
+from datamall.chapters import Gap, passes_gaps
+from datamall.fraud.measured import SHOWN
+from datamall.fraud.wisdom import holds
+
+Result: TypeAlias = pd.DataFrame | Gap
+
+# Headings of columns whose names do not say enough.
+HEADINGS = {
+    "arm": "Why looked at",
+    "asks": "Asks of people",
+    "band": "Third of people",
+    "because": "Because",
+    "administrative": "Administrative mistake",
+    "chosen": "Chosen for a visit",
+    "chosen_high": "Chosen, to",
+    "chosen_low": "Chosen, from",
+    "decided_by_role": "Decided by (role)",
+    "draw_needed": "Random draw needed",
+    "drawn": "Drawn at random",
+    "drawn_high": "Drawn, to",
+    "drawn_low": "Drawn, from",
+    "expected": "Chance expected",
+    "for_nothing": "Visited for nothing",
+    "found": "Mistake found",
+    "goes_together": "Goes with mistakes found?",
+    "high": "To",
+    "label": "What counts as a mistake found",
+    "low": "From",
+    "nothing_high": "For nothing, to",
+    "nothing_low": "For nothing, from",
+    "nothing": "Nothing found",
+    "one_more": "With …",
+    "only_if": "Only if",
+    "others": "Share without it",
+    "others_high": "Without it, to",
+    "others_low": "Without it, from",
+    "outcome": "Should become rarer",
+    "people_needed": "People needed in each half",
+    "picked": "Would be picked",
+    "recorded": "Result recorded",
+    "share": "Share with a mistake found",
+    "smallest": "Smallest lift that would show",
+    "title": "Column",
+    "unclear": "Result unclear",
+    "unlawful": "Payment not lawful",
+    "usual": "Usual, of 1,000",
+    "verdict": "Better than a random draw?",
+    "way": "Way of choosing",
+    "weight": "Weight",
+    "weight_high": "Weight, to",
+    "weight_low": "Weight, from",
+    "with_mistake": "With a mistake",
+    "with_more": "With one more, of 1,000",
+}
+
+
+def without(table: Result, *columns: str) -> Result:
+    """Return the table without columns that only its figure needs; a Gap is passed on."""
+    return table if isinstance(table, Gap) else table.drop(columns=list(columns))
+
+
+def answer(lifts: Result, helped: Result, confidence: float) -> str:
+    """Return the answer of the analysis with its interval, short enough for a small screen.
+
+    Parameters
+    ----------
+    lifts, helped
+        As from `measured.lifts` and `wisdom.measures`.
+    confidence
+        Level of the interval.
+    """
+    if isinstance(lifts, Gap):
+        return f"No profile. {lifts.reason}{_help(helped)}"
+    known = lifts.dropna(subset=["lift"])
+    if known.empty:
+        return f"No profile: too few people were drawn to say anything of it.{_help(helped)}"
+    # The definition that decides, or the one that the profile learnt.
+    failing = known[known["verdict"] != SHOWN].sort_values("low", kind="stable")
+    row = (failing if len(failing) else known).iloc[0]
+    said = (
+        f"it finds “{row['label']}” {row['lift']:.1f} times as often as a random draw "
+        f"({100 * confidence:g} % interval {row['low']:.1f} to {row['high']:.1f})"
+    )
+    if holds(lifts):
+        return f"A profile may be put to the committee: {said} .{_help(helped)}"
+    if len(failing):
+        return f"No profile: {said}, which may be chance.{_help(helped)}"
+    open_ = lifts.loc[lifts["verdict"] != SHOWN, "label"].iloc[0]
+    text = f"No profile: {said}, but too few people were drawn to say so of “{open_}”."
+    return f"{text}{_help(helped)}"
+
+
+def _help(helped: Result) -> str:
+    if isinstance(helped, Gap):
+        return ""
+    first = helped.iloc[0]
+    return f" Help first: where {first['reason']}, {first['first_step']}."
+
+
+def metrics(lifts: Result, shares: Result) -> dict[str, float]:
+    """Return the numbers worth following from run to run, by name.
+
+    Parameters
+    ----------
+    lifts, shares
+        As from `measured.lifts` and `measured.per_thousand`. What a Gap would have given is
+        left out.
+    """
+    numbers: dict[str, float] = {}
+    for row in () if isinstance(lifts, Gap) else lifts.itertuples():
+        name = str(row.label).replace(" ", "_")
+        numbers |= {f"lift_{name}": row.lift, f"low_{name}": row.low, f"high_{name}": row.high}
+    if not isinstance(lifts, Gap):
+        numbers["profile_holds"] = float(holds(lifts))
+    for row in () if isinstance(shares, Gap) else shares.itertuples():
+        if row.way in ("random draw", "the profile") and not pd.isna(row.for_nothing):
+            name = f"for_nothing_{row.way}_{row.label}".replace(" ", "_")
+            numbers[name] = float(row.for_nothing)
+    return numbers
+
+
+@passes_gaps
+def describe_outcomes(table: pd.DataFrame) -> str:
+    """Say how often a mistake was found by arm; rows of one label of `information.outcomes`."""
+    parts = [
+        f"{row.group}: {100 * row.share:.0f} % ({100 * row.low:.0f} to {100 * row.high:.0f} %)"
+        for row in table.dropna(subset=["share"]).itertuples()
+    ]
+    return f"Share with a mistake found. {'; '.join(parts) or 'Too few people to show'}."
+
+
+@passes_gaps
+def describe_weights(table: pd.DataFrame) -> str:
+    """Say which facts go with findings; `table` as from `knowledge.weights`."""
+    sure = table[(table["weight_low"] > 0) | (table["weight_high"] < 0)]
+    if sure.empty:
+        return "No fact goes with findings beyond chance: every interval holds 0."
+    parts = [
+        f"{row.fact} ({'more' if row.weight > 0 else 'fewer'} findings)"
+        for row in sure.itertuples()
+    ]
+    return f"Beyond chance go with findings: {', '.join(parts)}. The other intervals hold 0."
+
+
+@passes_gaps
+def describe_lifts(table: pd.DataFrame) -> str:
+    """Say how each way of picking compares with chance; `table` as from `measured.compared`."""
+    parts = [
+        f"{row.group}: {row.lift:.1f} ({row.low:.1f} to {row.high:.1f})"
+        for row in table.dropna(subset=["lift"]).itertuples()
+    ]
+    return f"Lift over a random draw; 1 is no better. {'; '.join(parts) or 'Too few people'}."
+
+
+@passes_gaps
+def describe_calibration(table: pd.DataFrame) -> str:
+    """Say how chances and findings compare; `table` as from `knowledge.calibration`."""
+    parts = [
+        f"expected {100 * row.expected:.0f} %, found {100 * row.share:.0f} % "
+        f"({100 * row.low:.0f} to {100 * row.high:.0f} %)"
+        for row in table.dropna(subset=["share"]).itertuples()
+    ]
+    return f"Thirds of the people by chance. {'; '.join(parts) or 'Too few people to show'}."
