@@ -1,0 +1,107 @@
+"""Information: what is in the stores, and what became of the records that were delivered."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from datamall.chapters import needs
+
+Tables = Mapping[str, pd.DataFrame]
+
+
+@needs("Stores", "mall.stores.store", "mall.stores.rows")
+def stores(data: Tables) -> pd.DataFrame:
+    """Return one row per store that has been taken in.
+
+    Returns
+    -------
+    pandas.DataFrame
+        store, row (what one row stands for), rows (int), period (the days that the rows are
+        about, or None), ordered by store.
+    """
+    table = data["mall.stores"]
+    here = table[table["state"] == "taken in"].reset_index(drop=True)
+    days = [here[name].dt.strftime("%Y-%m-%d") for name in ("first_day", "last_day")]
+    period = (days[0] + " to " + days[1]).where(days[0] != days[1], days[0])
+    return pd.DataFrame(
+        {
+            "store": here["store"],
+            "row": here["row"],
+            "rows": here["rows"].astype("int64"),
+            "period": period.astype("str").where(days[0].notna(), None),
+        }
+    )
+
+
+@needs("Who answers for the stores", "mall.stores.store", "mall.stores.steward")
+def keepers(data: Tables) -> pd.DataFrame:
+    """Return one row per store, delivered or not.
+
+    Returns
+    -------
+    pandas.DataFrame
+        store, title, department, owner, steward, counted, retention, state, ordered by store.
+    """
+    columns = ["title", "department", "owner", "steward", "counted", "retention", "state"]
+    return data["mall.stores"][["store", *columns]]
+
+
+@needs("Columns", "mall.columns.store", "mall.columns.column")
+def columns(data: Tables) -> pd.DataFrame:
+    """Return one row per column of a store that is delivered, in the order of the contracts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        store, title, description, unit, state, missing (rows without a value) and absent (what
+        that means, if it means anything).
+    """
+    table = _of_delivered(data)
+    return table[["store", "title", "description", "unit", "state", "missing", "absent"]].astype(
+        {"missing": "Int64"}
+    )
+
+
+def _of_delivered(data: Tables) -> pd.DataFrame:
+    known = data["mall.stores"]
+    here = known.loc[known["state"] != "not delivered", "store"]
+    table = data["mall.columns"]
+    return table[table["store"].isin(here)].reset_index(drop=True)
+
+
+@needs("Quality of the stores", "mall.quality.store", "mall.quality.read")
+def quality(data: Tables) -> pd.DataFrame:
+    """Return one row per store: what became of the records that were read.
+
+    Returns
+    -------
+    pandas.DataFrame
+        store, read, merged, accepted, put_aside (records), share_put_aside (of the records that
+        were not merged), files and empty_files, ordered by store.
+    """
+    table = data["mall.quality"]
+    share = table["put_aside"] / (table["read"] - table["merged"])
+    return pd.DataFrame(
+        {
+            **{name: table[name] for name in ("store", "read", "merged", "accepted", "put_aside")},
+            "share_put_aside": share,
+            "files": table["files"],
+            "empty_files": table["empty_files"],
+        }
+    )
+
+
+@needs("Why records were put aside", "mall.reasons.store", "mall.reasons.reason")
+def reasons(data: Tables) -> pd.DataFrame:
+    """Return one row per store and reason, the most frequent of a store first.
+
+    Returns
+    -------
+    pandas.DataFrame
+        store, meaning (the reason in words), records, share (of the records of the store that
+        were not merged).
+    """
+    table = data["mall.reasons"].merge(data["mall.quality"], on="store", validate="many_to_one")
+    table["share"] = table["records"] / (table["read"] - table["merged"])
+    table = table.sort_values(["store", "records", "reason"], ascending=[True, False, True])
+    return table[["store", "meaning", "records", "share"]].reset_index(drop=True)

@@ -1,0 +1,132 @@
+"""Wisdom: what a steward should mend first, which grants nobody uses, and who decides."""
+
+import pandas as pd
+
+from datamall.catalogue.information import Tables
+from datamall.chapters import Gap, needs, passes_gaps
+from datamall.errors import DatamallError
+
+
+@needs("What to mend first", "mall.reasons.store", "mall.columns.missing", "mall.grants.purpose")
+def to_mend(data: Tables, most: int) -> pd.DataFrame:
+    """Return the faults that take the largest share of a store that a purpose needs.
+
+    A fault is a reason for which records were put aside, or a column that a purpose is granted
+    and that has no value in some rows. Where the contract says what the lack of a value means, it
+    is no fault.
+
+    Parameters
+    ----------
+    data
+        The extract of the purpose mall.
+    most
+        How many faults to return.
+
+    Returns
+    -------
+    pandas.DataFrame
+        store, steward, fault, records, share (of the records of the store that were not merged;
+        for missing values: of its rows), purposes (that need it), the largest share first.
+
+    Raises
+    ------
+    DatamallError
+        When `most` is below 1.
+    """
+    if most < 1:
+        raise DatamallError(f"most is {most}: set it to 1 or more in params.yaml.")
+    grants, counted = data["mall.grants"], data["mall.quality"]
+    needing = _purposes(grants, ["store"])
+    aside = data["mall.reasons"].merge(counted, on="store", validate="many_to_one")
+    aside = aside.assign(
+        fault=aside["meaning"], share=aside["records"] / (aside["read"] - aside["merged"])
+    ).merge(needing, on="store", validate="many_to_one")
+    asked = data["mall.columns"]
+    asked = asked[asked["absent"].isna() & (asked["missing"] > 0)]
+    lacking = asked.merge(counted, on="store", validate="many_to_one")
+    lacking = lacking.assign(
+        fault=lacking["title"] + ": no value",
+        records=lacking["missing"].astype("int64"),
+        share=lacking["missing"] / lacking["accepted"],
+    ).merge(_purposes(grants, ["store", "column"]), on=["store", "column"])
+    columns = ["store", "fault", "records", "share", "purposes"]
+    table = pd.concat([aside[columns], lacking[columns]], ignore_index=True)
+    table = table.merge(data["mall.stores"][["store", "steward"]], on="store")
+    order = ["share", "store", "fault"]
+    first = table.sort_values(order, ascending=[False, True, True], ignore_index=True).head(most)
+    return first[["store", "steward", "fault", "records", "share", "purposes"]]
+
+
+def _purposes(grants: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return the purposes that are granted a store, or a column, as one text."""
+    pairs = grants[[*by, "purpose"]].drop_duplicates().sort_values([*by, "purpose"])
+    return pairs.groupby(by, as_index=False).agg(purposes=("purpose", ", ".join))
+
+
+@needs("Grants that nobody uses", "mall.purposes.reports", "mall.grants.store")
+def unused(data: Tables) -> pd.DataFrame:
+    """Return what could be taken back or closed, because nobody uses it here.
+
+    Returns
+    -------
+    pandas.DataFrame
+        kind (purpose, store or grant), name, owner (who decides) and why.
+    """
+    purposes, grants, stores = (data[f"mall.{n}"] for n in ("purposes", "grants", "stores"))
+    idle = purposes[purposes["reports"].isna()]
+    kept = stores[~stores["store"].isin(grants["store"]) & (stores["state"] != "not delivered")]
+    # A grant of a store that no authority data stand behind costs nothing, but serves nobody.
+    vain = grants[["purpose", "store"]].drop_duplicates().merge(stores, on="store")
+    vain = vain[vain["state"] == "not delivered"].merge(
+        purposes, on="purpose", suffixes=("", "_of")
+    )
+    rows = [
+        *_rows("purpose", idle["purpose"], idle["owner"], "No report checks it out."),
+        *_rows("store", kept["store"], kept["owner"], "No purpose uses what is kept."),
+        *_rows(
+            "grant",
+            vain["purpose"] + " of " + vain["store"],
+            vain["owner_of"],
+            "This authority does not deliver the store.",
+        ),
+    ]
+    return pd.DataFrame(rows, columns=["kind", "name", "owner", "why"])
+
+
+def _rows(
+    kind: str, names: pd.Series, owners: pd.Series, why: str
+) -> list[tuple[str, str, str, str]]:
+    return [(kind, name, owner, why) for name, owner in zip(names, owners, strict=True)]
+
+
+@passes_gaps
+def decision_records(mend: pd.DataFrame | Gap, idle: pd.DataFrame | Gap) -> pd.DataFrame | Gap:
+    """Return one row per recommendation, to be completed by who decides.
+
+    Parameters
+    ----------
+    mend, idle
+        As from `to_mend` and `unused`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        about (a store, purpose or grant), who (should look into it), recommended, and the empty
+        columns decided, decided_by_role, why_different and what_came_of_it.
+    """
+    faults = pd.DataFrame(
+        {
+            "about": mend["store"],
+            "who": mend["steward"],
+            "recommended": "Mend at the source: " + mend["fault"],
+        }
+    )
+    closed = pd.DataFrame(
+        {
+            "about": idle["kind"] + " " + idle["name"],
+            "who": idle["owner"],
+            "recommended": "Use it, or take it back",
+        }
+    )
+    table = pd.concat([faults, closed], ignore_index=True)
+    return table.assign(decided="", decided_by_role="", why_different="", what_came_of_it="")
