@@ -53,6 +53,8 @@ class Bounds:
         The last position along each dimension is the total over it.
     printed
         The counts as published, or what follows from those; NaN where nothing does.
+    merged
+        What `datamall.fairness.reshape.merge` merged: key, new value, old values.
     """
 
     axes: tuple[str, ...]
@@ -60,6 +62,7 @@ class Bounds:
     low: np.ndarray
     high: np.ndarray
     printed: np.ndarray
+    merged: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         for array in (self.low, self.high, self.printed):
@@ -202,20 +205,56 @@ class Bounds:
             The keys, one row per group; and an array of shape (groups, metrics, 2, 2): lowest and
             highest rate by successes and trials.
         """
+        table, own = self.sides(by, names)
+        return table, corners_of(own)
+
+    def sides(
+        self, by: Sequence[str] | None = None, names: Sequence[str] = metrics.METRICS
+    ) -> tuple[pd.DataFrame, np.ndarray]:
+        """Return the bounds of both sides of each rate.
+
+        Parameters
+        ----------
+        by, names
+            See `corners`.
+
+        Returns
+        -------
+        tuple
+            The keys, one row per group; and an array of shape (groups, metrics, 2, 2): yes and no
+            by least and most.
+        """
         table, place = self._places(by)
         metrics.chosen(names)
-        low, high = self.low[place], self.high[place]
+        bounds = self.low[place], self.high[place]
         out = np.zeros((len(table), len(names), 2, 2), np.int64)
         for m, name in enumerate(names):
-            # A share is highest with as many yes and as few no as there can be. What a total
-            # says about its parts is in their bounds already.
-            yes, no = (np.array(nodes).T for nodes in _NODES[name][:2])
-            most, least = (
-                [bound[:, v[0], v[1]].sum(axis=1) for v in (yes, no)] for bound in (high, low)
-            )
-            out[:, m, 0] = np.stack([least[0], least[0] + most[1]], axis=1)
-            out[:, m, 1] = np.stack([most[0], most[0] + least[1]], axis=1)
+            for side, nodes in enumerate(_NODES[name][:2]):
+                d, y = np.array(nodes).T
+                for end, bound in enumerate(bounds):
+                    out[:, m, side, end] = bound[:, d, y].sum(axis=1)
         return table, out
+
+    def proportions(
+        self, by: Sequence[str] | None = None, names: Sequence[str] = metrics.METRICS
+    ) -> tuple[pd.DataFrame, np.ndarray]:
+        """Return what each rate is a share of, as printed.
+
+        Parameters
+        ----------
+        by, names
+            See `corners`.
+
+        Returns
+        -------
+        tuple
+            The keys, and an array of shape (groups, metrics, 2): successes and trials, NaN where
+            a number is hidden.
+        """
+        table, place = self._places(by)
+        metrics.chosen(names)
+        parts = [np.stack(self._printed(place, name), axis=1) for name in names]
+        return table, np.stack(parts, axis=1)
 
     def rates(
         self, by: Sequence[str] | None = None, names: Sequence[str] = metrics.METRICS
@@ -231,14 +270,14 @@ class Bounds:
         -------
         DataFrame
             The keys; `n_low` and `n_high`, people; and for each metric three columns: as printed
-            (NaN where a count it needs is hidden), `_low` and `_high`. No room for sampling is in
-            these bounds.
+            (NaN where a count it needs is hidden; outside the bounds where printed numbers disagree
+            a little), `_low` and `_high`. No room for sampling is in them.
         """
         table, ends = self.corners(by, names)
         place = self._places(by)[1]
         table["n_low"], table["n_high"] = self.low[place][:, -1, -1], self.high[place][:, -1, -1]
         for m, name in enumerate(names):
-            table[name] = self._printed(place, name)
+            table[name] = metrics.share(*self._printed(place, name))
             # Without trials at one end only, any rate is possible at that end.
             some = ends[:, m, :, 1].any(axis=1)
             for side, suffix in ((0, "_low"), (1, "_high")):
@@ -310,11 +349,27 @@ class Bounds:
         last = np.full(grid.shape[1], -1)
         return table, tuple(where.get(name, last) for name in self.axes)
 
-    def _printed(self, place: tuple[Any, ...], name: str) -> np.ndarray:
-        """Return a rate as it follows from the published numbers."""
+    def _printed(self, place: tuple[Any, ...], name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return successes and trials of a rate as they follow from the published numbers."""
         value = self.printed[place]
         yes, no, both, neither = (
             sum((value[:, d, y] for d, y in nodes), np.zeros(len(value))) for nodes in _NODES[name]
         )
-        trials = both - neither if _NODES[name][2] else yes + no
-        return metrics.share(yes, np.where(np.isnan(trials), yes + no, trials))
+        trials = yes + no
+        if _NODES[name][2]:
+            # A total that holds nobody unknown is one printed number, yes and no are two. Otherwise
+            # yes and no are nearer to the share than a total less the unknown.
+            trials = np.where(
+                (neither == 0) & ~np.isnan(both) | np.isnan(trials), both - neither, trials
+            )
+        return yes, trials
+
+
+def corners_of(sides: np.ndarray) -> np.ndarray:
+    """Return `Bounds.corners` from `Bounds.sides`.
+
+    A share is highest with as many yes and as few no as there can be. What a total says about its
+    parts is in their bounds already.
+    """
+    yes, no = sides[..., 0, :], sides[..., 1, :]
+    return np.stack([yes, yes + no[..., ::-1]], axis=-1)

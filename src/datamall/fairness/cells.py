@@ -33,12 +33,15 @@ class Cells:
         Keys of each row as positions in `levels`, shape (rows, axes), sorted.
     counts
         People, integers of shape (rows, 3, 3): decision by outcome, each no, yes, unknown.
+    merged
+        What `datamall.fairness.reshape.merge` merged: key, new value, old values.
     """
 
     axes: tuple[str, ...]
     levels: tuple[tuple[Any, ...], ...]
     codes: np.ndarray
     counts: np.ndarray
+    merged: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         self.codes.setflags(write=False)
@@ -184,7 +187,10 @@ class Cells:
             place = {level: code for code, level in enumerate(levels[-1])}
             for part, own in ((codes[: len(self)], self), (codes[len(self) :], other)):
                 part[:, i] = np.array([place[v] for v in own.levels[i]], np.int64)[part[:, i]]
-        return _make(self.axes, levels, codes, np.concatenate([self.counts, other.counts]))
+        both = np.concatenate([self.counts, other.counts])
+        return _make(
+            self.axes, levels, codes, both, tuple(dict.fromkeys((*self.merged, *other.merged)))
+        )
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -241,7 +247,7 @@ class Cells:
         wanted = [names] if isinstance(names, str) else list(names)
         places = [self._place(name) for name in wanted]
         levels = [self.levels[place] for place in places]
-        return _make(wanted, levels, self.codes[:, places], self.counts)
+        return _make(wanted, levels, self.codes[:, places], self.counts, self.merged)
 
     def where(self, **levels: Hashable | Sequence[Hashable]) -> "Cells":
         """Keep the rows with these values, such as ``where(arm="random", sex=["man", "woman"])``.
@@ -261,7 +267,7 @@ class Cells:
             if odd:
                 raise DatamallError(f"There is no {name} {named(odd)}: there are {named(known)}.")
             keep &= np.isin(self.codes[:, place], [known.index(value) for value in values])
-        return _make(self.axes, list(self.levels), self.codes[keep], self.counts[keep])
+        return _make(self.axes, list(self.levels), self.codes[keep], self.counts[keep], self.merged)
 
     def totals(self, by: Sequence[str] | None = None) -> tuple["Cells", np.ndarray]:
         """Return the cells by these keys (default: the groups) and their counts, weighted.
@@ -316,9 +322,13 @@ class Cells:
 
 
 def _make(
-    axes: Sequence[str], levels: Sequence[Sequence[Any]], codes: np.ndarray, counts: np.ndarray
+    axes: Sequence[str],
+    levels: Sequence[Sequence[Any]],
+    codes: np.ndarray,
+    counts: np.ndarray,
+    merged: tuple[tuple[str, str, tuple[str, ...]], ...] = (),
 ) -> Cells:
-    return Cells(tuple(axes), *keys.canonical(axes, levels, codes, counts))
+    return Cells(tuple(axes), *keys.canonical(axes, levels, codes, counts), merged)
 
 
 def check_names(groups: Sequence[str]) -> None:

@@ -109,22 +109,100 @@ def compare(
         comparison: the level is for either.
     """
     check(cells, level)
+    table = pairs(
+        cells, by, estimand=estimand, reference=reference, names=names, depth=depth, within=within
+    )
+    return with_gaps(table, _tail(level, simultaneous, comparable(table)), method)
+
+
+def pairs(
+    cells: Cells,
+    by: Sequence[str] | None = None,
+    *,
+    estimand: Estimand,
+    reference: Reference = REST,
+    names: Sequence[str] = metrics.METRICS,
+    depth: int | None = None,
+    within: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Return the counts of each comparison: `compare` without its intervals."""
     groups = subgroups(cells, by, depth=depth, within=within)
     others, compared = groups.references(reference)
     one, other = (metrics.proportions(c[compared], names) for c in (groups.counts, others))
     table = _long(groups, names, compared, estimand)
     for prefix, pair in (("", one), ("other_", other)):
         table[prefix + "successes"], table[prefix + "trials"] = (v.ravel() for v in pair)
-    rate, other_rate = metrics.share(*one), metrics.share(*other)
-    table["rate"], table["other_rate"] = rate.ravel(), other_rate.ravel()
-    tail = _tail(level, simultaneous, (one[1] > 0) & (other[1] > 0))
-    known = limits(*one, tail, method), limits(*other, tail, method)
-    for kind in KINDS:
-        gap = rate - other_rate if kind == "difference" else metrics.ratio(rate, other_rate)
-        pair = (gap, gap) if estimand == "list" else gap_between(one, other, *known, kind)
-        table[kind] = gap.ravel()
-        table[kind + "_low"], table[kind + "_high"] = (v.ravel() for v in pair)
     return table
+
+
+def with_gaps(table: pd.DataFrame, tail: float, method: Method = "exact") -> pd.DataFrame:
+    """Add the rates and gaps of comparisons, with their intervals.
+
+    Parameters
+    ----------
+    table
+        As from `pairs` or `datamall.fairness.rounded.pairs`. Where counts are known within bounds
+        the intervals hold at the worst of them, so that they join rounding and sampling.
+    tail
+        Error allowed on each side of each interval.
+    method
+        See `datamall.fairness.intervals`.
+
+    Returns
+    -------
+    DataFrame
+        See `compare`.
+    """
+    table, corners = table.copy(), ends(table)
+    for prefix in ("", "other_"):
+        pair = table[f"{prefix}successes"].to_numpy(float), table[f"{prefix}trials"].to_numpy(float)
+        table[f"{prefix}rate"] = metrics.share(*pair)
+    census = (table["estimand"] == "list").to_numpy()
+    known = []
+    for lowest, highest in corners:
+        at_lowest = limits(*lowest, tail, method)
+        same = highest is lowest
+        known.append((at_lowest, at_lowest if same else limits(*highest, tail, method)))
+    for kind in KINDS:
+        rate, base = table["rate"].to_numpy(), table["other_rate"].to_numpy()
+        table[kind] = rate - base if kind == "difference" else metrics.ratio(rate, base)
+        for place, end in enumerate(("low", "high")):
+            # Lowest gap: one at its lowest and other at its highest; and the other way round.
+            one, other = corners[0][place], corners[1][1 - place]
+            gaps = gap_between(one, other, known[0][place], known[1][1 - place], kind)
+            table[f"{kind}_{end}"] = np.where(census, gap_ends(*corners, kind)[place], gaps[place])
+    return table
+
+
+Pairs = list[tuple[np.ndarray, np.ndarray]]
+
+
+def ends(table: pd.DataFrame) -> tuple[Pairs, Pairs]:
+    """Return successes and trials of one and of other, at the lowest and the highest rate.
+
+    Where the table has no bounds, both are the counts.
+    """
+    found: list[Pairs] = []
+    for prefix in ("", "other_"):
+        suffixes = ("_low", "_high") if f"{prefix}trials_low" in table else ("",)
+        names = [(f"{prefix}successes{end}", f"{prefix}trials{end}") for end in suffixes]
+        sides = [(table[x].to_numpy(float), table[n].to_numpy(float)) for x, n in names]
+        found.append([sides[0], sides[-1]])
+    return found[0], found[1]
+
+
+def gap_ends(one: Pairs, other: Pairs, kind: Kind) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and the highest gap that the bounds of the counts allow."""
+    pairs = (one[0], other[1]), (one[1], other[0])
+    rates = [(metrics.share(*a), metrics.share(*b)) for a, b in pairs]
+    low, high = (a - b if kind == "difference" else metrics.ratio(a, b) for a, b in rates)
+    return low, high
+
+
+def comparable(table: pd.DataFrame) -> np.ndarray:
+    """Return which rows have people on both sides."""
+    (one, most), (other, other_most) = ends(table)
+    return ((one[1] > 0) | (most[1] > 0)) & ((other[1] > 0) | (other_most[1] > 0))
 
 
 def adjust(p: np.ndarray, method: Literal["holm", "bh"]) -> np.ndarray:

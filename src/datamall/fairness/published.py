@@ -21,13 +21,18 @@ def axis(column: pd.Series, role: str | None, total: str) -> tuple[np.ndarray, l
     """Return the codes of a column (the number of levels for totals) and its levels."""
     is_total = column.map(label).astype(str).str.lower() == total.lower()
     own = column[~is_total]
+    if own.empty:
+        raise DatamallError(
+            f"Column {column.name} holds totals only, so that there are no groups to compare: "
+            "leave it out of the keys."
+        )
     if isinstance(own.dtype, pd.CategoricalDtype):
         own = own.cat.remove_categories([v for v in own.cat.categories if v == total])
     elif role == "score_band":
         with suppress(ValueError):
             own = pd.to_numeric(own)
     codes, values = counting.encode(own, str(column.name))
-    found, known = keys.levels(codes, values, own, role) if len(own) else (codes, [])
+    found, known = keys.levels(codes, values, own, role)
     out = np.full(len(column), len(known))
     out[~is_total.to_numpy()] = found
     return out, known
@@ -93,6 +98,8 @@ def tighten(
             value[:-1] = np.where(blank[:-1] & (blank[:-1].sum(axis=0) == 1), rest, value[:-1])
         if (low > high).any():
             raise DatamallError(_contradiction(low, high, axes, levels))
+        # What can be one number only is known, hidden or not.
+        printed[...] = np.where(np.isnan(printed) & (low == high), low, printed)
         if before == (low.sum() - high.sum(), np.isnan(printed).sum()):
             return
 

@@ -1,7 +1,10 @@
 """Draws: bootstrap of any statistic of the counts, and permutation tests of no difference.
 
 Both draw counts, never people: the cost grows with the number of groups and not with the number
-of people. Draws come from numpy's PCG64 with the seed that is given.
+of people. Draws come from numpy's PCG64 with the seed that is given. Large counts are drawn by
+rejection, where the last bit of a logarithm, which differs between processors, could in principle
+turn one draw and all that follow; the chance is below 1e-9 for an audit, and a test draws the same
+counts with the processor's newer instructions switched off, by which logarithms do differ.
 """
 
 from collections.abc import Iterator, Sequence

@@ -6,7 +6,7 @@ the error of a wrong PASS is that of one check (intersection and union, Berger 1
 any does, so the evidence for FAIL is adjusted for their number (Holm 1979).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.special import betaincinv
 
 from datamall.errors import DatamallError
-from datamall.fairness.inference import adjust
+from datamall.fairness.inference import Pairs, adjust, comparable, ends, gap_ends
 from datamall.fairness.intervals import Kind, Pair, gap_lower, p_above, p_below
 
 PASS, FAIL, NOT_ENOUGH = "PASS", "FAIL", "NOT ENOUGH EVIDENCE"
@@ -51,16 +51,22 @@ class Tolerance:
 
 
 def verdicts(
-    comparisons: pd.DataFrame, tolerance: Tolerance, *, level: float = 0.95, power: float = 0.8
+    comparisons: pd.DataFrame,
+    tolerance: Tolerance | Sequence[Tolerance],
+    *,
+    level: float = 0.95,
+    power: float = 0.8,
 ) -> pd.DataFrame:
     """Judge each comparison.
 
     Parameters
     ----------
     comparisons
-        Rows of `datamall.fairness.inference.compare`: all the checks that gate together.
+        Rows of `datamall.fairness.inference.compare`: all the checks that gate together. Where
+        counts are known within bounds (`datamall.fairness.rounded.pairs`), a verdict holds at the
+        worst of them.
     tolerance
-        What is accepted.
+        What is accepted: for all rows, or one for each.
     level
         1 - level is the error of a wrong PASS, and of any wrong FAIL.
     power
@@ -76,33 +82,82 @@ def verdicts(
         Where the estimand is the list, the gap is what it is: the tests are NaN.
     """
     table = comparisons.reset_index(drop=True)
-    one = table["successes"].to_numpy(float), table["trials"].to_numpy(float)
-    other = table["other_successes"].to_numpy(float), table["other_trials"].to_numpy(float)
-    sides = int(tolerance.low is not None) + int(tolerance.high is not None)
-    inside, outside = np.zeros(len(table)), np.ones(len(table))
-    if tolerance.low is not None:
-        inside = np.maximum(inside, p_above(one, other, tolerance.low, tolerance.kind))
-        outside = np.minimum(outside, p_below(one, other, tolerance.low, tolerance.kind))
-    if tolerance.high is not None:
-        inside = np.maximum(inside, p_below(one, other, tolerance.high, tolerance.kind))
-        outside = np.minimum(outside, p_above(one, other, tolerance.high, tolerance.kind))
+    given = [tolerance] * len(table) if isinstance(tolerance, Tolerance) else list(tolerance)
+    corners, known = ends(table), comparable(table)
+    table["p_inside"], table["p_outside"] = 1.0, 1.0
+    table["detectable_low"], table["detectable_high"] = np.nan, np.nan
     census = (table["estimand"] == "list").to_numpy()
-    known = (one[1] > 0) & (other[1] > 0)
+    number = max(int((known & ~census).sum()), 1)
+    of_list = np.full(len(table), NOT_ENOUGH, object)
+    for own in dict.fromkeys(given):
+        rows = np.array([each == own for each in given])
+        one, other = ([(x[rows], n[rows]) for x, n in side] for side in corners)
+        table.loc[rows, ["p_inside", "p_outside"]] = np.stack(evidence(one, other, own), axis=1)
+        tail = (1 - level) / _sides(own) / number
+        gaps = detectable(_middle(one), _middle(other), own, tail, power)
+        table.loc[rows, ["detectable_low", "detectable_high"]] = np.stack(gaps, axis=1)
+        of_list[rows] = _of_list(gap_ends(one, other, own.kind), own)
     # A comparison that cannot be made is no chance of a false alarm.
-    table["p_inside"] = np.where(census, np.nan, inside)
-    table["p_outside"] = np.where(census | ~known, np.nan, np.minimum(1, sides * outside))
-    table["p_outside_holm"] = adjust(table["p_outside"].to_numpy(), "holm")
-    gap = table[tolerance.kind].to_numpy()
+    table["p_outside"] = table["p_outside"].where(known)
+    tested = ["p_inside", "p_outside", "detectable_low", "detectable_high"]
+    table.loc[census, tested] = np.nan
+    table = judged(table, level)
+    table["verdict"] = np.where(census, of_list, table["verdict"])
+    return table
+
+
+def _of_list(gaps: tuple[np.ndarray, np.ndarray], tolerance: Tolerance) -> np.ndarray:
+    """Judge gaps that have no sampling error; rounding may leave them open."""
     low = -np.inf if tolerance.low is None else tolerance.low
     high = np.inf if tolerance.high is None else tolerance.high
-    fails = np.where(census, (gap < low) | (gap > high), table["p_outside_holm"] <= 1 - level)
-    passes = np.where(census, (gap >= low) & (gap <= high), inside <= 1 - level)
-    table["verdict"] = np.where(fails, FAIL, np.where(passes, PASS, NOT_ENOUGH))
-    tail = (1 - level) / sides / max(int((known & ~census).sum()), 1)
-    below, above = detectable(one, other, tolerance, tail, power)
-    table["detectable_low"] = np.where(census, np.nan, below)
-    table["detectable_high"] = np.where(census, np.nan, above)
-    return table
+    outside = (gaps[1] < low) | (gaps[0] > high)
+    inside = (gaps[0] >= low) & (gaps[1] <= high)
+    return np.where(outside, FAIL, np.where(inside, PASS, NOT_ENOUGH))
+
+
+def judged(table: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Add `p_outside_holm` and `verdict` to rows with `p_inside` and `p_outside`."""
+    adjusted = adjust(table["p_outside"].to_numpy(), "holm")
+    fails, passes = adjusted <= 1 - level, (table["p_inside"] <= 1 - level).to_numpy()
+    verdict = np.where(fails, FAIL, np.where(passes, PASS, NOT_ENOUGH))
+    return table.assign(p_outside_holm=adjusted, verdict=verdict)
+
+
+def evidence(one: Pairs, other: Pairs, tolerance: Tolerance) -> tuple[np.ndarray, np.ndarray]:
+    """Return the p-values of "the gap is outside" and of "the gap is inside" the tolerance.
+
+    Parameters
+    ----------
+    one, other
+        Successes and trials at the lowest and at the highest rate; see
+        `datamall.fairness.inference.ends`.
+    tolerance
+        What is accepted.
+
+    Returns
+    -------
+    tuple of ndarray
+        Small is evidence that the gap is inside, or outside, whatever the counts within bounds.
+    """
+    kind, shape = tolerance.kind, np.shape(one[0][0])
+    inside, outside = np.zeros(shape), np.ones(shape)
+    if tolerance.low is not None:
+        inside = np.maximum(inside, p_above(one[0], other[1], tolerance.low, kind))
+        outside = np.minimum(outside, p_below(one[1], other[0], tolerance.low, kind))
+    if tolerance.high is not None:
+        inside = np.maximum(inside, p_below(one[1], other[0], tolerance.high, kind))
+        outside = np.minimum(outside, p_above(one[0], other[1], tolerance.high, kind))
+    return inside, np.minimum(1, _sides(tolerance) * outside)
+
+
+def _sides(tolerance: Tolerance) -> int:
+    return int(tolerance.low is not None) + int(tolerance.high is not None)
+
+
+def _middle(side: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    """Return whole counts in the middle of their bounds."""
+    (x, n), (y, m) = side
+    return np.floor((x + y) / 2), np.floor((n + m) / 2)
 
 
 def overall(verdict: Iterable[str]) -> str:

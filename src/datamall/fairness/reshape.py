@@ -1,0 +1,185 @@
+"""Counts made ready for a comparison: levels merged, parts picked, a recorded result read.
+
+All functions take `Cells` or `Bounds` and return the same kind. What was merged stays written on
+the counts, since merging groups until a gap is gone is a way to hide it.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from datamall.errors import DatamallError
+from datamall.fairness import counting, keys, published
+from datamall.fairness.bounds import Bounds
+from datamall.fairness.cells import Cells
+from datamall.fairness.counting import NO, UNKNOWN, YES, named
+from datamall.fairness.published import TOTAL
+
+Counts: TypeAlias = Cells | Bounds
+Merge = tuple[str, str, tuple[str, ...]]
+
+
+def levels(counts: Counts, axis: str) -> tuple[Any, ...]:
+    """Return the values of a key, or say that there is none of that name."""
+    if axis not in counts.axes:
+        raise DatamallError(f"There is no key {named([axis])}: there are {named(counts.axes)}.")
+    return counts.levels[counts.axes.index(axis)]
+
+
+def where(counts: Counts, wanted: Mapping[str, Any]) -> Any:
+    """Keep people with these values.
+
+    Parameters
+    ----------
+    counts
+        Cells or bounds.
+    wanted
+        For each key a value, or a list of values. Rounded counts of several values are added up,
+        and the key is gone, as it is where one value of bounds is picked.
+
+    Raises
+    ------
+    DatamallError
+        If a key or a value does not exist.
+    """
+    for axis, value in wanted.items():
+        values = list(value) if isinstance(value, list | tuple) else [value]
+        known = levels(counts, axis)
+        absent = [v for v in values if v not in known]
+        if absent or not values:
+            raise DatamallError(f"There is no {axis} {named(absent)}: there are {named(known)}.")
+    if isinstance(counts, Cells):
+        return counts.where(**wanted)
+    result: Any = counts
+    for axis, value in wanted.items():
+        values = list(value) if isinstance(value, list | tuple) else [value]
+        if len(values) > 1:
+            result = merge(result, axis, {"picked": values})
+        place = result.axes.index(axis)
+        at = levels(result, axis).index("picked" if len(values) > 1 else values[0])
+        low, high, printed = (
+            np.take(v, at, axis=place) for v in (result.low, result.high, result.printed)
+        )
+        rest = (*result.axes[:place], *result.axes[place + 1 :])
+        names = (*result.levels[:place], *result.levels[place + 1 :])
+        result = Bounds(rest, names, low, high, printed, counts.merged)
+    return result
+
+
+def merge(counts: Counts, axis: str, into: Mapping[str, Sequence[Hashable]]) -> Any:
+    """Merge values of a key.
+
+    Parameters
+    ----------
+    counts
+        Cells or bounds.
+    axis
+        The key; a group, an arm or a stage.
+    into
+        For each new value the old ones that it stands for, such as
+        ``{"under 30": ["under 18", "18 to 29"]}``; the others stay.
+
+    Returns
+    -------
+    Cells or Bounds
+        With one more entry in `merged` per new value: key, new value, old values.
+
+    Raises
+    ------
+    DatamallError
+        If a value does not exist, is merged twice, or its new name is taken.
+    """
+    known = levels(counts, axis)
+    if axis in ("score_band", "weight"):
+        raise DatamallError(f"{axis} is a scale: count its rows with wider bands instead.")
+    old = [value for values in into.values() for value in values]
+    absent = [value for value in old if value not in known]
+    if absent or len(set(old)) < len(old):
+        what = "is merged twice" if not absent else f"is no {axis}: there are {named(known)}"
+        first = absent[0] if absent else next(v for v in old if old.count(v) > 1)
+        raise DatamallError(f"{first!s} {what}.")
+    stay = [value for value in known if value not in old]
+    taken = [name for name in into if name in stay]
+    if taken:
+        raise DatamallError(f"There is a {axis} {taken[0]} already: give another new name.")
+    names = sorted([*stay, *into], key=counting.natural)
+    target = {value: names.index(name) for name, values in into.items() for value in values}
+    to = np.array([target[v] if v in target else names.index(v) for v in known])
+    record = tuple((axis, name, tuple(map(str, values))) for name, values in into.items())
+    place = counts.axes.index(axis)
+    done: Any = (*counts.merged, *record)
+    all_levels = (*counts.levels[:place], tuple(names), *counts.levels[place + 1 :])
+    if isinstance(counts, Cells):
+        codes = counts.codes.copy()
+        codes[:, place] = to[codes[:, place]]
+        return Cells(
+            counts.axes, *keys.canonical(counts.axes, all_levels, codes, counts.counts), done
+        )
+    arrays = [_summed(v, place, to, len(names)) for v in (counts.low, counts.high, counts.printed)]
+    published.tighten(arrays[0], arrays[1], arrays[2], counts.axes, all_levels)
+    return Bounds(counts.axes, all_levels, arrays[0], arrays[1], arrays[2], done)
+
+
+def _summed(array: np.ndarray, place: int, to: np.ndarray, size: int) -> np.ndarray:
+    """Return an array of bounds with the positions of one key summed; the total stays."""
+    moved = np.moveaxis(array, place, 0)
+    out = np.zeros((size + 1, *moved.shape[1:]), array.dtype)
+    np.add.at(out, to, moved[:-1])
+    out[-1] = moved[-1]
+    return np.ascontiguousarray(np.moveaxis(out, 0, place))
+
+
+def label(counts: Counts, axis: str, meaning: Mapping[str, bool | None]) -> Any:
+    """Read the outcome from a key that holds the recorded result.
+
+    Parameters
+    ----------
+    counts
+        Cells or bounds whose outcome is unknown throughout.
+    axis
+        The key with the results.
+    meaning
+        For each result: True (what the selection looks for), False, or None (left out). A missing
+        result (``"(missing)"``) is left out.
+
+    Returns
+    -------
+    Cells or Bounds
+        Without that key, with an outcome.
+
+    Raises
+    ------
+    DatamallError
+        If a result means nothing, or there is an outcome already.
+    """
+    known = levels(counts, axis)
+    odd = [value for value in known if value not in meaning and value != counting.MISSING]
+    if odd:
+        raise DatamallError(
+            f"{axis} holds {named(odd)}, which this label does not mention: say for each value "
+            "whether it counts (True), does not (False) or is left out (None)."
+        )
+    codes = [{True: YES, False: NO, None: UNKNOWN}[meaning.get(value)] for value in known]
+    place = counts.axes.index(axis)
+    rest = (*counts.axes[:place], *counts.axes[place + 1 :])
+    names = (*counts.levels[:place], *counts.levels[place + 1 :])
+    if isinstance(counts, Cells):
+        if counts.counts[..., [NO, YES]].any():
+            raise DatamallError("These cells have an outcome already: count them without one.")
+        own: Any = np.zeros_like(counts.counts)
+        rows = np.arange(len(counts))
+        own[rows, :, np.array(codes)[counts.codes[:, place]]] = counts.counts[..., UNKNOWN]
+        codes_left = np.delete(counts.codes, place, axis=1)
+        return Cells(rest, *keys.canonical(rest, names, codes_left, own), counts.merged)
+    if counts.high[..., [NO, YES]].any():
+        raise DatamallError("These counts have an outcome already: give them without one.")
+    arrays: list[Any] = []
+    for array in (counts.low, counts.high, counts.printed):
+        moved = np.moveaxis(array[..., TOTAL], place, 0)
+        own = np.zeros((4, *moved.shape[1:]), array.dtype)
+        np.add.at(own, np.array(codes), moved[:-1])
+        own[TOTAL] = moved[-1]
+        arrays.append(np.ascontiguousarray(np.moveaxis(own, 0, -1)))
+    published.tighten(arrays[0], arrays[1], arrays[2], rest, names)
+    return Bounds(rest, names, arrays[0], arrays[1], arrays[2], counts.merged)
