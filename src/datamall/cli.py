@@ -161,6 +161,47 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
         isolated=isolated(),
         out_folder=reports_folder(root, authority),
     )
+    if reports[notebook].get("audit"):
+        from datamall.gate import record
+
+        record(root, authority, notebook)
+
+
+@main.command()
+@click.argument("audit")
+@AUTHORITY
+@click.option("--by", required=True, help="Role that decides on the plan; no name of a person.")
+@click.option("--reason", required=True, help="Why this plan, in a sentence.")
+def register(audit: str, authority: str, by: str, reason: str) -> None:
+    """Fix the plan of an AUDIT, its section of params.yaml, before its outcome is known."""
+    from datamall.gate import register as fix
+
+    fix(find_root(), authority, audit, by, reason)
+    click.echo(f"The plan of {audit} is registered for {authority}: commit data/audits with it.")
+
+
+@main.command()
+@click.argument("audit")
+@AUTHORITY
+def gate(audit: str, authority: str) -> None:
+    """Write gate.json: whether the AUDIT lets a list of people be made, and why not."""
+    from datamall.gate import write
+
+    decided = write(find_root(), authority, audit)
+    click.echo(f"The gate of {audit} is {'open' if decided['open'] else 'closed'}.")
+    for reason in decided["reasons"]:
+        click.echo(f"  {reason}")
+
+
+@main.command()
+@click.argument("audit")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@AUTHORITY
+def worklist(audit: str, folder: Path, authority: str) -> None:
+    """Write a list of people to a FOLDER elsewhere, if gate and signed decision allow it."""
+    from datamall.gate import worklist as refuse
+
+    refuse(find_root(), authority, audit, folder)
 
 
 @main.command()

@@ -1,0 +1,273 @@
+"""The gate before any list of people: open only for a plan that was registered beforehand.
+
+An audit is a promise: groups, tolerances, labels and gating checks are fixed, with their reasons,
+before the outcome is known. The plan is a section of ``params.yaml``; registering copies it into
+``data/audits/<authority>/register.yaml``. Every audit that runs leaves one line per plan, data and
+verdict in ``journal.csv`` beside it, so that trying again until the verdict pleases is counted,
+shown and opens nothing.
+"""
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from datamall.errors import DatamallError
+from datamall.project import load_parameters, reports_folder
+from datamall.provenance import canonical_digest, provenance
+
+FIELDS = ("report", "plan", "data", "verdict")
+PASS = "PASS"
+SHORT = 12  # digits of a digest that people compare
+
+
+@dataclass(frozen=True)
+class Run:
+    """One audit that ran: digests of its plan and of its data, and its verdict."""
+
+    report: str
+    plan: str
+    data: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A plan that was fixed beforehand, by whom and why, and how many audits had run by then."""
+
+    report: str
+    by: str
+    reason: str
+    runs: int
+    plan: dict[str, Any]
+
+
+def folder(root: Path, authority: str) -> Path:
+    """Return the folder of an authority's register and journal of audits."""
+    return root / "data" / "audits" / authority
+
+
+def journal(root: Path, authority: str) -> list[Run]:
+    """Return the audits that ran, in the order in which they first did.
+
+    Raises
+    ------
+    DatamallError
+        When the journal was changed into something that it cannot hold.
+    """
+    path = folder(root, authority) / "journal.csv"
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.reader(file))
+    if not lines or tuple(lines[0]) != FIELDS or any(len(line) != 4 for line in lines):
+        raise DatamallError(
+            f"data/audits/{authority}/journal.csv is not the journal that Datamall keeps: restore "
+            "it from git."
+        )
+    return [Run(*line) for line in lines[1:]]
+
+
+def registrations(root: Path, authority: str) -> list[Registration]:
+    """Return the plans that were registered for an authority, in order.
+
+    Raises
+    ------
+    DatamallError
+        When the file is damaged.
+    """
+    path = folder(root, authority) / "register.yaml"
+    if not path.is_file():
+        return []
+    try:
+        return [Registration(**entry) for entry in yaml.safe_load(path.read_text("utf-8")) or []]
+    except (yaml.YAMLError, TypeError):
+        raise DatamallError(
+            f"data/audits/{authority}/register.yaml is not the register that Datamall keeps: "
+            "restore it from git."
+        ) from None
+
+
+def record(root: Path, authority: str, report: str) -> None:
+    """Write down that an audit ran, unless the same plan, data and verdict are there already."""
+    run = _latest(root, authority, report)
+    known = journal(root, authority)
+    if run is None or run in known:
+        return
+    path = folder(root, authority) / "journal.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".csv.partial")
+    with aside.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(FIELDS)
+        writer.writerows((r.report, r.plan, r.data, r.verdict) for r in [*known, run])
+    aside.replace(path)
+
+
+def register(root: Path, authority: str, report: str, by: str, reason: str) -> Registration:
+    """Fix the plan of an audit as it stands in params.yaml.
+
+    Parameters
+    ----------
+    by
+        Role of who decides, such as ``ethics committee``; no name of a person.
+    reason
+        Why this plan, in a sentence.
+
+    Raises
+    ------
+    DatamallError
+        When the report is no audit, or this plan is the one registered last.
+    """
+    plan = _plan(root, report)
+    there = registrations(root, authority)
+    if there and there[-1].report == report and there[-1].plan == plan:
+        raise DatamallError(f"This plan of {report} is registered already: nothing was changed.")
+    runs = sum(run.report == report for run in journal(root, authority))
+    entry = Registration(report, by.strip(), reason.strip(), runs, plan)
+    if not entry.by or not entry.reason:
+        raise DatamallError("A registration needs who decides (--by) and why (--reason).")
+    text = yaml.safe_dump([vars(e) for e in [*there, entry]], sort_keys=False, allow_unicode=True)
+    path = folder(root, authority) / "register.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".yaml.partial")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)
+    return entry
+
+
+def decide(root: Path, authority: str, report: str) -> dict[str, Any]:
+    """Return whether the gate is open, and why not.
+
+    Returns
+    -------
+    dict
+        ``report``, ``open``, ``reasons`` (sentences; empty when open), ``verdict`` of the latest
+        audit, ``plan`` and ``data`` (digests), ``registered_by``, ``audits_since_registration``,
+        ``other_plans_tried`` on the same data, and ``versions_of_data`` audited so far.
+    """
+    latest, plan = _latest(root, authority, report), _plan(root, report)
+    digest, data = canonical_digest(plan), _data(root, authority, report)
+    ran = [run for run in journal(root, authority) if run.report == report]
+    own = [entry for entry in registrations(root, authority) if entry.report == report]
+    last = own[-1] if own else None
+    others = sorted({run.plan for run in ran if run.data == data and run.plan != digest})
+    reasons = []
+    if last is None:
+        reasons.append(f"No plan of {report} has been registered for {authority}.")
+    elif last.plan != plan:
+        reasons.append(
+            f"The plan was changed after it was registered: {_difference(last.plan, plan)}."
+        )
+    elif any(run.data == data for run in ran[: last.runs]):
+        reasons.append(
+            "These data had been audited before this plan was registered; a plan can only be "
+            "tested on data that nobody had audited."
+        )
+    if latest is None:
+        reasons.append(f"{report} has not been run: run `datamall report {report}`.")
+    elif (latest.plan, latest.data) != (digest, data):
+        reasons.append(
+            f"The results of {report} are of another plan or of other data: run `datamall report "
+            f"{report}` again."
+        )
+    elif latest.verdict != PASS:
+        reasons.append(f"The verdict of the audit is {latest.verdict}; only PASS opens the gate.")
+    verdicts = {run.verdict for run in ran if (run.plan, run.data) == (digest, data)}
+    if len(verdicts) > 1:
+        reasons.append(
+            f"The same plan and data gave {' and '.join(sorted(verdicts))}: the method was changed "
+            "in between."
+        )
+    return {
+        "report": report,
+        "open": not reasons,
+        "reasons": reasons,
+        "verdict": latest.verdict if latest else None,
+        "plan": digest[:SHORT],
+        "data": data[:SHORT],
+        "registered_by": last.by if last else None,
+        "audits_since_registration": len(ran) - last.runs if last else len(ran),
+        "other_plans_tried": len(others),
+        "versions_of_data": len({run.data for run in ran}),
+    }
+
+
+def write(root: Path, authority: str, report: str) -> dict[str, Any]:
+    """Write ``gate.json`` beside the pages; return what it holds. A closed gate is no failure."""
+    gate = decide(root, authority, report)
+    path = reports_folder(root, authority) / "gate.json"
+    aside = path.with_suffix(".json.partial")
+    aside.write_text(json.dumps(gate, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    aside.replace(path)
+    return gate
+
+
+def worklist(root: Path, authority: str, report: str, target: Path) -> None:
+    """Refuse to write a list of people, and say everything that is missing.
+
+    The gate is worked out again rather than read from ``gate.json``, which anybody could edit.
+    Even behind an open gate a list needs a decision signed by two people, which cannot be made
+    yet; so this always refuses.
+
+    Raises
+    ------
+    DatamallError
+        Always; with every reason.
+    """
+    place = target.resolve()
+    missing = list(decide(root, authority, report)["reasons"])
+    if place.is_relative_to(root.resolve()):
+        missing.append(f"{target} lies inside the project: name a folder elsewhere.")
+    missing.append(
+        "No decision signed by two people exists: signing is not built yet, and without it no "
+        "list of people is written."
+    )
+    raise DatamallError("No list was written. " + " ".join(missing))
+
+
+def _plan(root: Path, report: str) -> dict[str, Any]:
+    parameters = load_parameters(root)
+    if report not in parameters["reports"]:
+        raise DatamallError(
+            f"No report called {report!r} in params.yaml under reports: "
+            f"there are {', '.join(parameters['reports'])}."
+        )
+    plan: dict[str, Any] = parameters[report]
+    return plan
+
+
+def _data(root: Path, authority: str, report: str) -> str:
+    stores = {
+        name: digest
+        for name, digest in provenance(root, authority, report).items()
+        if name.startswith("store ")
+    }
+    return canonical_digest(stores)
+
+
+def _latest(root: Path, authority: str, report: str) -> Run | None:
+    """Return the audit whose results are there: of which plan and data, and its verdict."""
+    results = reports_folder(root, authority) / "results" / report
+    try:
+        answer = json.loads((results / "answer.json").read_text("utf-8"))
+        rests_on = json.loads((results / "provenance.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    stores = {name: digest for name, digest in rests_on.items() if name.startswith("store ")}
+    plan = rests_on.get(f"params.yaml: {report}", "")
+    return Run(report, plan, canonical_digest(stores), answer.get("verdict") or "NO VERDICT")
+
+
+def _difference(registered: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
+    """Return what differs between two plans, as ``name: registered → now``."""
+    parts = []
+    for name in sorted({*registered, *plan}):
+        before, now = (side.get(name, "absent") for side in (registered, plan))
+        if before != now:
+            parts.append(f"{name}: {before} → {now}")
+    return "; ".join(parts)

@@ -1,0 +1,168 @@
+"""The gate: only a plan registered before anybody audited these data can open it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from datamall import gate
+from datamall.errors import DatamallError
+
+AUDIT, CITY = "fraud_audit", "demo"
+
+
+class Project:
+    """A project with one audit whose plan, data and verdict can be set."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "data" / "contracts").mkdir(parents=True)
+        (root / "src" / "datamall" / "reporting" / "templates").mkdir(parents=True)
+        self.plan(tolerance=1.25)
+        register = {AUDIT: {"stores": {"welfare.audit_counts": {}}}}
+        (root / "data" / "purposes.yaml").write_text(yaml.safe_dump(register))
+        self.data("first")
+
+    def plan(self, **section: Any) -> None:
+        reports = {AUDIT: {"purposes": [AUDIT], "package": "fraud"}}
+        (self.root / "params.yaml").write_text(yaml.safe_dump({"reports": reports, AUDIT: section}))
+
+    def data(self, content: str) -> None:
+        folder = self.root / "data" / "stores" / CITY / "welfare.audit_counts"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "store.json").write_text(content)
+
+    def audit(self, verdict: str) -> dict[str, Any]:
+        """Do what `datamall report` does, but for the analysis; return the gate."""
+        folder = self.root / "reports" / "results" / AUDIT
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "answer.json").write_text(json.dumps({"verdict": verdict}))
+        rests_on = gate.provenance(self.root, CITY, AUDIT)
+        (folder / "provenance.json").write_text(json.dumps(rests_on))
+        gate.record(self.root, CITY, AUDIT)
+        return gate.decide(self.root, CITY, AUDIT)
+
+    def register(self) -> None:
+        gate.register(self.root, CITY, AUDIT, "ethics committee", "As discussed.")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_a_pass_under_a_plan_registered_beforehand_opens(project: Project) -> None:
+    project.register()
+    decided = project.audit("PASS")
+    assert decided["open"] and decided["reasons"] == []
+    assert decided["registered_by"] == "ethics committee"
+    assert decided["audits_since_registration"] == 1
+
+
+@pytest.mark.parametrize("verdict", ["FAIL", "NOT ENOUGH EVIDENCE"])
+def test_another_verdict_does_not(project: Project, verdict: str) -> None:
+    project.register()
+    decided = project.audit(verdict)
+    assert not decided["open"] and verdict in decided["reasons"][0]
+
+
+def test_without_registration_or_results_it_is_closed(project: Project) -> None:
+    assert len(gate.decide(project.root, CITY, AUDIT)["reasons"]) == 2
+    assert "registered" in project.audit("PASS")["reasons"][0]
+
+
+def test_a_plan_changed_after_registration_opens_nothing_and_is_counted(project: Project) -> None:
+    project.register()
+    assert not project.audit("FAIL")["open"]
+    project.plan(tolerance=2.0)
+    decided = project.audit("PASS")
+    assert not decided["open"]
+    assert "tolerance: 1.25 → 2.0" in decided["reasons"][0]
+    assert decided["audits_since_registration"] == 2
+    assert decided["other_plans_tried"] == 1
+
+
+def test_registering_what_passed_on_data_already_audited_opens_nothing(project: Project) -> None:
+    project.register()
+    project.audit("FAIL")
+    project.plan(tolerance=2.0)
+    project.audit("PASS")
+    project.register()
+    decided = project.audit("PASS")
+    assert not decided["open"] and "before this plan was registered" in decided["reasons"][0]
+    project.data("next year")
+    assert project.audit("PASS")["open"]
+
+
+def test_going_back_to_the_registered_plan_shows_what_was_tried(project: Project) -> None:
+    project.register()
+    project.audit("PASS")
+    project.plan(tolerance=2.0, groups=["sex"])
+    project.audit("PASS")
+    project.plan(tolerance=1.25)
+    decided = project.audit("PASS")
+    assert decided["open"] and decided["other_plans_tried"] == 1
+
+
+def test_a_verdict_that_changed_with_the_code_closes(project: Project) -> None:
+    project.register()
+    project.audit("FAIL")
+    decided = project.audit("PASS")
+    assert not decided["open"] and "FAIL and PASS" in decided["reasons"][0]
+
+
+def test_results_of_other_data_or_an_edited_answer_do_not_open(project: Project) -> None:
+    project.register()
+    project.audit("PASS")
+    project.data("changed since")
+    assert "other data" in gate.decide(project.root, CITY, AUDIT)["reasons"][0]
+
+
+def test_the_same_audit_is_counted_once(project: Project) -> None:
+    project.register()
+    project.audit("PASS")
+    before = (project.root / "data" / "audits" / "demo" / "journal.csv").read_bytes()
+    project.audit("PASS")
+    assert (project.root / "data" / "audits" / "demo" / "journal.csv").read_bytes() == before
+
+
+def test_the_gate_is_written_open_or_closed(project: Project) -> None:
+    (project.root / "reports").mkdir()
+    assert gate.write(project.root, CITY, AUDIT)["open"] is False
+    assert json.loads((project.root / "reports" / "gate.json").read_text())["open"] is False
+
+
+def test_no_list_without_a_signed_decision_even_behind_an_open_gate(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    project.register()
+    project.audit("PASS")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    with pytest.raises(DatamallError, match=r"No list was written\. No decision signed"):
+        gate.worklist(project.root, CITY, AUDIT, elsewhere)
+    assert list(elsewhere.iterdir()) == []
+    project.plan(tolerance=2.0)
+    with pytest.raises(DatamallError, match=r"changed after.*signed"):
+        gate.worklist(project.root, CITY, AUDIT, elsewhere)
+    with pytest.raises(DatamallError, match="inside the project"):
+        gate.worklist(project.root, CITY, AUDIT, project.root / "reports")
+
+
+def test_a_damaged_journal_or_register_is_one_sentence(project: Project) -> None:
+    folder = project.root / "data" / "audits" / "demo"
+    folder.mkdir(parents=True)
+    (folder / "journal.csv").write_text("not a journal\n")
+    with pytest.raises(DatamallError, match=r"demo/journal.csv is not the journal"):
+        gate.decide(project.root, CITY, AUDIT)
+    (folder / "journal.csv").unlink()
+    (folder / "register.yaml").write_text("- {report: 1}\n")
+    with pytest.raises(DatamallError, match=r"demo/register.yaml is not the register"):
+        gate.decide(project.root, CITY, AUDIT)
+
+
+def test_the_same_plan_is_not_registered_twice(project: Project) -> None:
+    project.register()
+    with pytest.raises(DatamallError, match="registered already"):
+        project.register()
