@@ -64,6 +64,8 @@ def prepare(root: Path, authority: str) -> Path:
     """Write an authority's own DVC project; return its folder."""
     folder = root / "data" / "authorities" / authority
     (folder / ".dvc").mkdir(parents=True, exist_ok=True)
+    # Where its audits are registered and counted: DVC wants the folder to be there.
+    (root / "data" / "audits" / authority).mkdir(parents=True, exist_ok=True)
     (folder / ".dvc" / "config").write_text(CONFIG, encoding="utf-8")
     demo = yaml.safe_load((root / "dvc.yaml").read_text("utf-8"))
     mapping = yaml.safe_load(
@@ -99,7 +101,7 @@ def derive(demo: dict[str, Any], authority: str, stores: set[str], root: Path) -
             folder = f"data/stores/{authority}/"
             filled["deps"] = [
                 dep
-                for dep in filled["deps"]
+                for dep in dict.fromkeys(filled["deps"])
                 if not dep.startswith(folder) or dep.removeprefix(folder) in stores
             ]
             stages[f"{name}-{key}" if key else name] = _move(filled, root)
@@ -108,7 +110,8 @@ def derive(demo: dict[str, Any], authority: str, stores: set[str], root: Path) -
 
 def _fill(stage: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:
     text = json.dumps(stage)
-    for name, value in values.items():
+    # The item first: it may name the authority itself.
+    for name, value in sorted(values.items(), key=lambda value: value[0] != "item"):
         text = text.replace(f"${{{name}}}", value)
     filled: dict[str, Any] = json.loads(text)
     return filled

@@ -50,7 +50,7 @@ def test_unknown_authority_is_refused_in_one_sentence(root: Path) -> None:
 
 
 def test_stores_that_are_not_delivered_are_neither_taken_in_nor_waited_for(derived: dict) -> None:
-    assert "intake-containers" in derived["stages"]
-    assert "intake-neighbourhoods" not in derived["stages"]
+    assert "intake-enforcement.containers" in derived["stages"]
+    assert "intake-shared.neighbourhoods" not in derived["stages"]
     assert "shared.neighbourhoods" not in yaml.safe_dump(derived)
     assert "stores/elsewhere/enforcement.containers" in yaml.safe_dump(derived)
