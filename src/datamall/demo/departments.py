@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from datamall.demo import calendar, demand, detectors, raw, traffic_raw, welfare
+from datamall.demo import calendar, demand, detectors, raw, street_raw, traffic_raw, welfare
 from datamall.demo.enforcement import City
 from datamall.demo.raw import Delivery
 from datamall.demo.welfare_world import WelfareWorld
@@ -15,6 +15,8 @@ def deliver(city: City) -> Iterator[Delivery]:
     """Yield the raw files of all departments, one by one, for together they are large."""
     yield traffic_raw.calendar_file(calendar.days(city.world))
     yield from raw.deliver(city)
+    if city.world.rounds:
+        yield street_raw.round_file(city)
     if city.world.traffic:
         year = demand.traffic(city.seed, city.world)
         yield traffic_raw.junction_file(city.world, year)

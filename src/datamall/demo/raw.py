@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from datamall.demo.draws import Integers, sample, stream
+from datamall.demo.draws import sample, stream
 from datamall.demo.enforcement import City
 
 ROLE = {"cleaning crew": "Reinigingsploeg", "enforcement officer": "Handhaver"}
@@ -161,11 +161,11 @@ def _places(city: City) -> Delivery:
     )
     if not city.world.mess:
         return Delivery("containers.csv", table, count_faults([]))
-    kept = table.iloc[sample(rng, len(table), _number(city, DUPLICATES * len(table)))]
+    kept = table.iloc[sample(rng, len(table), often(city.world.mess, DUPLICATES * len(table)))]
     faults = [
         (name, changes)
         for name, usual, changes in PLACE_FAULTS
-        for _ in range(_number(city, usual * len(table) / REGISTER))
+        for _ in range(often(city.world.mess, usual * len(table) / REGISTER))
     ]
     # Cleared containers: numbers no longer in use, otherwise like a container that still stands.
     cleared = table[~dump].iloc[: len(faults) + 2].reset_index(drop=True)
@@ -197,14 +197,8 @@ def _inspections(city: City) -> Iterator[Delivery]:
     chosen = np.where(remarked, rng.integers(1, len(REMARKS) + 1, number), 0)
     table["Opmerking"] = np.array(("", *REMARKS), dtype=object)[chosen]
     table["fault"] = ""
-    spoilt = sample(rng, number, number)  # taken from the front, so that no row is chosen twice
-    for fault in INSPECTION_FAULTS if city.world.mess else ():
-        rows, spoilt = np.split(spoilt, [_number(city, fault.frequency * number / 1e5)])
-        for turn, (column, value) in enumerate(fault.cases):
-            table.loc[rows[turn :: len(fault.cases)], column] = value
-        table.loc[rows, "fault"] = fault.name
     if city.world.mess:
-        table = _repeated(city, table, spoilt)
+        table = spoil(rng, city.world.mess, table, INSPECTION_FAULTS, "Aantal schouwen")
     monday = tallies["period_start"].iloc[table.index]
     quarter = monday.dt.strftime("schouwen_%Y_k") + monday.dt.quarter.astype(str)
     order = np.lexsort((rng.random(len(table)), monday))
@@ -213,20 +207,53 @@ def _inspections(city: City) -> Iterator[Delivery]:
         yield Delivery(f"{name}.csv", part.drop(columns="fault"), found)
 
 
-def _repeated(city: City, table: pd.DataFrame, sound: Integers) -> pd.DataFrame:
-    """Add exact copies of sound rows, and second rows that contradict a sound one."""
-    twice = _number(city, DUPLICATES * len(table))
-    pairs = _number(city, CONTRADICTIONS * len(table) / 1e5)
+def spoil(
+    rng: np.random.Generator,
+    mess: float,
+    table: pd.DataFrame,
+    faults: Iterable[Fault],
+    corrected: str,
+) -> pd.DataFrame:
+    """Spoil rows, each by one mistake; then repeat some sound ones and contradict others.
+
+    Parameters
+    ----------
+    rng
+        The stream of this file's mistakes.
+    mess
+        `World.mess`, above 0.
+    table
+        Lines as text, numbered from 0, and ``fault``, empty; changed in place.
+    faults
+        Mistakes other than repetitions and contradictions.
+    corrected
+        Whole number that is one higher where a second line contradicts the first.
+
+    Returns
+    -------
+    DataFrame
+        The lines with the name of their ``fault``, and after them copies and second lines, each
+        under the index of the line it goes with.
+    """
+    number = len(table)
+    sound = sample(rng, number, number)  # taken from the front, so that no row is chosen twice
+    for fault in faults:
+        rows, sound = np.split(sound, [often(mess, fault.frequency * number / 1e5)])
+        for turn, (column, value) in enumerate(fault.cases):
+            table.loc[rows[turn :: len(fault.cases)], column] = value
+        table.loc[rows, "fault"] = fault.name
+    twice = often(mess, DUPLICATES * number)
+    pairs = often(mess, CONTRADICTIONS * number / 1e5)
     copies = table.iloc[sound[:twice]].assign(fault="exact duplicate")
     table.loc[sound[twice : twice + pairs], "fault"] = "contradiction"
     second = table.iloc[sound[twice : twice + pairs]]
-    more = (second["Aantal schouwen"].astype(int) + 1).astype(str)
-    return pd.concat([table, copies, second.assign(**{"Aantal schouwen": more})])
+    more = (second[corrected].astype(int) + 1).astype(str)
+    return pd.concat([table, copies, second.assign(**{corrected: more})])
 
 
-def _number(city: City, usual: float) -> int:
+def often(mess: float, usual: float) -> int:
     """Return how often a mistake is made: at least once, so that small cities have them all."""
-    return max(1, round(city.world.mess * usual))
+    return max(1, round(mess * usual))
 
 
 def count_faults(names: Iterable[str]) -> pd.DataFrame:

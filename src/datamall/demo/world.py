@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
+from datamall.demo.street_world import RoundsWorld
 from datamall.demo.traffic_world import TrafficWorld
 from datamall.demo.welfare_world import WelfareWorld
 from datamall.errors import DatamallError
@@ -72,6 +73,8 @@ class World:
         again: there a truck or a mechanic does help.
     mess
         Multiple of the usual number of faults in the raw files; 0 writes clean files.
+    rounds
+        Trucks and when they empty containers; see `RoundsWorld`. None for no plan.
     traffic
         Junctions, counts and detectors; see `TrafficWorld`. None for a city without.
     welfare
@@ -117,7 +120,8 @@ class World:
     often_broken: float = 0.015
 
     mess: float = 1.0
-    traffic: TrafficWorld | None = TrafficWorld()  # noqa: RUF009 (frozen)
+    rounds: RoundsWorld | None = RoundsWorld()  # noqa: RUF009 (frozen, like those below)
+    traffic: TrafficWorld | None = TrafficWorld()  # noqa: RUF009
     welfare: WelfareWorld | None = WelfareWorld()  # noqa: RUF009
 
     def __post_init__(self) -> None:
