@@ -6,7 +6,9 @@ from datamall.catalogue.information import Tables
 from datamall.chapters import needs
 
 OPEN = ("things", "public")  # what may be open; persons and households never are
+PERSONAL = ("persons", "households")
 NOBODY = "no purpose uses it"
+NO_BASIS = "needs a legal basis of its own, and no purpose has one"
 _GRANTS = ("mall.grants.purpose", "mall.grants.store", "mall.grants.column")
 
 
@@ -37,8 +39,10 @@ def uses(data: Tables) -> pd.DataFrame:
         where they are made coarser) and of (how many columns the contract has), ordered by store
         and purpose.
     """
-    grants = data["mall.grants"]
-    handed = grants[grants["use"] != "first and last day"]
+    keys = ["store", "column"]
+    place = data["mall.columns"][[*keys, "position"]]
+    grants = data["mall.grants"].merge(place, on=keys, validate="many_to_one")
+    handed = grants[grants["use"] != "first and last day"].sort_values("position", kind="stable")
     note = handed["use"].where(handed["use"].str.startswith("by "), "")
     text = handed["column"] + (" (" + note + ")").where(note != "", "")
     by = ["store", "purpose", "shape"]
@@ -81,31 +85,61 @@ def profiling(data: Tables) -> pd.DataFrame:
     return result.sort_values(order, ascending=[False, True], kind="stable", ignore_index=True)
 
 
-@needs("What is open to all", "mall.stores.store", "mall.stores.counted")
+@needs("What is open to all", "mall.stores.store", "mall.stores.counted", "mall.grants.purpose")
 def openness(data: Tables) -> pd.DataFrame:
     """Return one row per store: whether it may be open to everybody.
 
     Returns
     -------
     pandas.DataFrame
-        store, counted, open (bool) and why, what is open first.
+        store, counted, open (bool), why, and link (where a link to persons needs a legal basis of
+        its own: which purpose has one; else None), what is open first.
     """
-    table = data["mall.stores"]
+    table, grants = data["mall.stores"], data["mall.grants"]
     why = {
         "public": "Known to everybody already, or official counts.",
         "things": "Counts things: open by default; its owner names the reason if it is not.",
         "households": "Stands for households: only protected counts leave the mall.",
         "persons": "Stands for persons: never open; only protected counts leave the mall.",
     }
+    based = grants.dropna(subset=["link_basis"])[["store", "purpose", "link_basis"]]
+    based = based.drop_duplicates().sort_values(["store", "purpose"])
+    text = based["purpose"] + " (" + based["link_basis"] + ")"
+    named = text.groupby(based["store"]).agg("; ".join)
+    needed = table["link_needs_basis"] == "yes"
     result = pd.DataFrame(
         {
             "store": table["store"],
             "counted": table["counted"],
             "open": table["counted"].isin(OPEN),
             "why": table["counted"].map(why),
+            "link": table["store"].map(named).fillna(NO_BASIS).where(needed, None),
         }
     )
     return result.sort_values("open", ascending=False, kind="stable", ignore_index=True)
+
+
+@needs("Columns that nobody asks for", "mall.columns.state", *_GRANTS)
+def unasked(data: Tables) -> pd.DataFrame:
+    """Return one row per store that keeps columns which no purpose is granted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        store, counted, idle (how many such columns), of (how many are delivered) and columns
+        (their titles), stores of persons and households first.
+    """
+    keys = ["store", "column"]
+    kept = data["mall.columns"].query("state != 'not delivered'")
+    granted = pd.MultiIndex.from_frame(data["mall.grants"][keys])
+    idle = kept[~pd.MultiIndex.from_frame(kept[keys]).isin(granted)]
+    table = idle.groupby("store", as_index=False).agg(
+        idle=("column", "size"), columns=("title", ", ".join)
+    )
+    of = kept.groupby("store", as_index=False).agg(of=("column", "size"))
+    table = table.merge(of, on="store").merge(data["mall.stores"][["store", "counted"]], on="store")
+    table = table.assign(first=~table["counted"].isin(PERSONAL)).sort_values(["first", "store"])
+    return table[["store", "counted", "idle", "of", "columns"]].reset_index(drop=True)
 
 
 @needs("Asked and not delivered", *_GRANTS, "mall.columns.state")

@@ -1,9 +1,10 @@
-"""Wisdom: what a steward should mend first, which grants nobody uses, and who decides."""
+"""Wisdom: what a steward should mend first, what nobody uses, and who decides."""
 
 import pandas as pd
 
 from datamall.catalogue.information import Tables
-from datamall.chapters import Gap, needs, passes_gaps
+from datamall.catalogue.knowledge import PERSONAL, unasked
+from datamall.chapters import needs, passes_gaps
 from datamall.errors import DatamallError
 
 
@@ -63,30 +64,34 @@ def _purposes(grants: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return pairs.groupby(by, as_index=False).agg(purposes=("purpose", ", ".join))
 
 
-@needs("Grants that nobody uses", "mall.purposes.reports", "mall.grants.store")
+@needs("Used by nobody", "mall.purposes.reports", "mall.grants.store", "mall.columns.state")
 def unused(data: Tables) -> pd.DataFrame:
-    """Return what could be taken back or closed, because nobody uses it here.
+    """Return what could be taken back or no longer kept, because nobody uses it here.
 
     Returns
     -------
     pandas.DataFrame
-        kind (purpose, store or grant), name, owner (who decides) and why.
+        kind, name, owner (who decides) and why. Kinds: purpose (without a report), store (kept,
+        without a purpose), columns (about persons or households, kept, granted to no purpose) and
+        grant (of a store that this authority does not deliver).
     """
-    purposes, grants, stores = (data[f"mall.{n}"] for n in ("purposes", "grants", "stores"))
+    purposes, grants = data["mall.purposes"], data["mall.grants"]
+    stores = data["mall.stores"].drop(columns="purpose")  # its text, not the name of a purpose
     idle = purposes[purposes["reports"].isna()]
     kept = stores[~stores["store"].isin(grants["store"]) & (stores["state"] != "not delivered")]
-    # A grant of a store that no authority data stand behind costs nothing, but serves nobody.
+    personal = unasked(data).merge(stores[["store", "owner"]], on="store")
+    personal = personal[personal["counted"].isin(PERSONAL) & ~personal["store"].isin(kept["store"])]
     vain = grants[["purpose", "store"]].drop_duplicates().merge(stores, on="store")
-    vain = vain[vain["state"] == "not delivered"].merge(
-        purposes, on="purpose", suffixes=("", "_of")
-    )
+    vain = vain[vain["state"] == "not delivered"].drop(columns="owner").merge(purposes, on="purpose")
+    columns = personal["idle"].astype("str") + " columns of " + personal["store"]
     rows = [
         *_rows("purpose", idle["purpose"], idle["owner"], "No report checks it out."),
         *_rows("store", kept["store"], kept["owner"], "No purpose uses what is kept."),
+        *_rows("columns", columns, personal["owner"], "Personal data that no purpose is granted."),
         *_rows(
             "grant",
             vain["purpose"] + " of " + vain["store"],
-            vain["owner_of"],
+            vain["owner"],
             "This authority does not deliver the store.",
         ),
     ]
@@ -100,7 +105,7 @@ def _rows(
 
 
 @passes_gaps
-def decision_records(mend: pd.DataFrame | Gap, idle: pd.DataFrame | Gap) -> pd.DataFrame | Gap:
+def decision_records(mend: pd.DataFrame, idle: pd.DataFrame) -> pd.DataFrame:
     """Return one row per recommendation, to be completed by who decides.
 
     Parameters
@@ -111,9 +116,15 @@ def decision_records(mend: pd.DataFrame | Gap, idle: pd.DataFrame | Gap) -> pd.D
     Returns
     -------
     pandas.DataFrame
-        about (a store, purpose or grant), who (should look into it), recommended, and the empty
-        columns decided, decided_by_role, why_different and what_came_of_it.
+        about (a store, purpose, columns or grant), who (should look into it), recommended, and
+        the empty columns decided, decided_by_role, why_different and what_came_of_it.
     """
+    advice = {
+        "purpose": "Make its report, or withdraw the purpose",
+        "store": "Say which purpose needs it, or stop keeping it",
+        "columns": "Say which purpose needs them, or stop keeping them",
+        "grant": "Deliver the store, or take the grant back",
+    }
     faults = pd.DataFrame(
         {
             "about": mend["store"],
@@ -123,9 +134,9 @@ def decision_records(mend: pd.DataFrame | Gap, idle: pd.DataFrame | Gap) -> pd.D
     )
     closed = pd.DataFrame(
         {
-            "about": idle["kind"] + " " + idle["name"],
+            "about": idle["name"],
             "who": idle["owner"],
-            "recommended": "Use it, or take it back",
+            "recommended": idle["kind"].map(advice),
         }
     )
     table = pd.concat([faults, closed], ignore_index=True)

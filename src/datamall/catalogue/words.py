@@ -1,0 +1,114 @@
+"""Words: the answer, what is to be seen in the figure, and the headings of tables."""
+
+from typing import TypeAlias
+
+import pandas as pd
+
+from datamall.chapters import Gap, passes_gaps
+
+Result: TypeAlias = pd.DataFrame | Gap
+
+# Headings of columns whose names do not say enough.
+HEADINGS = {
+    "absent": "No value means",
+    "basis": "Legal basis",
+    "columns": "Columns",
+    "counted": "Counts",
+    "decided_by_role": "Decided by (role)",
+    "gets": "Gets",
+    "idle": "Not asked for",
+    "link": "Link to persons",
+    "meaning": "Why",
+    "missing": "Rows without a value",
+    "of": "Of columns",
+    "open": "May be open",
+    "personal": "Personal data",
+    "profiling": "For a profile",
+    "purposes": "Purposes that need it",
+    "reports": "Used by the reports",
+    "row": "One row is",
+    "share": "Share of records",
+    "title": "Column",
+    "used": "A profile uses it",
+}
+
+
+def answer(
+    stores: Result, quality: Result, purposes: Result, openness: Result, idle: Result
+) -> str:
+    """Return the answer of the catalogue, short enough for a small screen.
+
+    Parameters
+    ----------
+    stores, quality, purposes, openness, idle
+        As from `information.stores`, `information.quality`, `knowledge.purposes`,
+        `knowledge.openness` and `wisdom.unused`. What a Gap would have said is left out.
+    """
+    parts = []
+    if not isinstance(stores, Gap):
+        held = f"{_counted(len(stores), 'store')} with {stores['rows'].sum():,} rows"
+        known = "" if isinstance(openness, Gap) else f" of {len(openness)} described"
+        parts.append(f"The mall holds {held}{known}.")
+    if not isinstance(quality, Gap) and len(quality):
+        parts.append(
+            f"{_share(quality)} of the records read were put aside; a record that breaks no rule "
+            "may still be wrong."
+        )
+    if not isinstance(purposes, Gap):
+        personal = int((purposes["personal"] == "yes").sum())
+        may = _counted(len(purposes), "purpose")
+        parts.append(f"{may} may use data, {personal} of them about persons.")
+    if not isinstance(idle, Gap):
+        number = _counted(len(idle), "thing")
+        parts.append(f"{number} granted or kept {'is' if len(idle) == 1 else 'are'} not used.")
+    return " ".join([*parts, "Counted in full: no estimates."])
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _share(quality: pd.DataFrame) -> str:
+    """Return the share put aside over all stores, in per cent."""
+    aside, read = quality["put_aside"].sum(), (quality["read"] - quality["merged"]).sum()
+    return f"{100 * aside / read:.1f} %" if read else "0 %"
+
+
+def describe_quality(quality: Result) -> str:
+    """Say what is to be seen where shares put aside are drawn; as from `information.quality`."""
+    if isinstance(quality, Gap):
+        return quality.reason
+    if not len(quality):
+        return "No store has been taken in yet."
+    worst = quality.sort_values(["share_put_aside", "store"], ascending=[False, True]).iloc[0]
+    return (
+        f"Of {_counted(len(quality), 'store')}, {worst['store']} has the largest share of records "
+        f"put aside, {100 * worst['share_put_aside']:.2g} %; over all stores it is "
+        f"{_share(quality)}."
+    )
+
+
+@passes_gaps
+def summary(profiling: pd.DataFrame) -> pd.DataFrame:
+    """Count the columns by store and by what a profile may do; as from `knowledge.profiling`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        store, profiling, columns (how many) and used (by a purpose that profiles).
+    """
+    by = profiling.groupby(["store", "profiling"], as_index=False)
+    return by.agg(columns=("title", "size"), used=("used", "sum"))
+
+
+def metrics(stores: Result, quality: Result, idle: Result) -> dict[str, float]:
+    """Return the numbers worth following from run to run, by name."""
+    numbers: dict[str, float] = {}
+    if not isinstance(stores, Gap):
+        numbers |= {"stores": len(stores), "rows": int(stores["rows"].sum())}
+    if not isinstance(quality, Gap) and len(quality):
+        read = int((quality["read"] - quality["merged"]).sum())
+        numbers["share_put_aside"] = int(quality["put_aside"].sum()) / read if read else 0.0
+    if not isinstance(idle, Gap):
+        numbers["unused"] = len(idle)
+    return numbers
