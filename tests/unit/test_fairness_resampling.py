@@ -10,7 +10,7 @@ from scipy.stats import hypergeom
 from datamall.errors import DatamallError
 from datamall.fairness import Cells
 from datamall.fairness.metrics import rate
-from datamall.fairness.resampling import bootstrap, draws, permutation
+from datamall.fairness.resampling import EVEN, bootstrap, draws, error_shares, permutation
 from datamall.fairness.subgroups import subgroups
 
 
@@ -138,6 +138,45 @@ def test_family_p_values_keep_false_alarms_rare_and_find_a_gap() -> None:
     assert got.loc[got["p"].idxmin(), "group"] == "0 × 5"
     assert got["p_family"].min() == 1 / 1000
     assert (got["p_family"] >= got["p"] * 0.9).all()
+
+
+def test_one_side_looks_one_way_only() -> None:
+    table = pd.DataFrame({"g": ["a", "b", "c"], "tp": [30, 10, 20], "fp": 0, "fn": [70, 90, 80]})
+    cells = Cells.from_confusion(table.assign(tn=0), ["g"])
+    above, below = (permutation(cells, seed=1, side=side)["p"] for side in ("above", "below"))
+    law = hypergeom(300, 60, 100)
+    assert above.tolist() == pytest.approx([law.sf(29), law.sf(9), law.sf(19)])
+    assert below.tolist() == pytest.approx([law.cdf(30), law.cdf(10), law.cdf(20)])
+
+
+def test_error_is_spent_where_the_gap_can_be_seen() -> None:
+    size = np.array([5.0, 200, 400, 6000])
+    shares = error_shares(size * 0.1, np.sqrt(size * 0.09), 1.5, 0.05)
+    assert shares.mean() == pytest.approx(1)
+    assert shares.argmax() == 1  # 400 and 6,000 show it at less, and 5 people at none
+    assert shares[[0, 3]] == pytest.approx(EVEN, abs=0.02)
+    nobody = error_shares(np.array([0.0, 20]), np.array([0.0, 4]), 1.5, 0.05)
+    assert nobody[0] == pytest.approx(EVEN) and np.isfinite(nobody).all()
+    for gap in (1, 0, -2):
+        with pytest.raises(DatamallError, match="give a ratio"):
+            error_shares(size, size, gap, 0.05)
+
+
+def test_spending_the_error_well_finds_more_at_the_same_false_alarms() -> None:
+    draw = np.random.Generator(np.random.PCG64(8))
+    size = np.array([120, 3000, *[40] * 10, *[1500] * 4])
+    found, alarms = {None: 0, 1.5: 0}, {None: 0, 1.5: 0}
+    for seed in range(150):
+        fair, rate = draw.binomial(size, 0.1), np.where(np.arange(len(size)) == 0, 0.2, 0.1)
+        for hit, count in ((fair, alarms), (draw.binomial(size, rate), found)):
+            table = pd.DataFrame({"g": range(len(size)), "tp": hit, "fp": 0, "fn": size - hit})
+            cells = Cells.from_confusion(table.assign(tn=0), ["g"])
+            for gap in count:
+                got = permutation(cells, seed=seed, side="above", gap=gap, replicates=99)
+                rows = got if count is alarms else got[got["group"] == "0"]
+                count[gap] += rows["p_family"].min() <= 0.05
+    assert found[1.5] > found[None] + 10
+    assert 0 < alarms[1.5] <= 15  # 7.5 expected, standard error 2.7
 
 
 def test_groups_of_nobody_and_all_selected_have_no_evidence() -> None:

@@ -8,11 +8,13 @@ counts with the processor's newer instructions switched off, by which logarithms
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import brentq
 from scipy.sparse import csr_array
-from scipy.special import gammaln
+from scipy.special import gammaln, ndtr
 
 from datamall.errors import DatamallError
 from datamall.fairness import metrics
@@ -23,6 +25,9 @@ from datamall.fairness.subgroups import Subgroups, subgroups
 
 # Below this many people on either side of a rate, its bootstrap is not used.
 SMALL = 10
+# Share of the error of many tests that is spread evenly, whatever gap is looked for.
+EVEN = 0.2
+Side = Literal["both", "above", "below"]
 # Numbers held at a time: half a gigabyte would be a surprise, 32 MB is not.
 _BLOCK = 4_000_000
 _MOST_DRAWN = 10**9
@@ -135,6 +140,9 @@ def permutation(
     metric: str = "selection_rate",
     depth: int | None = None,
     within: Sequence[str] = (),
+    side: Side = "both",
+    gap: float | None = None,
+    level: float = 0.95,
     replicates: int = 999,
 ) -> pd.DataFrame:
     """Test that a rate has nothing to do with the groups.
@@ -152,6 +160,14 @@ def permutation(
         The rate.
     within
         Strata: with ``["score_band"]``, whether groups differ among people of the same band.
+    side
+        ``"above"`` looks for groups whose rate is higher only, which an audit of a burden may
+        declare beforehand; ``"below"`` for lower ones.
+    gap
+        Ratio of the rates that should be found, declared beforehand: the error of `p_family` is
+        then spent where such a gap can be seen, see `error_shares`. None spreads it evenly.
+    level
+        Level at which `p_family` will be used; it only shapes how `gap` spreads the error.
     replicates
         How many draws.
 
@@ -159,16 +175,17 @@ def permutation(
     -------
     DataFrame
         One row per group: `by`, `group`, `metric`, `successes`, `trials`, `expected` (successes
-        if groups made no difference), `p` (exact, two-sided by doubling) and `p_family`, adjusted
+        if groups made no difference), `p` (exact; two-sided by doubling) and `p_family`, adjusted
         for all rows: the probability of any false alarm, by the step-down minimum of p (Westfall
-        and Young 1993). It uses that groups overlap, and that small ones cannot reach a small p.
+        and Young 1993), weighted if there is a `gap`. It uses that groups overlap, and that small
+        ones cannot reach a small p.
 
     Raises
     ------
     DatamallError
         If a stratum counts a thousand million people or more.
     """
-    check(cells, 0.95)
+    check(cells, level)
     strata = [within] if isinstance(within, str) else list(within)
     groups = subgroups(cells, by, depth=depth, keep=strata)
     successes, trials = (v[:, 0] for v in metrics.proportions(groups.base.counts, [metric]))
@@ -193,13 +210,18 @@ def permutation(
     seen, might = groups.members @ successes, groups.members @ drawn
     p, q = np.empty(len(groups)), np.empty((len(groups), replicates))
     for i, (start, law) in enumerate(laws):
-        two = np.minimum(1, 2 * np.minimum(np.cumsum(law), np.cumsum(law[::-1])[::-1]))
-        p[i] = two[np.clip(seen[i] - start, 0, len(two) - 1)]
-        q[i] = two[np.clip(might[i] - start, 0, len(two) - 1)]
-    order = np.argsort(p, kind="stable")
+        tail = _tails(law, side)
+        p[i] = tail[np.clip(seen[i] - start, 0, len(tail) - 1)]
+        q[i] = tail[np.clip(might[i] - start, 0, len(tail) - 1)]
+    weight = np.ones(len(groups))
+    if gap is not None:
+        spread = np.array([_spread(law) for _, law in laws])
+        weight = error_shares(expected, spread, gap, (1 - level) / (1 + (side == "both")))
+    scaled, q = p / weight, q / weight[:, None]
+    order = np.argsort(scaled, kind="stable")
     least = np.minimum.accumulate(q[order][::-1], axis=0)[::-1]
     # Equal up to rounding counts as equal: draws repeat the very counts that were seen.
-    as_low = (least <= p[order][:, None] * (1 + 1e-9)).sum(axis=1)
+    as_low = (least <= scaled[order][:, None] * (1 + 1e-9)).sum(axis=1)
     family = np.empty(len(groups))
     family[order] = np.maximum.accumulate((1 + as_low) / (1 + replicates))
     return groups.table.assign(
@@ -210,6 +232,62 @@ def permutation(
         p=p,
         p_family=family,
     )
+
+
+def error_shares(expected: np.ndarray, spread: np.ndarray, gap: float, error: float) -> np.ndarray:
+    """Return how the error of many tests is best spent to find one gap wherever it is.
+
+    A large group shows the gap at a tiny error, a group of a handful at none: both can leave most
+    of theirs to the groups in between, which need it.
+
+    Parameters
+    ----------
+    expected, spread
+        Successes of each group without a gap, and their standard deviation.
+    gap
+        Ratio of the rate to that of the others.
+    error
+        Probability of a false alarm in any group, on one side.
+
+    Returns
+    -------
+    ndarray
+        Weights with a mean of 1, which depend on sizes and never on outcomes. A share of `EVEN`
+        is spread evenly, so that no group is without a test.
+
+    Notes
+    -----
+    Tail α(i) = 1 − Φ(m/2 + c/m) with m the shift in standard deviations and c such that they add
+    up to the error: the greatest sum of powers of normal tests (Spjøtvoll 1972; Roeder and
+    Wasserman 2009, Statistical Science 24:398).
+    """
+    if not gap > 0 or gap == 1:
+        raise DatamallError(f"The gap to be found is {gap}: give a ratio such as 1.5.")
+    shift = np.abs(gap - 1) * expected / np.where(spread > 0, spread, np.inf)
+    seen = np.maximum(shift, 1e-3)
+
+    def tails(c: float) -> np.ndarray:
+        return np.asarray(ndtr(-(seen / 2 + c / seen)))
+
+    # The sum of the tails falls from the number of tests to 0 between these ends.
+    edge = 40 * (1 + seen.max() + seen.max() ** 2)
+    c = brentq(lambda c: float(tails(c).sum()) - error, -edge, edge)
+    best = tails(c)
+    return EVEN + (1 - EVEN) * best / best.mean()
+
+
+def _tails(law: np.ndarray, side: Side) -> np.ndarray:
+    """Return the p-value of each count of a law."""
+    below, above = np.cumsum(law), np.cumsum(law[::-1])[::-1]
+    if side == "both":
+        return np.asarray(np.minimum(1, 2 * np.minimum(below, above)))
+    return below if side == "below" else above
+
+
+def _spread(law: np.ndarray) -> float:
+    """Return the standard deviation of a law."""
+    k = np.arange(len(law))
+    return float(np.sqrt(law @ (k - law @ k) ** 2))
 
 
 def _weights(base: Cells) -> np.ndarray:
