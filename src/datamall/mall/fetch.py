@@ -30,7 +30,7 @@ def fetch(root: Path, authority: str, source: Path | None = None) -> list[str]:
     Returns
     -------
     list of str
-        Names of the files, below ``data/raw/<authority>``; one that is there already is left alone.
+        Names of the files, below ``data/raw/<authority>``; those that are there are left alone.
 
     Raises
     ------
@@ -46,48 +46,65 @@ def fetch(root: Path, authority: str, source: Path | None = None) -> list[str]:
             f"The mapping of {authority} names no file with a sha256, so there is nothing to "
             f"fetch into data/raw/{authority}: {remedy}."
         )
+    folder = raw_folder(root, authority)
     for file in wanted:
-        _get(raw_folder(root, authority) / file.path, file, source)
-    return [file.path for file in wanted]
+        _get(folder, file, source)
+    return [name for file in wanted for name in file.on_each_day(file.path)]
 
 
-def _get(target: Path, file: RawFile, source: Path | None) -> None:
-    if target.is_file() and file_digest(target) == file.sha256:
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f"{target.name}.partial")
+def _get(folder: Path, file: RawFile, source: Path | None) -> None:
+    targets = [folder / name for name in file.on_each_day(file.path)]
+    if all(target.is_file() for target in targets):
+        if _together(file, {target: file_digest(target) for target in targets}) == file.sha256:
+            return
+    asides = [target.with_name(f"{target.name}.partial") for target in targets]
+    places = file.on_each_day(file.found_under or file.path)
+    urls = file.on_each_day(file.url or "")
+    digests = {}
     try:
-        with _open(file, source) as stream:
-            found = _copy(stream, aside)
+        for target, aside, place, url in zip(targets, asides, places, urls, strict=True):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with _open(file, source, (place, target.name), url) as stream:
+                digests[target] = _copy(stream, aside)
+        found = _together(file, digests)
         if found != file.sha256:
+            several = "are other files" if file.days else "is another file"
             raise DatamallError(
-                f"{file.path} is another file than the mapping expects (SHA-256 {found[:12]}…, "
+                f"{file.path} {several} than the mapping expects (SHA-256 {found[:12]}…, "
                 f"not {str(file.sha256)[:12]}…): get {_whence(file)}."
             )
-        aside.replace(target)
+        for target, aside in zip(targets, asides, strict=True):
+            aside.replace(target)
     except OSError as error:
         raise DatamallError(
             f"{file.path} could not be fetched ({error}): try again, or get {_whence(file)} and "
             "name its folder with --from."
         ) from None
     finally:
-        aside.unlink(missing_ok=True)
+        for aside in asides:
+            aside.unlink(missing_ok=True)
 
 
-def _open(file: RawFile, source: Path | None) -> BinaryIO:
+def _together(file: RawFile, digests: dict[Path, str]) -> str:
+    """Return the digest of a file or, of files of days, that of what `sha256sum` prints."""
+    if file.days is None:
+        return next(iter(digests.values()))
+    lines = (f"{digest}  {path.name}\n" for path, digest in digests.items())
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _open(file: RawFile, source: Path | None, places: tuple[str, ...], url: str) -> BinaryIO:
     if source is not None:
-        for path in (source / (file.found_under or file.path), source / Path(file.path).name):
+        for path in (source / place for place in places):
             if path.is_file():
                 return path.open("rb")
-        raise DatamallError(
-            f"{source} holds no {file.found_under or file.path}: get {_whence(file)}."
-        )
-    if file.url is None:
+        raise DatamallError(f"{source} holds no {places[0]}: get {_whence(file)}.")
+    if not url:
         raise DatamallError(
             f"The mapping gives no address for {file.path}: get {_whence(file)} and name its "
             "folder with --from."
         )
-    stream: BinaryIO = urllib.request.urlopen(file.url, timeout=PATIENCE)
+    stream: BinaryIO = urllib.request.urlopen(url, timeout=PATIENCE)
     return stream
 
 

@@ -58,8 +58,9 @@ class RawFile:
     notation
         How numbers and dates are written.
     sha256, source, found_under, url
-        For files that are fetched: digest, where to get the file in words, its path below the
-        folder given by ``--from``, and its https address.
+        For files that are fetched: digest (with `days`, of what ``sha256sum`` prints for the files
+        in order of their days), where to get the file in words, its path below the folder given by
+        ``--from``, and its https address.
     """
 
     name: str
