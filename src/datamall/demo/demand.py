@@ -19,6 +19,7 @@ from scipy.special import betainc, pdtr
 from datamall.demo import calendar
 from datamall.demo.draws import Floats, Integers, normal, stream
 from datamall.demo.junctions import Junctions, junctions
+from datamall.demo.traffic_world import TrafficWorld
 from datamall.demo.world import World
 
 QUARTERS = 96
@@ -31,12 +32,32 @@ DIGITS = 6  # factors are rounded, so that the last bit of exp() cannot decide a
 # site on working days, Saturdays and Sundays, and a floor for the night.
 BUMPS = ((8.3, 0.8), (13.0, 3.2), (17.4, 0.95), (20.5, 2.2))
 CAR: dict[str, tuple[tuple[float, ...], ...]] = {
-    "ring": ((1.0, 0.42, 1.0, 0.2, 0.03), (0.1, 0.75, 0.2, 0.2, 0.04), (0.03, 0.6, 0.25, 0.2, 0.04)),
-    "radial": ((0.95, 0.5, 1.0, 0.25, 0.02), (0.1, 0.8, 0.2, 0.25, 0.03), (0.03, 0.6, 0.2, 0.2, 0.03)),
-    "business": ((1.0, 0.4, 1.0, 0.08, 0.01), (0.05, 0.3, 0.05, 0.05, 0.01), (0.02, 0.2, 0.05, 0.05, 0.01)),
-    "school": ((1.0, 0.45, 1.0, 0.15, 0.01), (0.08, 0.6, 0.15, 0.15, 0.02), (0.03, 0.5, 0.15, 0.15, 0.02)),
-    "centre": ((0.6, 0.7, 1.0, 0.45, 0.03), (0.1, 0.95, 0.35, 0.5, 0.06), (0.03, 0.7, 0.25, 0.35, 0.05)),
-}  # fmt: skip
+    "ring": (
+        (1.0, 0.42, 1.0, 0.2, 0.03),
+        (0.1, 0.75, 0.2, 0.2, 0.04),
+        (0.03, 0.6, 0.25, 0.2, 0.04),
+    ),
+    "radial": (
+        (0.95, 0.5, 1.0, 0.25, 0.02),
+        (0.1, 0.8, 0.2, 0.25, 0.03),
+        (0.03, 0.6, 0.2, 0.2, 0.03),
+    ),
+    "business": (
+        (1.0, 0.4, 1.0, 0.08, 0.01),
+        (0.05, 0.3, 0.05, 0.05, 0.01),
+        (0.02, 0.2, 0.05, 0.05, 0.01),
+    ),
+    "school": (
+        (1.0, 0.45, 1.0, 0.15, 0.01),
+        (0.08, 0.6, 0.15, 0.15, 0.02),
+        (0.03, 0.5, 0.15, 0.15, 0.02),
+    ),
+    "centre": (
+        (0.6, 0.7, 1.0, 0.45, 0.03),
+        (0.1, 0.95, 0.35, 0.5, 0.06),
+        (0.03, 0.7, 0.25, 0.35, 0.05),
+    ),
+}
 BIKE = ((1.0, 0.5, 0.8, 0.3, 0.02), (0.1, 0.6, 0.2, 0.35, 0.05), (0.03, 0.45, 0.15, 0.25, 0.05))
 PEDESTRIAN = ((0.3, 0.9, 0.7, 0.4, 0.02), (0.1, 1.4, 0.6, 0.5, 0.06), (0.03, 1.0, 0.3, 0.3, 0.05))
 BUS = ((0.9, 0.7, 0.6, 0.5, 0.02), (0.2, 0.7, 0.2, 0.4, 0.02), (0.1, 0.5, 0.1, 0.3, 0.02))
@@ -77,8 +98,7 @@ class Traffic:
 
 def traffic(seed: int, world: World) -> Traffic:
     """Draw the junctions and their year."""
-    knobs = world.traffic
-    made = junctions(seed, knobs)
+    made = junctions(seed, knobs_of(world))
     days = _days(seed, world)
     works = _roadworks(seed, world, made, days)
     shape = (len(made.detectors), len(days), QUARTERS)
@@ -90,6 +110,11 @@ def traffic(seed: int, world: World) -> Traffic:
     cars = np.flatnonzero(made.detectors["mode"] == "car")
     served[cars], queue[cars] = _through(seed, world, made, days, demand[cars])
     return Traffic(made, days, works, demand, served, queue)
+
+
+def knobs_of(world: World) -> TrafficWorld:
+    """Return the knobs of traffic; the demo's for a city without."""
+    return world.traffic or TrafficWorld()
 
 
 def profile(mode: str, kind: str, day: int, morning: Floats) -> Floats:
@@ -121,13 +146,13 @@ def profile(mode: str, kind: str, day: int, morning: Floats) -> Floats:
 
 def day_factor(mode: str, days: pd.DataFrame, world: World) -> Floats:
     """Return what season, weekday, holidays and weather make of each day, for one mode."""
-    knobs = world.traffic
-    weekday = days["day"].dt.dayofweek.to_numpy()
+    knobs = knobs_of(world)
+    weekday = days["day"].dt.day_of_week.to_numpy()
     working = days["kind"].to_numpy() == 0
     week = np.array((*WEEKDAY.get(mode, (1.0,) * 5), 1.0, 1.0))[weekday]
     factor = np.where(working, week, 1.0)
     # The warmest days come at the end of July: many bicycles, somewhat fewer cars.
-    season = np.cos(2 * np.pi * (days["day"].dt.dayofyear.to_numpy() - 208) / 365)
+    season = np.cos(2 * np.pi * (days["day"].dt.day_of_year.to_numpy() - 208) / 365)
     swing = {"car": -0.015, "bike": 0.22, "pedestrian": 0.1}.get(mode, 0.0)
     factor = factor * (1 + swing * season)
     holiday = {"car": knobs.school_holiday_car, "bike": knobs.school_holiday_bike}.get(mode, 1.0)
@@ -140,18 +165,18 @@ def clock_changes(days: pd.DataFrame, season: str) -> NDArray[np.bool_]:
     """Return on which day clocks change: the last Sunday of March or of October."""
     month = {"spring": 3, "autumn": 10}[season]
     day = days["day"]
-    last = (day.dt.dayofweek == 6) & (day.dt.day > 24)
+    last = (day.dt.day_of_week == 6) & (day.dt.day > 24)
     return (last & (day.dt.month == month)).to_numpy()
 
 
 def _days(seed: int, world: World) -> pd.DataFrame:
     """Return the days of the counts with the weather."""
     rng = stream(seed, "weather")
-    knobs = world.traffic
+    knobs = knobs_of(world)
     table = calendar.days(world)
     first = (pd.Timestamp(knobs.first_day) - table["day"].iloc[0]).days
     table = table.iloc[first : first + knobs.days].reset_index(drop=True)
-    weekday = table["day"].dt.dayofweek
+    weekday = table["day"].dt.day_of_week
     # On Good Friday most people work; shops close early.
     free = (table["holiday"] != "") & (table["holiday"] != "Goede vrijdag")
     kind = np.where((weekday == 6) | free, 2, np.where(weekday == 5, 1, 0))
@@ -166,7 +191,8 @@ def _days(seed: int, world: World) -> pd.DataFrame:
 def _roadworks(seed: int, world: World, made: Junctions, days: pd.DataFrame) -> pd.DataFrame:
     """Choose an approach that is dug up for some weeks, at a junction where all else is well."""
     rng = stream(seed, "road works")
-    length = world.traffic.roadworks_days
+    knobs = knobs_of(world)
+    length = knobs.roadworks_days
     names = ["site", "approach", "first_day", "last_day", "share"]
     fine = made.sites.loc[made.sites["plan"] == "fine", "site"].to_numpy()
     if not length or length >= len(days) or not len(fine):
@@ -176,7 +202,7 @@ def _roadworks(seed: int, world: World, made: Junctions, days: pd.DataFrame) -> 
     arm = arms[int(rng.random() * len(arms))]
     first = int(rng.random() * (len(days) - length))
     period = days["day"].iloc[first], days["day"].iloc[first + length - 1]
-    return pd.DataFrame([(site, arm, *period, world.traffic.roadworks_share)], columns=names)
+    return pd.DataFrame([(site, arm, *period, knobs.roadworks_share)], columns=names)
 
 
 def _arrivals(
@@ -188,7 +214,7 @@ def _arrivals(
     works: pd.DataFrame,
 ) -> NDArray[np.int32]:
     """Draw the demand at one junction: detectors, days, quarters."""
-    knobs = world.traffic
+    knobs = knobs_of(world)
     rng = stream(seed, f"traffic {site}")
     day_shock = np.exp(knobs.day_sd * normal(rng, len(days)) - knobs.day_sd**2 / 2)
     hours = normal(rng, (len(days), 24))
@@ -252,7 +278,7 @@ def _through(
     seed: int, world: World, made: Junctions, days: pd.DataFrame, demand: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Let the demand of the lane groups through; return what was served and what still waits."""
-    knobs = world.traffic
+    knobs = knobs_of(world)
     rng = stream(seed, "hesitation")
     capacity = np.floor(made.groups["capacity"].to_numpy() / 4).astype(np.int64)
     loss = rng.integers(0, int(1000 * knobs.capacity_loss) + 1, demand.shape)

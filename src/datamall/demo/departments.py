@@ -17,7 +17,9 @@ def deliver(city: City) -> Iterator[Delivery]:
     yield from raw.deliver(city)
     if city.world.rounds:
         yield street_raw.round_file(city)
-    if city.world.traffic:
+    if city.world.reports:
+        yield from street_raw.report_files(city)
+    if city.world.traffic and city.world.traffic.junctions:
         year = demand.traffic(city.seed, city.world)
         yield traffic_raw.junction_file(city.world, year)
         counts = detectors.counted(city.seed, city.world, year)

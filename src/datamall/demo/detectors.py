@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from datamall.demo.demand import GAP, QUARTERS, Traffic, clock_changes
+from datamall.demo.demand import GAP, QUARTERS, Traffic, clock_changes, knobs_of
 from datamall.demo.draws import sample, stream
 from datamall.demo.world import World
 
@@ -35,7 +35,7 @@ class Counted(NamedTuple):
 
     Attributes
     ----------
-    count
+    cells
         int32 of shape (detectors, days, 96); `BLANK` where a cell is empty.
     sent
         Whether the line of a detector and day is delivered at all.
@@ -44,7 +44,7 @@ class Counted(NamedTuple):
         detector it is exchanged with, "" for none) and value (that a stuck one shows; NaN).
     """
 
-    count: NDArray[np.int32]
+    cells: NDArray[np.int32]
     sent: NDArray[np.bool_]
     faults: pd.DataFrame
 
@@ -83,7 +83,7 @@ def _plan(
     rng: np.random.Generator, world: World, detectors: pd.DataFrame, days: int
 ) -> list[tuple[str, int, int, int, int]]:
     """Return kind, detector, other detector (-1 for none), first and last quarter + 1."""
-    knobs = world.traffic
+    knobs = knobs_of(world)
     mess = world.mess
     found: list[tuple[str, int, int, int, int]] = []
 
@@ -114,8 +114,8 @@ def _plan(
     for _ in range(round(mess * knobs.not_delivered)):
         site = sites[int(rng.random() * len(sites))]
         start, end = (QUARTERS * (moment // QUARTERS) for moment in period("not delivered"))
-        for row in np.flatnonzero(detectors["site"] == site):
-            found.append(("not delivered", int(row), -1, start, end))
+        rows = np.flatnonzero(detectors["site"] == site).tolist()
+        found += [("not delivered", row, -1, start, end) for row in rows]
     return found
 
 

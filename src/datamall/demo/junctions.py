@@ -146,10 +146,9 @@ def _groups(seed: int, world: TrafficWorld, site: dict[str, Any]) -> pd.DataFram
     load = low + (high - low) * rng.random()
     phase, names = pd.factorize(table["phase"])
     # Straight on needs more than left turns and side roads.
-    weight = np.bincount(phase, np.where(straight & main, 1.6, 0.9), len(names))
-    weight = (
-        weight / np.bincount(phase, minlength=len(names)) * (0.85 + 0.3 * rng.random(len(names)))
-    )
+    usual = np.where(straight & main, 1.6, 0.9)
+    mean = np.bincount(phase, usual, len(names)) / np.bincount(phase, minlength=len(names))
+    weight = mean * (0.85 + 0.3 * rng.random(len(names)))
     y = np.round(load * weight / weight.sum(), 6)
     # The first group of a phase in random order is the one that decides; others need less.
     order = rng.random(number)

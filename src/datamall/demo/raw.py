@@ -6,7 +6,7 @@ inspects (cleared containers that stayed in the register), so that no inspection
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,7 +50,10 @@ class Delivery(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """A mistake: its name, rows per 100,000, and what may be typed into which column."""
+    """A mistake: its name, rows per 100,000, and what may be typed into which column.
+
+    The name of another column means that what stands there is typed.
+    """
 
     name: str
     frequency: float
@@ -198,7 +201,7 @@ def _inspections(city: City) -> Iterator[Delivery]:
     table["Opmerking"] = np.array(("", *REMARKS), dtype=object)[chosen]
     table["fault"] = ""
     if city.world.mess:
-        table = spoil(rng, city.world.mess, table, INSPECTION_FAULTS, "Aantal schouwen")
+        table = spoil(rng, city.world.mess, table, INSPECTION_FAULTS, "Aantal schouwen", one_more)
     monday = tallies["period_start"].iloc[table.index]
     quarter = monday.dt.strftime("schouwen_%Y_k") + monday.dt.quarter.astype(str)
     order = np.lexsort((rng.random(len(table)), monday))
@@ -213,6 +216,7 @@ def spoil(
     table: pd.DataFrame,
     faults: Iterable[Fault],
     corrected: str,
+    otherwise: Callable[[pd.Series], pd.Series],
 ) -> pd.DataFrame:
     """Spoil rows, each by one mistake; then repeat some sound ones and contradict others.
 
@@ -227,7 +231,9 @@ def spoil(
     faults
         Mistakes other than repetitions and contradictions.
     corrected
-        Whole number that is one higher where a second line contradicts the first.
+        Column in which a second line contradicts the first.
+    otherwise
+        Makes what that line says in it from what the first one says.
 
     Returns
     -------
@@ -240,15 +246,20 @@ def spoil(
     for fault in faults:
         rows, sound = np.split(sound, [often(mess, fault.frequency * number / 1e5)])
         for turn, (column, value) in enumerate(fault.cases):
-            table.loc[rows[turn :: len(fault.cases)], column] = value
+            chosen = rows[turn :: len(fault.cases)]
+            table.loc[chosen, column] = table.loc[chosen, value] if value in table else value
         table.loc[rows, "fault"] = fault.name
     twice = often(mess, DUPLICATES * number)
     pairs = often(mess, CONTRADICTIONS * number / 1e5)
     copies = table.iloc[sound[:twice]].assign(fault="exact duplicate")
     table.loc[sound[twice : twice + pairs], "fault"] = "contradiction"
     second = table.iloc[sound[twice : twice + pairs]]
-    more = (second[corrected].astype(int) + 1).astype(str)
-    return pd.concat([table, copies, second.assign(**{corrected: more})])
+    return pd.concat([table, copies, second.assign(**{corrected: otherwise(second[corrected])})])
+
+
+def one_more(column: pd.Series) -> pd.Series:
+    """Return whole numbers, as text, that are one higher."""
+    return (column.astype(int) + 1).astype(str)
 
 
 def often(mess: float, usual: float) -> int:

@@ -1,11 +1,14 @@
-"""The raw file of the trucks' rounds, as the planning desk exports it, with counted mistakes."""
+"""The raw files of the trucks' rounds and of residents' reports, with counted mistakes."""
+
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
 from datamall.demo.draws import stream
 from datamall.demo.enforcement import City
-from datamall.demo.raw import Delivery, Fault, count_faults, spoil
+from datamall.demo.raw import Delivery, Fault, count_faults, one_more, spoil
+from datamall.demo.reports import reports
 from datamall.demo.rounds import rounds
 
 DAY = {1: "ma", 2: "di", 3: "wo", 4: "do", 5: "vr", 6: "za"}
@@ -26,6 +29,34 @@ ROUND_FAULTS = (
         tuple((name, "") for name in ("Clusternummer", "Dag", "Wagen", "Aanvang", "Stilstand (s)")),
     ),
     Fault("too many fields", 50, (("Opmerking", "paaltje; sleutel"),)),
+)
+CHANNEL = {
+    "app": "app",
+    "web": "website",
+    "telephone": "telefoon",
+    "email": "e-mail",
+    "unknown": "",
+}
+CATEGORY = {
+    "container full": "Container vol",
+    "container broken": "Container defect",
+    "bulky waste": "Grofvuil",
+    "bags beside container": "Afval naast container",
+    "other": "Overig",
+}
+# What residents write, which intake leaves where it is. The third needs its quotes.
+REPORT_REMARKS = ("al een week één bende", "tegenover het café", '"bank; matras"', "stinkt")
+REPORT_REMARK_SHARE = 0.3
+REPORT_FAULTS = (
+    Fault("unknown cluster", 60, (("Clusternummer", "GR99901"), ("Clusternummer", "GR99902"))),
+    Fault("closed before opened", 80, (("Afgehandeld", "01-01-2020"),)),
+    Fault("its own duplicate", 30, (("Dubbel van", "Meldingsnummer"),)),
+    Fault("unknown category", 50, (("Categorie", "Zwerfvuil?"), ("Categorie", ""))),
+    Fault("unknown channel", 40, (("Kanaal", "balie"), ("Kanaal", "app?"))),
+    Fault("impossible date", 20, (("Ontvangen", "31-02-2025"), ("Ontvangen", "00-00-0000"))),
+    Fault("date in another form", 20, (("Ontvangen", "2025/03/31"), ("Afgehandeld", "morgen"))),
+    Fault("missing required field", 40, (("Meldingsnummer", ""), ("Ontvangen", ""))),
+    Fault("too many fields", 20, (("Toelichting", "bank; matras"),)),
 )
 
 
@@ -48,9 +79,47 @@ def round_file(city: City) -> Delivery:
         dtype=object,
     )
     if city.world.mess:
-        table = spoil(rng, city.world.mess, table, ROUND_FAULTS, "Stilstand (s)").sort_index()
+        table = spoil(rng, city.world.mess, table, ROUND_FAULTS, "Stilstand (s)", one_more)
+    return _delivery("routes.csv", table.sort_index(kind="stable"))
+
+
+def report_files(city: City) -> Iterator[Delivery]:
+    """Yield the reports of each quarter in order of arrival."""
+    rng = stream(city.seed, "faults of reports")
+    table = reports(city)
+    text = pd.DataFrame(
+        {
+            "Meldingsnummer": table["report"],
+            "Ontvangen": table["opened"].dt.strftime("%d-%m-%Y"),
+            "Afgehandeld": table["closed"].dt.strftime("%d-%m-%Y").fillna(""),
+            "Kanaal": table["channel"].map(CHANNEL),
+            "Categorie": table["category"].map(CATEGORY),
+            "Clusternummer": table["cluster"].fillna(""),
+            "Dubbel van": table["duplicate_of"].fillna(""),
+            "Toelichting": remarks(rng, len(table), REPORT_REMARKS, REPORT_REMARK_SHARE),
+            "fault": "",
+        },
+        dtype=object,
+    )
+    if city.world.mess:
+        text = spoil(rng, city.world.mess, text, REPORT_FAULTS, "Categorie", _another)
+    opened = table["opened"].iloc[text.index]
+    text["file"] = (
+        opened.dt.strftime("meldingen_%Y_k") + opened.dt.quarter.astype(str) + ".csv"
+    ).to_numpy()
+    for name, part in text.sort_index(kind="stable").groupby("file"):
+        yield _delivery(str(name), part.drop(columns="file"))
+
+
+def _another(column: pd.Series) -> pd.Series:
+    """Return other categories than these."""
+    names = list(CATEGORY.values())
+    return column.map(dict(zip(names, names[1:] + names[:1], strict=True)))
+
+
+def _delivery(name: str, table: pd.DataFrame) -> Delivery:
     found = count_faults(table["fault"][table["fault"] != ""])
-    return Delivery("routes.csv", table.drop(columns="fault"), found)
+    return Delivery(name, table.drop(columns="fault"), found)
 
 
 def remarks(

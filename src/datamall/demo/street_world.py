@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from datamall.errors import DatamallError
 
+CATEGORIES = ("container full", "container broken", "bulky waste", "bags beside container", "other")
+CHANNELS = ("app", "web", "telephone", "email", "unknown")
+
 
 @dataclass(frozen=True)
 class RoundsWorld:
@@ -49,4 +52,53 @@ class RoundsWorld:
                 f"Rounds cannot be planned for {self.trucks} trucks of {self.load} stops that "
                 f"leave at minute {self.start} at {self.speed} km/h: give at least one truck, one "
                 "stop, a minute of the day and a speed above 0, for RoundsWorld(…)."
+            )
+
+
+@dataclass(frozen=True)
+class ReportsWorld:
+    """What residents report; the defaults are the demo.
+
+    Attributes
+    ----------
+    incidents
+        Share of the weeks with waste in which something lies there long enough for residents to
+        notice. At a half the city has some ten thousand reports a year, as Utrecht had in 2020.
+    rates
+        Lowest and highest rate of a neighbourhood, in reports a day on one thing that lies there.
+        Six times as many from one as from another: in New York some tracts report three times as
+        fast as others, and 0.2 and 0.6 a day are recovered well from the repeats.
+    cleaned_days
+        Mean days until a crew takes away what nobody reported.
+    closing_days
+        Mean days (exponential) from first report to closing, by `CATEGORIES`: a truck comes the
+        next day, a mechanic within the week, and "other" finds its department first.
+    channel_delay
+        Multiple of these by channel of the first report, in order of `CHANNELS`: e-mail waits to
+        be read, a telephone call is passed on at once.
+    channels
+        Shares of `CHANNELS`.
+    vague
+        Share of the reports that are filed as "other" whatever was seen.
+    nowhere
+        Further reports without a place that could be established, as a share of the others; no
+        desk can link these.
+    """
+
+    incidents: float = 0.5
+    rates: tuple[float, float] = (0.1, 0.6)
+    cleaned_days: float = 2.5
+    closing_days: tuple[float, ...] = (1.2, 4.0, 3.0, 2.0, 5.0)
+    channel_delay: tuple[float, ...] = (1.0, 1.1, 0.8, 1.8, 1.2)
+    channels: tuple[float, ...] = (0.44, 0.28, 0.2, 0.06, 0.02)
+    vague: float = 0.06
+    nowhere: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Refuse residents that cannot be drawn."""
+        if not 0 < self.rates[0] <= self.rates[1] or not 0 <= self.incidents <= 1:
+            raise DatamallError(
+                f"Residents cannot report {self.rates} times a day in {self.incidents} of the "
+                "weeks with waste: give a lowest and a highest rate above 0 and a share from 0 to "
+                "1 for ReportsWorld(…)."
             )

@@ -151,7 +151,7 @@ def _text(year: Traffic, counts: Counted, lines: pd.DataFrame) -> pd.DataFrame:
     """Write lines as text."""
     detectors = year.junctions.detectors
     day, row = lines["day"].to_numpy(), lines["row"].to_numpy()
-    cells = counts.count[row, day]
+    cells = counts.cells[row, day]
     again = ((lines["column"] == CELL) & (lines["value"] == "+")).to_numpy()
     # At noon something was counted, or at least could be.
     cells[again, QUARTERS // 2] = np.maximum(cells[again, QUARTERS // 2], 0) + 1

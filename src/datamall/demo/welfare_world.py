@@ -1,6 +1,7 @@
 """The knobs of welfare in the demo city: what is true, and every planted bias with its size."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from datamall.errors import DatamallError
 
@@ -152,7 +153,7 @@ class WelfareWorld:
 
 
 # Each knob that makes groups differ, and its value at which it does nothing.
-NEUTRAL: dict[str, float] = {
+NEUTRAL: dict[str, Any] = {
     "true_difference": 1.0,
     "proxy_strength": 0.0,
     "selection_bias": 0.0,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from datamall.demo.street_world import RoundsWorld
+from datamall.demo.street_world import ReportsWorld, RoundsWorld
 from datamall.demo.traffic_world import TrafficWorld
 from datamall.demo.welfare_world import WelfareWorld
 from datamall.errors import DatamallError
@@ -75,6 +75,8 @@ class World:
         Multiple of the usual number of faults in the raw files; 0 writes clean files.
     rounds
         Trucks and when they empty containers; see `RoundsWorld`. None for no plan.
+    reports
+        What residents report; see `ReportsWorld`. None for no reports.
     traffic
         Junctions, counts and detectors; see `TrafficWorld`. None for a city without.
     welfare
@@ -121,6 +123,7 @@ class World:
 
     mess: float = 1.0
     rounds: RoundsWorld | None = RoundsWorld()  # noqa: RUF009 (frozen, like those below)
+    reports: ReportsWorld | None = ReportsWorld()  # noqa: RUF009
     traffic: TrafficWorld | None = TrafficWorld()  # noqa: RUF009
     welfare: WelfareWorld | None = WelfareWorld()  # noqa: RUF009
 
