@@ -5,6 +5,7 @@ no echo of the days that chose it, and can be negative.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from datamall.traffic.weekly import Floats
 
 SLACK = 1.0  # seconds by which the greens of the plan of now may miss the cycle: rounding
 KINDS = ("motor", "bike", "pedestrian")
+OVER = "no timing solves it."
 DAY_SHARE = 0.75  # of the intervals of a peak that must be counted for a day to be judged
 
 
@@ -30,18 +32,14 @@ class Rules:
     ----------
     longest_cycle
         In seconds.
-    practical
-        Share of its capacity up to which a phase is filled on purpose.
-    room
-        Least share of the cycle that other phases must be able to give to a phase whose demand is
-        cut off; with less, no timing is known to help.
+    headroom
+        Share by which demand that is cut off is taken to exceed what the plan of now can serve.
     coverage
         Least share of the peaks of working days in which a junction must have been counted.
     """
 
     longest_cycle: float
-    practical: float
-    room: float
+    headroom: float
     coverage: float
 
     def __post_init__(self) -> None:
@@ -52,8 +50,8 @@ class Rules:
         DatamallError
             When a share is not between 0 and 1 or the cycle is not above 0.
         """
-        shares = {"practical_saturation": self.practical, "room": self.room}
-        for name, value in (shares | {"least_coverage": self.coverage}).items():
+        shares = {"headroom": self.headroom, "least_coverage": self.coverage}
+        for name, value in shares.items():
             if not 0 < value < 1:
                 raise DatamallError(f"{name} is {value}: set it between 0 and 1 in params.yaml.")
         if not self.longest_cycle > 0:
@@ -68,10 +66,10 @@ class Plan:
     Attributes
     ----------
     table
-        One row per junction and peak, in this order: site, name, peak, ratio_sum (Y; at least
-        this where demand is cut off), cut (lane groups whose demand is cut off), coverage,
-        cycle_now, optimal_cycle, cycle, greens (in words) and refused (why there is no plan, or
-        an empty text).
+        One row per junction and peak, in this order: site, name, peak, served (sum over phases of
+        the flow ratio as counted), ratio_sum (Y: the same with headroom where demand is cut off),
+        cut (lane groups whose demand is cut off), coverage, cycle_now, optimal_cycle, cycle,
+        greens (in words) and refused (why there is no plan, or an empty text).
     green
         Proposed effective greens, shape (groups, peaks), NaN without a plan.
     lost
@@ -112,17 +110,13 @@ def _propose(own: Peaks, cut: NDArray[np.bool_], rules: Rules) -> Plan:
     groups = own.groups
     judged = own.week % 2 == 1
     flow = over_days(own.in_hour.mean(axis=3)[:, ~judged], np.nanmean)
-    # Who is served at capacity asks for at least that, however little was counted in some hours.
-    saturation = groups["saturation_flow"].to_numpy()[:, None]
-    share_now = (groups["green"] / groups["cycle"]).to_numpy()[:, None]
-    need = np.where(cut, np.maximum(flow / saturation, share_now), flow / saturation)
     counted = (~np.isnan(own.volume)).mean(axis=(1, 3))
     green = np.full((len(groups), len(PEAKS)), np.nan)
     cycles = green.copy()
     rows = []
     for site, members in groups.groupby("site").indices.items():
         for number, peak in enumerate(PEAKS):
-            known = (need[members, number], cut[members, number], counted[members, number])
+            known = (flow[members, number], cut[members, number], counted[members, number].min())
             row, found = _site(groups.iloc[members], *known, rules)
             rows.append({"site": site, "peak": peak} | row)
             green[members, number] = found
@@ -130,7 +124,7 @@ def _propose(own: Peaks, cut: NDArray[np.bool_], rules: Rules) -> Plan:
     table = pd.DataFrame(rows)
     lost = _lost(own, delays(own, own.volume).total, groups["green"], groups["cycle"])
     share = green / cycles
-    capacity = (saturation * share)[:, None, :, None]
+    capacity = (groups["saturation_flow"].to_numpy()[:, None] * share)[:, None, :, None]
     period = min(own.interval, 15) / 60
     wide = (slice(None), None, slice(None), None)
     then = signals.control_delay(own.volume, capacity, share[wide], cycles[wide], period=period)
@@ -138,66 +132,56 @@ def _propose(own: Peaks, cut: NDArray[np.bool_], rules: Rules) -> Plan:
 
 
 def _site(
-    groups: pd.DataFrame,
-    need: Floats,
-    cut: NDArray[np.bool_],
-    counted: Floats,
-    rules: Rules,
-) -> tuple[dict[str, object], Floats]:
+    groups: pd.DataFrame, flow: Floats, cut: NDArray[np.bool_], coverage: float, rules: Rules
+) -> tuple[dict[str, Any], Floats]:
     """Return the row of one junction and peak, and the greens of its lane groups."""
     phase, phases = pd.factorize(groups["phase"], sort=True)
-    size = len(phases)
-    lost, now = groups["lost_time"].iloc[0], groups["cycle"].iloc[0]
-    ratio, least, before = (np.zeros(size) for _ in range(3))
-    unmet = np.zeros(size, dtype=bool)
-    shortest = groups[["minimum_green", "pedestrian_time"]].max(axis=1)
-    np.maximum.at(ratio, phase, np.where(np.isnan(need), np.inf, need))
-    ratio[np.isinf(ratio)] = np.nan
-    np.maximum.at(least, phase, np.ceil(shortest.fillna(0)))
-    np.maximum.at(before, phase, groups["green"].fillna(0).to_numpy())
-    np.logical_or.at(unmet, phase, cut)
-    total = float(ratio.sum())
+
+    def highest(values: Floats) -> Floats:
+        return np.array([values[phase == one].max() for one in range(len(phases))])
+
+    saturation, now = groups["saturation_flow"].to_numpy(), groups["cycle"].iloc[0]
+    most = saturation * ((1 + rules.headroom) * groups["green"] / groups["cycle"]).to_numpy()
+    demand = np.where(cut, np.maximum(flow, most), flow)
+    shortest = groups[["minimum_green", "pedestrian_time"]].max(axis=1).fillna(0).to_numpy()
+    ratio, least = highest(demand / saturation), highest(np.ceil(shortest))
+    lost, total = groups["lost_time"].iloc[0], float(ratio.sum())
     optimal = float(signals.optimal_cycle(total, lost))
-    named = (groups["approach"] + " " + groups["lane_group"])[cut]
+    refused = _doubt(groups, coverage, rules) or _limits(total, least.sum(), lost, cut, rules)
+    # Which lane groups need green of their own is not known without phases.
+    known = (groups["phase"] != "").all()
     row = {
         "name": groups["name"].iloc[0],
-        "ratio_sum": total,
-        "cut": ", ".join(named),
-        "coverage": float(counted.min()),
+        "served": float(highest(flow / saturation).sum()) if known else np.nan,
+        "ratio_sum": total if known else np.nan,
+        "cut": ", ".join((groups["approach"] + " " + groups["lane_group"])[cut]),
+        "coverage": coverage,
         "cycle_now": now,
-        "optimal_cycle": optimal,
+        "optimal_cycle": optimal if known else np.nan,
         "cycle": np.nan,
         "greens": "",
+        "refused": refused,
     }
-    # What other phases can give to those that are cut off, in shares of the longest cycle.
-    served = float((ratio[~unmet] / rules.practical).sum() + ratio[unmet].sum())
-    spare = 1 - lost / rules.longest_cycle - served
-    refused = _doubt(groups, before, rules, row["coverage"]) or _limits(
-        total, spare, float(least.sum()), lost, row["cut"], rules
-    )
     if refused:
-        return row | {"refused": refused}, np.full(len(groups), np.nan)
-    wanted = optimal
-    if unmet.any():
-        # Demand is not known: never a shorter cycle, and long enough to leave them the room.
-        wanted = max(optimal, now, lost / (1 - served - rules.room))
-    wanted = min(max(wanted, least.sum() + lost), rules.longest_cycle)
-    available = np.floor(rules.longest_cycle - lost) if wanted == rules.longest_cycle else np.ceil(
-        wanted - lost - 1e-9
-    )  # fmt: skip
-    cycle = float(lost + available)
-    if unmet.any():
-        enough = np.ceil(ratio / rules.practical * cycle - 1e-9)
-        held = np.where(unmet, least, np.maximum(least, enough))
-        green = signals.split(np.where(unmet, ratio, 0), cycle, lost, held)
-    else:
-        green = signals.split(ratio, cycle, lost, least)
-    green = _whole(green, available)
+        return row, np.full(len(groups), np.nan)
+    # Where least greens are binding, Webster's cycle may be worse than that of now, divided anew.
+    fits = [min(max(one, least.sum() + lost), rules.longest_cycle) for one in (optimal, now)]
+    found = []
+    for wanted in fits:
+        # Whole seconds; never beyond the longest cycle.
+        room = np.ceil(wanted - lost - 1e-9)
+        room -= room + lost > rules.longest_cycle + 1e-9
+        green = _whole(signals.split(ratio, lost + room, lost, least), room)
+        share = green[phase] / (lost + room)
+        delay = signals.control_delay(demand, saturation * share, share, lost + room).total
+        found.append(((delay * demand).sum().round(6), lost + room, green))
+    _, cycle, green = min(found, key=lambda one: one[:2])
+    before = highest(groups["green"].to_numpy())
     words = [f"{p}: {b:.0f} → {g:.0f} s" for p, b, g in zip(phases, before, green, strict=True)]
-    return row | {"cycle": cycle, "greens": "; ".join(words), "refused": ""}, green[phase]
+    return row | {"cycle": float(cycle), "greens": "; ".join(words)}, green[phase]
 
 
-def _doubt(groups: pd.DataFrame, before: Floats, rules: Rules, coverage: object) -> str:
+def _doubt(groups: pd.DataFrame, coverage: float, rules: Rules) -> str:
     """Say what is not known well enough for a plan, or nothing."""
     if (groups["phase"] == "").any():
         return "Conflict data missing: which lane groups may run together is not delivered."
@@ -208,37 +192,33 @@ def _doubt(groups: pd.DataFrame, before: Floats, rules: Rules, coverage: object)
     # Beside a lane group without pedestrian time nobody crosses, if others have one.
     if groups["minimum_green"].isna().any() or groups["pedestrian_time"].isna().all():
         return "Minimum green or pedestrian time missing: a plan could not be shown to keep them."
-    spread = groups.groupby("phase")["green"].agg(np.ptp).max()
-    off = abs(before.sum() + groups["lost_time"].iloc[0] - groups["cycle"].iloc[0])
+    phases = groups.groupby("phase")["green"]
+    off = abs(phases.max().sum() + groups["lost_time"].iloc[0] - groups["cycle"].iloc[0])
     one = groups[["cycle", "lost_time"]].nunique().max() == 1
-    if spread > SLACK or off > SLACK or not one:
+    if phases.agg(np.ptp).max() > SLACK or off > SLACK or not one:
         return "The plan of now does not add up: its greens and lost time are not its cycle."
-    if not float(str(coverage)) >= rules.coverage:
+    if not coverage >= rules.coverage:
         return (
-            f"Counted in {100 * float(str(coverage)):.0f} % of the peaks, less than "
-            f"{100 * rules.coverage:g} %: first mend the detectors."
+            f"Counted in {100 * coverage:.0f} % of the peaks, less than {100 * rules.coverage:g} %:"
+            " first mend the detectors."
         )
     return ""
 
 
-def _limits(
-    total: float, spare: float, least: float, lost: float, cut: object, rules: Rules
-) -> str:
+def _limits(total: float, least: float, lost: float, cut: NDArray[np.bool_], rules: Rules) -> str:
     """Say why no timing solves it, or nothing."""
+    need = f"Flows need {total:.2f} of the time"
+    if cut.any():
+        need += f", with {100 * rules.headroom:g} % more than is served where demand is cut off"
     if total >= signals.OVER_CAPACITY:
-        return f"Flows need {total:.2f} of the time (0.95 or more): no timing solves it."
-    if cut and spare < rules.room:
-        return (
-            f"Demand of {cut} is cut off and the other phases have nothing to spare: flows need "
-            f"at least {total:.2f} of the time, and how much more is unknown."
-        )
+        return f"{need} (0.95 or more): {OVER}"
     if least + lost > rules.longest_cycle:
         return (
             f"Minimum greens and pedestrian times need {least + lost:.0f} s, more than the longest "
             f"cycle of {rules.longest_cycle:g} s."
         )
     if total > 1 - lost / rules.longest_cycle:
-        return f"Flows fit in no cycle of at most {rules.longest_cycle:g} s."
+        return f"{need}, and a cycle of {rules.longest_cycle:g} s has less: {OVER}"
     return ""
 
 

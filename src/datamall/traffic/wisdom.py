@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from datamall.chapters import passes_gaps
+from datamall.chapters import Gap, passes_gaps
 from datamall.errors import DatamallError
 from datamall.traffic import signals, weekly
 from datamall.traffic.information import check_confidence
 from datamall.traffic.peaks import PEAKS, Peaks
-from datamall.traffic.plans import KINDS, Plan
+from datamall.traffic.plans import KINDS, OVER, Plan
 from datamall.traffic.weekly import Floats
 
 RECOMMENDED, KEEP, DOUBT, REFUSED = (
@@ -18,11 +18,14 @@ RECOMMENDED, KEEP, DOUBT, REFUSED = (
     "not enough evidence",
     "no plan",
 )
+NEEDS = ("another signal plan", "more than timing", "data first", "none")
 _KEYS = ["site", "name", "peak"]
 
 
 @passes_gaps
-def proposals(parts: tuple[Peaks, ...], plans: tuple[Plan, ...], confidence: float) -> pd.DataFrame:
+def proposals(
+    parts: tuple[Peaks, ...], plans: tuple[Plan, ...], confidence: float, worth: float
+) -> pd.DataFrame:
     """Return the first plan of each junction and peak, and what it does on days it did not see.
 
     Parameters
@@ -31,29 +34,40 @@ def proposals(parts: tuple[Peaks, ...], plans: tuple[Plan, ...], confidence: flo
         As from `peaks.peaks` and `plans.propose`.
     confidence
         Probability with which the intervals of all plans hold together.
+    worth
+        Person-hours in a peak from which on a change is worth the work.
 
     Returns
     -------
     pandas.DataFrame
         site, name, peak, verdict, reason, cycle_now, cycle (s), greens (by phase, now → proposed),
-        ratio_sum (Y), optimal_cycle (Webster's, before limits), days (judged), gain (person-hours
-        saved in one peak) with low and high, better_days (share of these days on which fewer
-        person-hours are lost), motor, bike and pedestrian (parts of the gain), bike_wait_now,
-        bike_wait, pedestrian_wait_now and pedestrian_wait (mean wait per person, s), longest_red
-        (s, of all phases, with the plan), cut (lane groups whose demand is cut off) and coverage.
+        served and ratio_sum (Y, as counted and with headroom), optimal_cycle (Webster's, before
+        limits), days (judged), gain (person-hours saved in one peak) with low and high, better_days
+        (share of these days on which fewer person-hours are lost), motor, bike and pedestrian
+        (parts of the gain), bike_wait_now, bike_wait, pedestrian_wait_now and pedestrian_wait (mean
+        wait per person, s), longest_red (s, of all phases, with the plan), cut (lane groups whose
+        demand is cut off) and coverage.
         The largest gain first, refusals last.
 
     Notes
     -----
-    Verdicts: try it, where the whole interval of the gain is above 0; keep the plan of now, where
-    it is below; not enough evidence, where it holds 0; no plan, with the reason why. Where demand
-    is cut off, gains are computed from what was served, which understates them if the phase that
-    lacks green gets more.
+    Verdicts: try it, where the whole interval of the gain is above `worth`; keep the plan of now,
+    where it is below; not enough evidence, where it holds it; no plan, with the reason why. Where
+    demand is cut off, gains are computed from what was served, which understates what the phase
+    that lacks green would gain.
+
+    Raises
+    ------
+    DatamallError
+        When `worth` is below 0.
     """
+    if not worth >= 0:
+        raise DatamallError(f"worth is {worth}: set it to 0 or more in params.yaml.")
     frames, gains = [], []
     for own, plan in zip(parts, plans, strict=True):
         frames.append(_effects(own, plan))
-        gain = (plan.lost - plan.lost_then).sum(axis=0)
+        # Delays of the same plan, summed in another order, may differ in the last digits.
+        gain = (plan.lost - plan.lost_then).sum(axis=0).round(9)
         gains.append(np.where(plan.judged, gain, np.nan).reshape(len(plan.table), -1))
     together = sum(int((~np.isnan(g)).any(axis=1).sum()) for g in gains)
     pairs = zip(parts, gains, strict=True)
@@ -63,12 +77,12 @@ def proposals(parts: tuple[Peaks, ...], plans: tuple[Plan, ...], confidence: flo
         table[name] = np.concatenate([getattr(f, column) for f in found])
     better = [(g > 0).sum(1) / np.maximum((~np.isnan(g)).sum(1), 1) for g in gains]
     table["better_days"] = np.where(table["days"] > 0, np.concatenate(better), np.nan)
-    steps = [table["refused"] != "", table["low"] > 0, table["high"] < 0]
+    steps = [table["refused"] != "", table["low"] > worth, table["high"] < worth]
     table["verdict"] = np.select(steps, [REFUSED, RECOMMENDED, KEEP], DOUBT)
-    table["reason"] = table["refused"].where(table["refused"] != "", _reasons(table))
+    table["reason"] = table["refused"].where(table["refused"] != "", _reasons(table, worth))
     table = table.assign(order=-table["gain"].round(9)).sort_values(["order", "site", "peak"])
-    columns = [*_KEYS, "verdict", "reason", "cycle_now", "cycle", "greens", "ratio_sum"]
-    columns += ["optimal_cycle", "days", "gain", "low", "high", "better_days", *KINDS]
+    columns = [*_KEYS, "verdict", "reason", "cycle_now", "cycle", "greens", "served"]
+    columns += ["ratio_sum", "optimal_cycle", "days", "gain", "low", "high", "better_days", *KINDS]
     columns += [f"{kind}_wait{when}" for kind in KINDS[1:] for when in ("_now", "")]
     return table[[*columns, "longest_red", "cut", "coverage"]].reset_index(drop=True)
 
@@ -98,35 +112,63 @@ def _effects(own: Peaks, plan: Plan) -> pd.DataFrame:
         np.add.at(first, rows, weight * before[chosen])
         np.add.at(then, rows, weight * after[chosen])
         total = np.where(total > 0, total, np.nan)
-        table[f"{kind}_wait_now"], table[f"{kind}_wait"] = (
-            (first / total).ravel(),
-            (then / total).ravel(),
-        )
+        table[f"{kind}_wait_now"] = (first / total).ravel()
+        table[f"{kind}_wait"] = (then / total).ravel()
     return table
 
 
 def _mean(values: Floats) -> Floats:
     """Return the mean of each row, NaN where nothing is known."""
-    known = ~np.isnan(values)
-    return np.where(known, values, 0).sum(axis=1) / np.where(
-        known.any(axis=1), known.sum(1), np.nan
-    )
+    number = (~np.isnan(values)).sum(axis=1)
+    return np.nansum(values, axis=1) / np.where(number > 0, number, np.nan)
 
 
 def _mean_over(people: Floats) -> Floats:
     """Return people per hour in each peak, mean over days and intervals."""
-    return _mean(np.moveaxis(people, 2, 1).reshape(-1, people.shape[1] * people.shape[3])).reshape(
-        len(people), len(PEAKS)
-    )
+    rows = np.moveaxis(people, 2, 1).reshape(-1, people.shape[1] * people.shape[3])
+    return _mean(rows).reshape(len(people), len(PEAKS))
 
 
-def _reasons(table: pd.DataFrame) -> pd.Series:
+def _reasons(table: pd.DataFrame, worth: float) -> pd.Series:
     """Return one sentence per plan on what is known of it."""
     days = (100 * table["better_days"]).map("{:.0f} %".format)
     text = "Loses less time on " + days + " of the days that did not choose it."
-    cut = table["cut"].where(table["cut"] != "", "")
-    first = " A first step: demand of " + cut + " is cut off, so measure again after the change."
-    return text + first.where(cut != "", "")
+    tried = text + np.where(
+        table["cut"] != "",
+        " A first step: demand of " + table["cut"] + " is cut off, so measure again after it.",
+        "",
+    )
+    keep = f"What another plan would save is below {worth:g} person-hours a peak."
+    doubt = f"It cannot be told whether another plan would save {worth:g} person-hours a peak."
+    steps = [table["verdict"] == RECOMMENDED, table["verdict"] == KEEP]
+    return pd.Series(np.select(steps, [tried, keep], doubt), index=table.index)
+
+
+@passes_gaps
+def on_map(groups: pd.DataFrame, plans: pd.DataFrame) -> pd.DataFrame | Gap:
+    """Return what each junction needs, and where it lies.
+
+    Parameters
+    ----------
+    groups, plans
+        As from `peaks.lane_groups` and `wisdom.proposals`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        site, name, x, y (m) and needs, of `NEEDS`: another signal plan (in some peak, by its
+        verdict), more than timing (no timing solves some peak), data first (no plan for want of
+        data), or none. A Gap where no junction has a position.
+    """
+    table = groups.groupby("site", as_index=False)[["name", "x", "y"]].first()
+    if table[["x", "y"]].isna().any(axis=1).all():
+        return Gap("Map of the junctions", "Not possible here: no junction has a position.")
+    over = plans.loc[plans["reason"].str.endswith(OVER), "site"]
+    tried = plans.loc[plans["verdict"] == RECOMMENDED, "site"]
+    none = plans.loc[plans["verdict"] == REFUSED, "site"]
+    steps = [table["site"].isin(own) for own in (over, tried, none)]
+    order = [NEEDS[1], NEEDS[0], NEEDS[2]]
+    return table.assign(needs=np.select(steps, order, NEEDS[3]))
 
 
 @passes_gaps

@@ -1,0 +1,261 @@
+"""Words: the answer, what is to be seen in each figure, and the headings of tables."""
+
+from typing import TypeAlias
+
+import pandas as pd
+
+from datamall.chapters import Gap, passes_gaps
+from datamall.traffic import wisdom
+from datamall.traffic.forecast import Forecasts
+from datamall.traffic.information import WEEKDAYS, WORKING_DAY
+from datamall.traffic.plans import OVER
+
+Result: TypeAlias = pd.DataFrame | Gap
+
+# Headings of columns whose names do not say enough.
+HEADINGS = {
+    "above": "Days above capacity",
+    "avoidable": "Avoidable person-hours",
+    "better_days": "Days with less delay",
+    "bike": "Cyclists",
+    "bike_wait": "Cyclists wait then (s)",
+    "bike_wait_now": "Cyclists wait now (s)",
+    "capacity": "Capacity (pcu/h)",
+    "ceiling": "Counts stop at (per hour)",
+    "coverage": "Counted",
+    "cycle": "Cycle then (s)",
+    "cycle_now": "Cycle now (s)",
+    "day_high": "Single days, to",
+    "day_low": "Single days, from",
+    "decided_by_role": "Decided by (role)",
+    "delay": "Delay (s per vehicle)",
+    "detectable": "Smallest change found",
+    "detectable_share": "The same, as a share",
+    "gain": "Person-hours saved a peak",
+    "greens": "Greens now → then",
+    "high": "To",
+    "hour_from": "From (h)",
+    "hour_to": "Until (h)",
+    "level": "Level of service",
+    "longest_red": "Longest red then (s)",
+    "lost": "Person-hours lost",
+    "low": "From",
+    "mase_gated": "Error, gated",
+    "mase_median": "Error, median of weeks",
+    "mase_model": "Error, adaptive profile",
+    "model_used": "Model used",
+    "motor": "People in cars and buses",
+    "nominal": "Promised",
+    "pedestrian": "Pedestrians",
+    "pedestrian_wait": "Pedestrians wait then (s)",
+    "pedestrian_wait_now": "Pedestrians wait now (s)",
+    "quarter": "Busiest 15 minutes (pcu/h)",
+    "rank_high": "Rank, to",
+    "rank_low": "Rank, from",
+    "ratio": "Volume / capacity",
+    "ratio_sum": "Share of time needed (Y)",
+    "refused": "Peaks without a plan",
+    "served": "Share of time served",
+    "usual": "Level, usual day",
+    "volume": "Volume (pcu/h)",
+    "week_sd": "Week to week (sd)",
+}
+
+WAITS = ("bike_wait_now", "bike_wait", "pedestrian_wait_now", "pedestrian_wait")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun, in the plural unless it is 1."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def answer(plans: Result, periods: pd.DataFrame, confidence: float) -> str:
+    """Return the answer of the analysis with its interval, short enough for a small screen.
+
+    Parameters
+    ----------
+    plans
+        As from `wisdom.proposals`; a Gap where no capacities or signal plans are known.
+    periods
+        As from `information.periods`.
+    confidence
+        Level of the intervals.
+    """
+    level = f"{100 * confidence:g} % interval"
+    if isinstance(plans, Gap):
+        days = working_days(periods)
+        text = "Where people lose time cannot be said: no capacity or signal plan is known."
+        if days.empty:
+            return text
+        top = days.iloc[0]
+        return (
+            f"{text} Of {counted(days['site'].nunique(), 'junction')}, {top['site']} counts most: "
+            f"{top['mean']:,.0f} cars a working day ({level} {top['low']:,.0f} to "
+            f"{top['high']:,.0f})."
+        )
+    sites = plans["site"].nunique()
+    tried = plans[plans["verdict"] == wisdom.RECOMMENDED]
+    over = plans.loc[plans["reason"].str.endswith(OVER), "site"].nunique()
+    rest = f" At {over}, no timing solves it." if over else ""
+    if tried.empty:
+        return f"No other signal plan is known to save time at {counted(sites, 'junction')}.{rest}"
+    by_site = tried.groupby("site")[["gain", "low", "high"]].sum()
+    total, name = by_site.sum(), tried.set_index("site")["name"]
+    return (
+        f"At {len(by_site)} of {counted(sites, 'junction')}, other signal plans would save "
+        f"{total['gain']:.0f} person-hours a working day ({level} {total['low']:.0f} to "
+        f"{total['high']:.0f}), most at {name[[by_site['gain'].idxmax()]].iloc[0]}.{rest}"
+    )
+
+
+def metrics(plans: Result, faults: Result, plateaus: Result, scores: Result) -> dict[str, float]:
+    """Return the numbers worth following from run to run, by name.
+
+    Parameters
+    ----------
+    plans, faults, plateaus, scores
+        As from `wisdom.proposals`, `health.examine`, `censoring.plateaus` and the scores of
+        `forecast.forecasts`. What a Gap would have given is left out.
+    """
+    numbers: dict[str, float] = {}
+    if not isinstance(plans, Gap):
+        tried = plans[plans["verdict"] == wisdom.RECOMMENDED]
+        numbers |= {"plans": len(tried)} | tried[["gain", "low", "high"]].sum().to_dict()
+        numbers["no_plan"] = int((plans["verdict"] == wisdom.REFUSED).sum())
+    if not isinstance(faults, Gap):
+        numbers["faults"] = len(faults)
+    if not isinstance(plateaus, Gap):
+        for verdict, number in plateaus["verdict"].value_counts().items():
+            numbers[str(verdict).replace(" ", "_")] = number
+    for row in () if isinstance(scores, Gap) else scores.itertuples():
+        for name in ("mase_median", "mase_gated", "coverage"):
+            numbers[f"{name}_{row.mode}_{row.period[:4]}"] = getattr(row, name)
+    return {name: float(value) for name, value in numbers.items()}
+
+
+@passes_gaps
+def working_days(periods: pd.DataFrame) -> pd.DataFrame:
+    """Return the cars of 24 hours on a working day by site, the most first; as for `answer`."""
+    chosen = (periods["mode"] == "car") & (periods["days"] == WORKING_DAY)
+    own = periods[chosen & periods["period"].str.startswith("24")]
+    order = own.assign(order=-own["mean"]).sort_values(["order", "site"], ignore_index=True)
+    return order.drop(columns="order")
+
+
+@passes_gaps
+def one_week(table: pd.DataFrame, days: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Return the week of cars at the site with the most of them, hour by hour.
+
+    Parameters
+    ----------
+    table
+        As from `information.profiles`, or the week of `forecast.forecasts`.
+    days
+        As from `working_days`.
+    value
+        "mean" or "expected".
+
+    Returns
+    -------
+    pandas.DataFrame
+        hour_of_week (0 Monday 0–1 h … 167), `value`, low, high, site.
+    """
+    own = table[(table["mode"] == "car") & table["site"].isin(days["site"].head(1))]
+    weekday = own["weekday"] - 1 if "weekday" in own else own["day"].dt.dayofweek
+    own = own.assign(hour_of_week=24 * weekday + own["hour"])
+    return own.sort_values("hour_of_week")[["hour_of_week", value, "low", "high", "site"]]
+
+
+@passes_gaps
+def part(ahead: Forecasts, name: str) -> pd.DataFrame:
+    """Return one table of the forecasts: "week", "scores" or "by_site"."""
+    return getattr(ahead, name)
+
+
+@passes_gaps
+def labelled(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Return the table with a column `where` that joins what names a row."""
+    where = table[list(columns)].astype(str).agg(", ".join, axis=1)
+    return table.assign(where=where)
+
+
+@passes_gaps
+def describe_week(week: pd.DataFrame, value: str) -> str:
+    """Say when a week is busiest; `week` as from `one_week`."""
+    if week.dropna(subset=value).empty:
+        return "No cars were counted."
+    top, low = (week.loc[getattr(week[value], f)()] for f in ("idxmax", "idxmin"))
+    return (
+        f"Cars by hour of the week at junction {top['site']}: between {low[value]:,.0f} on "
+        f"{_when(low)} and {top[value]:,.0f} on {_when(top)} ({top['low']:,.0f} to "
+        f"{top['high']:,.0f})."
+    )
+
+
+def _when(row: pd.Series) -> str:
+    day, hour = divmod(int(row["hour_of_week"]), 24)
+    return f"{WEEKDAYS[day]} {hour}–{hour + 1} h"
+
+
+@passes_gaps
+def describe_days(days: pd.DataFrame) -> str:
+    """Say how far junctions differ; `days` as from `working_days`."""
+    if days.empty:
+        return "No cars were counted on working days."
+    first, last = days.iloc[0], days.iloc[-1]
+    return (
+        f"Cars on a working day at {counted(len(days), 'junction')}, from {last['mean']:,.0f} at "
+        f"{last['site']} to {first['mean']:,.0f} at {first['site']} "
+        f"({first['low']:,.0f} to {first['high']:,.0f})."
+    )
+
+
+@passes_gaps
+def describe_ratios(ratios: pd.DataFrame) -> str:
+    """Say how full lane groups are; `ratios` as from `capacity.ratios`."""
+    known = ratios.dropna(subset="ratio")
+    number = known["verdict"].value_counts()
+    parts = [f"{number[name]} {name}" for name in number.index]
+    top = known.iloc[0]
+    return (
+        f"Lane groups and peaks: {', '.join(parts)}. The fullest is {top['approach']} "
+        f"{top['lane_group']} at {top['name']} in the {top['peak']}, {top['ratio']:.2f} of its "
+        f"capacity ({top['low']:.2f} to {top['high']:.2f})."
+    )
+
+
+@passes_gaps
+def describe_lost(table: pd.DataFrame) -> str:
+    """Say where most time is lost; `table` as from `knowledge.lost_time`."""
+    known = table.dropna(subset="lost")
+    if known.empty:
+        return "Nowhere is it known how much time is lost."
+    first, last = known.iloc[0], known.iloc[-1]
+    return (
+        f"Person-hours lost a working day at {counted(len(known), 'junction')}: from "
+        f"{last['lost']:.0f} at {last['name']} to {first['lost']:.0f} at {first['name']} "
+        f"({first['low']:.0f} to {first['high']:.0f})."
+    )
+
+
+@passes_gaps
+def describe_avoidable(table: pd.DataFrame) -> str:
+    """Say where most can be saved and how sure the order is; as from `knowledge.avoidable`."""
+    known = table.dropna(subset="avoidable")
+    text = f"{counted(len(table) - len(known), 'junction')} without any plan."
+    if known.empty:
+        return text
+    first = known.iloc[0]
+    return (
+        f"Avoidable person-hours a working day at {counted(len(known), 'junction')}: most at "
+        f"{first['name']}, {first['avoidable']:.0f} ({first['low']:.0f} to {first['high']:.0f}), "
+        f"rank {first['rank_low']} to {first['rank_high']}. {text}"
+    )
+
+
+@passes_gaps
+def describe_map(places: pd.DataFrame) -> str:
+    """Say what each junction needs; `places` as from `wisdom.on_map`."""
+    number = places["needs"].value_counts()
+    parts = [f"{number[name]} {name}" for name in wisdom.NEEDS if name in number]
+    return f"Map of {counted(len(places), 'junction')}: {', '.join(parts)}."
