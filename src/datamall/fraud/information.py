@@ -8,7 +8,6 @@ import pandas as pd
 
 from datamall.chapters import Gap, needs
 from datamall.errors import DatamallError
-from datamall.fairness.intervals import limits
 from datamall.fraud import protect
 from datamall.fraud.facts import CLIENTS, FACTS, INVESTIGATIONS, KEYS, delivered, numbers
 
@@ -19,7 +18,7 @@ ARMS = {
     "signal": "signal",
     "follow-up": "follow-up",
 }
-FINDINGS = ("nothing", "administrative", "unlawful", "unclear")
+REST = "not looked at"
 SPOKEN = {"unlawful": "not lawful", "administrative": "administrative", "unclear": "unclear"}
 SEEN = tuple(f"{INVESTIGATIONS}.{name}" for name in ("client", "year", "arm", "visited", "finding"))
 KNOWN = tuple(f"{CLIENTS}.{name}" for name in KEYS)
@@ -87,26 +86,26 @@ def joined(data: Tables) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The columns of welfare.investigations and the delivered facts; seen (whether the person
-        was visited and the result recorded); ordered by year and client.
+        The columns of welfare.investigations and the delivered facts, none of which is recorded
+        where the file is missing; seen (whether the person was visited and the result recorded);
+        ordered by year and client.
 
     Raises
     ------
     DatamallError
-        When a person with an investigation is not among the clients of that year.
+        When nobody's file is there, as where the stores are of different years.
     """
     clients = data[CLIENTS][[*KEYS, *delivered(data[CLIENTS])]]
     table = data[INVESTIGATIONS].merge(
         clients, on=KEYS, how="left", validate="one_to_one", indicator=True
     )
-    strange = int(table["_merge"].ne("both").sum())
-    if strange:
+    if table.pop("_merge").ne("both").all():
         raise DatamallError(
-            f"{strange} rows of {INVESTIGATIONS} are about nobody in {CLIENTS} of that year: take "
-            "both stores in again."
+            f"No row of {INVESTIGATIONS} is about somebody in {CLIENTS} of that year: take both "
+            "stores in again."
         )
     table["seen"] = table["visited"].eq("yes") & table["finding"].notna()
-    return table.drop(columns="_merge").sort_values(["year", "client"], ignore_index=True)
+    return table.sort_values(["year", "client"], ignore_index=True)
 
 
 def found(table: pd.DataFrame, findings: Sequence[str]) -> pd.Series:
@@ -122,7 +121,7 @@ def people(data: Tables) -> pd.DataFrame:
     -------
     pandas.DataFrame
         year, arm ("everybody" first), people, and of them chosen, visited and recorded (a result);
-        counts as from `protect.counts`. People without an arm were not looked at.
+        arms as from `protect.parts` of everybody. People without an arm were not looked at.
     """
     table = joined(data)
     table = table.assign(
@@ -131,32 +130,17 @@ def people(data: Tables) -> pd.DataFrame:
         visited=table["visited"].eq("yes"),
         recorded=table["seen"],
     )
-    names = {"none": "not looked at", **ARMS}
-    groups = pd.concat([table.assign(arm="everybody"), table.assign(arm=table["arm"].map(names))])
-    order = ["everybody", *ARMS.values(), "not looked at"]
-    groups["arm"] = pd.Categorical(groups["arm"], order)
+    table["arm"] = table["arm"].map({"none": REST, **ARMS})
     stages = ["people", "chosen", "visited", "recorded"]
-    result = groups.groupby(["year", "arm"], observed=True)[stages].sum().reset_index()
-    result["arm"] = result["arm"].astype(str)
-    return result.assign(**{name: protect.counts(result[name]) for name in stages})
-
-
-@needs("What was recorded", *SEEN, *KNOWN)
-def findings(data: Tables) -> pd.DataFrame:
-    """Return what was recorded after visits, by year and arm.
-
-    Returns
-    -------
-    pandas.DataFrame
-        year, arm, and people per finding, as from `protect.parts`.
-    """
-    table = joined(data)
-    table = table[table["seen"]].assign(arm=table["arm"].map(ARMS))
-    result = pd.crosstab([table["year"], table["arm"]], table["finding"])
-    result = (
-        result.rename_axis(columns=None).reindex(columns=list(FINDINGS), fill_value=0).reset_index()
-    )
-    return protect.parts(_by_arm(result), list(FINDINGS))
+    parts = []
+    for year, own in table.groupby("year"):
+        sums = own.groupby("arm")[stages].sum().reindex([*ARMS.values(), REST]).fillna(0)
+        everybody = sums.sum().to_frame("everybody").T.apply(protect.counts)
+        # Who was not looked at is part of everybody, and of no later stage.
+        sums.loc[REST, stages[1:]] = np.nan
+        parts.append(pd.concat([everybody, protect.parts(sums.T).T]).assign(year=year))
+    result = pd.concat(parts).rename_axis("arm").reset_index()
+    return result[["year", "arm", *stages]]
 
 
 @needs("Mistakes found by arm", *SEEN, *KNOWN)
@@ -167,17 +151,12 @@ def outcomes(data: Tables, labels: Sequence[str], confidence: float) -> pd.DataF
     -------
     pandas.DataFrame
         label, year, arm, group (arm and year), recorded (people with a result), found, share, low,
-        high; as from `protect.shares`.
-
-    Notes
-    -----
-    Exact limits (Clopper and Pearson 1934), for each row by itself.
+        high; as from `protect.shares`, each row by itself.
     """
+    check_level("confidence", confidence)
     result = tally(joined(data), labels)
-    low, high = limits(result["found"], result["recorded"], (1 - _level(confidence)) / 2)
-    result = result.assign(share=result["found"] / result["recorded"], low=low, high=high)
     result.insert(3, "group", result["arm"] + ", " + result["year"].astype(str))
-    return protect.shares(result, "found", "recorded", "share", "low", "high")
+    return protect.shares(result, "found", "recorded", (1 - confidence) / 2)
 
 
 def tally(table: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
@@ -200,11 +179,6 @@ def _by_arm(table: pd.DataFrame) -> pd.DataFrame:
         .sort_values(["year", "rank"], ignore_index=True)
         .drop(columns="rank")
     )
-
-
-def _level(confidence: float) -> float:
-    check_level("confidence", confidence)
-    return confidence
 
 
 @needs("What is not recorded", *SEEN, *KNOWN)
@@ -233,9 +207,10 @@ def whom(data: Tables, confidence: float) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        fact, and how far its mean lies from that of everybody, in standard deviations: among the
-        people drawn at random (drawn, drawn_low, drawn_high) and among those chosen otherwise
-        (chosen, chosen_low, chosen_high). Missing where it is known of fewer than 10 people.
+        fact, whom (``drawn``: at random; ``chosen``: otherwise), group (both), people (of whom it
+        is known, as from `protect.counts`), mean (how far it lies from that of everybody, in
+        standard deviations), low, high. Rounded to a step that is worth at least five people whose
+        fact is one more; missing where it is known of fewer than 10.
 
     Notes
     -----
@@ -249,14 +224,21 @@ def whom(data: Tables, confidence: float) -> pd.DataFrame:
     table = table[table["year"] < table["year"].max()]
     facts = delivered(table)
     values = numbers(table, facts)
-    values = (values - values.mean()) / values.std().where(values.std() > 0)
+    spread = values.std().where(values.std() > 0)
+    values = (values - values.mean()) / spread
     drawn = table["seen"] & table["arm"].eq("random")
-    result = pd.DataFrame({"fact": list(FACTS.set_index("column").loc[facts, "fact"])})
+    names = FACTS.set_index("column").loc[facts, "fact"]
     width = ndtri(1 - (1 - confidence) / 2 / max(len(facts), 1))
+    parts = []
     for name, own in {"drawn": drawn, "chosen": table["seen"] & ~drawn}.items():
         number = values[own].notna().sum()
-        mean = values[own].mean().where(number >= protect.MINIMUM)
-        half = width * values[own].std() / np.sqrt(number.clip(lower=1))
-        ends = {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}
-        result = result.assign(**{k: v.round(2).to_numpy() for k, v in ends.items()})
-    return result
+        mean, half = values[own].mean(), width * values[own].std() / np.sqrt(number.clip(lower=1))
+        part = pd.DataFrame({"fact": names, "whom": name, "group": names + ", " + name})
+        part = part.assign(people=number, mean=mean, low=mean - half, high=mean + half)
+        worth = protect.ROUNDING / (spread * number.clip(lower=protect.MINIMUM)).to_numpy()
+        step = 0.1 * np.ceil(np.maximum(worth / 0.1, 1))
+        enough = number.to_numpy() >= protect.MINIMUM
+        part = protect.outward(part, step, "mean", "low", "high", shown=enough)
+        parts.append(part.assign(people=protect.counts(number), order=range(len(part))))
+    result = pd.concat(parts).sort_values("order", kind="stable", ignore_index=True)
+    return result.drop(columns="order")

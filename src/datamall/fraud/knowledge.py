@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from datamall.chapters import Gap, needs, passes_gaps
-from datamall.fairness.intervals import gap_limits, limits
+from datamall.fairness.intervals import gap_limits
 from datamall.fraud import profile, protect
 from datamall.fraud.facts import FACTS, INVESTIGATIONS, delivered, has_reason
 from datamall.fraud.information import (
@@ -82,11 +82,13 @@ def weights(trained: Profile, confidence: float) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        fact, one_more, weight, weight_low, weight_high, usual, with_more, low, high; people of
-        1,000 are rounded to 10, the ends of intervals outward.
+        fact, people (learnt from, as from `protect.counts`), one_more, weight, weight_low,
+        weight_high, usual, with_more, low, high; people of 1,000 are rounded to 10, the ends of
+        intervals outward.
     """
     check_level("confidence", confidence)
     table = profile.odds(trained, confidence).drop(columns="column")
+    table.insert(1, "people", protect.counts(pd.Series(trained.people, table.index)))
     table[["usual", "with_more"]] = (table[["usual", "with_more"]] / 10).round() * 10
     table["low"], table["high"] = np.floor(table["low"] / 10) * 10, np.ceil(table["high"] / 10) * 10
     whole = ["usual", "with_more", "low", "high"]
@@ -117,8 +119,9 @@ def choices(data: Tables, labels: Sequence[str], confidence: float) -> pd.DataFr
     low, high = gap_limits(one, other, (1 - confidence) / 2 / len(pairs), "ratio")
     with np.errstate(divide="ignore", invalid="ignore"):
         pairs = pairs.assign(ratio=one[0] / one[1] / (other[0] / other[1]), low=low, high=high)
-    enough = np.minimum(one[0], other[0]) >= protect.MINIMUM
-    pairs = protect.ratios(pairs, enough, "ratio", "low", "high")
+    shown = protect.enough(pairs["found"], pairs["recorded"])
+    shown = shown & protect.enough(pairs["found_random"], pairs["recorded_random"])
+    pairs = protect.ratios(pairs, shown, "ratio", "low", "high")
     pairs["group"] = pairs["arm"] + ", " + pairs["year"].astype(str)
     pairs["recorded"] = protect.counts(pairs["recorded"])
     return pairs[["label", "year", "arm", "group", "recorded", "ratio", "low", "high"]]
@@ -133,7 +136,8 @@ def by_reason(data: Tables, labels: Sequence[str], confidence: float) -> pd.Data
     pandas.DataFrame
         reason, recorded (people of the random draw, all years, with the reason and a result),
         share (with a mistake found, first label), low, high, and the same of people without it:
-        others, others_low, others_high; as from `protect.shares`. goes_together: ``yes`` where the
+        others_share, others_low, others_high; as from `protect.shares`, both or none, since each
+        follows from the other and the sum. goes_together: ``yes`` where they are shown and the
         interval of the difference lies above 0. All intervals hold together (Bonferroni).
     """
     check_level("confidence", confidence)
@@ -148,16 +152,16 @@ def by_reason(data: Tables, labels: Sequence[str], confidence: float) -> pd.Data
     tail = (1 - confidence) / 2 / len(n)
     above = gap_limits((x, n), (y, m), tail, "difference")[0] > 0
     result = pd.DataFrame({"reason": FACTS.set_index("column").loc[have.columns, "reason"]})
-    for name, prefix, (k, of) in (("share", "", (x, n)), ("others", "others_", (y, m))):
-        low, high = limits(k, of, tail)
-        own = {f"{prefix}found": k, f"{prefix}recorded": of, name: k / np.maximum(of, 1)}
-        result = result.assign(**own, **{f"{prefix}low": low, f"{prefix}high": high})
-        names = (f"{prefix}found", f"{prefix}recorded", name, f"{prefix}low", f"{prefix}high")
-        result = protect.shares(result, *names)
-    result["goes_together"] = np.where(above, "yes", "not shown")
-    order = np.lexsort((result["reason"], -(x / np.maximum(n, 1)).round(6)))
-    columns = ["reason", "recorded", "share", "low", "high", "others", "others_low", "others_high"]
-    return result.iloc[order][[*columns, "goes_together"]].reset_index(drop=True)
+    result = result.assign(found=x, recorded=n, others_found=y, others_recorded=m)
+    shown = protect.enough(result["found"], result["recorded"])
+    shown = shown & protect.enough(result["others_found"], result["others_recorded"])
+    result = protect.shares(result, "found", "recorded", tail, shown=shown)
+    result = protect.shares(result, "others_found", "others_recorded", tail, "others_", shown)
+    result["goes_together"] = np.where(shown & above, "yes", "not shown")
+    columns = ["reason", "recorded", "share", "low", "high"]
+    columns += ["others_share", "others_low", "others_high", "goes_together"]
+    order = ["share", "reason"]
+    return result.sort_values(order, ascending=[False, True], ignore_index=True)[columns]
 
 
 @passes_gaps
@@ -170,8 +174,9 @@ def calibration(
     -------
     pandas.DataFrame
         band (third of the people by chance, 1 = lowest), recorded (people), expected (mean chance),
-        found, share, low, high, for the first label; as from `protect.shares`. Intervals hold for
-        all bands together (Bonferroni).
+        found, share, low, high, for the first label; as from `protect.shares`, and no band alone
+        is hidden, since it would follow from the others. Intervals hold for all bands together
+        (Bonferroni).
     """
     check_level("confidence", confidence)
     table = joined(data)
@@ -184,9 +189,10 @@ def calibration(
     groups = frame.groupby("band")
     result = groups[["recorded", "found"]].sum().join(groups["expected"].mean()).reset_index()
     tail = (1 - confidence) / 2 / len(result)
-    low, high = limits(result["found"], result["recorded"], tail)
-    result = result.assign(share=result["found"] / result["recorded"], low=low, high=high)
-    result = protect.shares(result, "found", "recorded", "share", "low", "high")
+    shown = protect.enough(result["found"], result["recorded"])
+    if (~shown).sum() == 1:
+        shown = shown & (result.index != result["found"].where(shown).idxmin())
+    result = protect.shares(result, "found", "recorded", tail, shown=shown)
     result["expected"] = result["expected"].round(2)
     columns = ["band", "recorded", "expected", "found", "share", "low", "high"]
     return result[columns]

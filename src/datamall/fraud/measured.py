@@ -7,7 +7,6 @@ import pandas as pd
 
 from datamall.chapters import Gap, needs, passes_gaps
 from datamall.errors import DatamallError
-from datamall.fairness.intervals import limits
 from datamall.fraud import lift, protect
 from datamall.fraud.facts import INVESTIGATIONS
 from datamall.fraud.information import (
@@ -62,27 +61,28 @@ def lifts(
     -------
     pandas.DataFrame
         One row per label: way, label, picked (people of the random draw whom it would pick),
-        found (of them), lift with low and high (missing where fewer than 10 were found), verdict
-        (``above a random draw`` where the interval, rounded outward to one decimal, lies above 1;
-        else ``not shown``, or ``too few people`` where fewer than 10 were found), smallest (lift
+        found (of them), lift with low and high, verdict (``above a random draw`` where the
+        interval, rounded outward to one decimal, lies above 1, else ``not shown``), smallest (lift
         that so many people would have shown) and draw_needed (people with a result in the random
-        draw who would show the wanted lift).
+        draw who would show the wanted lift). Where fewer than 10 people were found or not found,
+        among the picked or the others, found and lift are missing and the verdict is ``too few
+        people``: nothing that cannot be shown is claimed.
     """
     table = joined(data)
     table = table[table["year"] == table["year"].max()]
-    chance = trained.chance(table)
+    picks = picked(table, trained, capacity)
+    return _measured(name, table, picks, labels, confidence, power, wanted)
+
+
+def picked(table: pd.DataFrame, trained: Profile, capacity: int) -> np.ndarray:
+    """Return whom the profile would pick of everybody in one year; see `lifts`."""
     if not 0 < capacity < len(table):
         raise DatamallError(
             f"capacity is {capacity} of {len(table):,} people: set it above 0 and below their "
             "number in params.yaml."
         )
-    edge = np.sort(chance)[-capacity]
-    return _named(_measured(table, chance >= edge, labels, confidence, power, wanted), name)
-
-
-def _named(table: pd.DataFrame, way: str) -> pd.DataFrame:
-    table.insert(0, "way", way)
-    return table
+    chance = trained.chance(table)
+    return chance >= np.sort(chance)[-capacity]
 
 
 @needs("The selection in use", *SEEN, *KNOWN, f"{INVESTIGATIONS}.flagged", varying=_YEAR)
@@ -97,7 +97,7 @@ def lifts_in_use(
     if not drawn.any() or drawn.all():
         reason = "Not possible here: people drawn at random carry no flag to compare."
         return Gap("The selection in use", reason)
-    return _named(_measured(table, flagged, labels, confidence, power, wanted), "flags in use")
+    return _measured("flags in use", table, flagged, labels, confidence, power, wanted)
 
 
 def exact(
@@ -136,6 +136,7 @@ def exact(
 
 
 def _measured(
+    way: str,
     table: pd.DataFrame,
     picks: np.ndarray,
     labels: Sequence[str],
@@ -152,14 +153,14 @@ def _measured(
     result["smallest"] = [round(lift.smallest(*row, confidence, power), 1) for row in rows]
     result["draw_needed"] = [lift.needed(*row[2:], wanted, confidence, power) for row in rows]
     result["draw_needed"] = result["draw_needed"].astype("Int64")
-    enough = (result["found"] >= protect.MINIMUM).to_numpy()
-    everything = np.ones(len(result), bool)
-    above = protect.ratios(result, everything, "lift", "low", "high")["low"] > 1
-    result = protect.ratios(result, enough, "lift", "low", "high")
-    result["verdict"] = np.select([above, enough], [SHOWN, NOT_SHOWN], TOO_FEW)
-    for column in ("picked", "found"):
-        result[column] = protect.counts(result[column])
-    columns = ["label", "picked", "found", "lift", "low", "high", "verdict"]
+    shown = protect.enough(result["found"], result["picked"])
+    shown = shown & protect.enough(result["others_found"], result["others"])
+    result = protect.ratios(result, shown, "lift", "low", "high")
+    result["verdict"] = np.select([result["low"] > 1, shown], [SHOWN, NOT_SHOWN], TOO_FEW)
+    result["picked"] = protect.counts(result["picked"])
+    result["found"] = protect.counts(result["found"]).where(shown)
+    result["way"] = way
+    columns = ["way", "label", "picked", "found", "lift", "low", "high", "verdict"]
     return result[[*columns, "smallest", "draw_needed"]]
 
 
@@ -221,7 +222,8 @@ def per_thousand(
     pandas.DataFrame
         label, way (a random draw, the profile, and people as chosen last year in each other arm),
         recorded (people with a result that this rests on), with_mistake of 1,000 visits with low
-        and high, for_nothing with nothing_low and nothing_high; coarse as `protect.shares`.
+        and high, for_nothing with nothing_low and nothing_high; from `protect.shares`, rounded to
+        10, the ends of intervals outward.
 
     Notes
     -----
@@ -230,9 +232,8 @@ def per_thousand(
     """
     table = joined(data)
     table = table[table["year"] == table["year"].max()]
-    chance = trained.chance(table)
     drawn = (table["arm"].eq("random") & table["seen"]).to_numpy()
-    inside = drawn & (chance >= np.sort(chance)[-capacity])
+    inside = drawn & picked(table, trained, capacity)
     own = tally(table[inside], labels).assign(arm="the profile")
     result = pd.concat([own, tally(table, labels)], ignore_index=True)
     order = pd.factorize(pd.Series([*definitions(labels)]))[1]
@@ -240,10 +241,9 @@ def per_thousand(
     ways = [ARMS["random"], "the profile", *[arm for arm in ARMS.values() if arm != ARMS["random"]]]
     result["way"] = pd.Categorical(result["arm"], ways)
     result = result.sort_values(["label", "way"], ignore_index=True)
-    low, high = limits(result["found"], result["recorded"], (1 - confidence) / 2)
-    result = result.assign(share=result["found"] / result["recorded"], low=low, high=high)
-    result = protect.shares(result, "found", "recorded", "share", "low", "high")
-    thousand = (1000 * result[["share", "low", "high"]]).round().astype("Int64")
+    result = protect.shares(result, "found", "recorded", (1 - confidence) / 2)
+    thousand = protect.outward(result, 0.01, "share", "low", "high")[["share", "low", "high"]]
+    thousand = (1000 * thousand).round().astype("Int64")
     return pd.DataFrame(
         {
             "label": result["label"].astype(str),

@@ -1,16 +1,20 @@
 """Small numbers of people: what may be printed, so that no hidden count follows from it.
 
-Counts below 10 are not shown, others are rounded to 5. Shares and their intervals are rounded to
-steps of at least 5 people, the ends of intervals outward, so that they stay true and say no more
-than the rounded counts. Every table of the package goes through here; the statistics do not.
+Counts below 10 are not shown, others are rounded to 5. Shares and their intervals follow from the
+rounded counts alone, so that they cannot say more than these do; intervals are wide enough for
+every exact count behind them. Ratios are rounded to one decimal. Every table of the package goes
+through here; the statistics do not.
 """
 
 import numpy as np
 import pandas as pd
 
+from datamall.fairness.intervals import limits
+
 MINIMUM, ROUNDING = 10, 5
-_STEPS = np.array([0.01, 0.02, 0.05, 0.1, 0.2, 0.5])
-_LIFT = 0.1
+# A printed count stands for the exact ones that are at most so far from it.
+_REACH = ROUNDING // 2
+_RATIO = 0.1
 # Far below any step, far above what is lost in floating point.
 _SLACK = 1e-9
 
@@ -29,94 +33,113 @@ def counts(people: pd.Series) -> pd.Series:
         Int64: rounded to the nearest 5; missing below 10.
     """
     number = people.fillna(0).astype("int64")
-    rounded = (number + ROUNDING // 2) // ROUNDING * ROUNDING
+    rounded = (number + _REACH) // ROUNDING * ROUNDING
     return rounded.astype("Int64").mask(number < MINIMUM)
 
 
-def parts(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Return a table whose columns add up to a number that is printed too.
+def parts(table: pd.DataFrame) -> pd.DataFrame:
+    """Return counts whose rows add up to a number that is printed too.
 
     Parameters
     ----------
     table
-        Exact counts in `columns`, the parts of one whole in each row.
-    columns
-        The parts.
+        Exact counts, in each row the parts of one whole; missing where there is no such part.
 
     Returns
     -------
     pandas.DataFrame
         As `counts`. Where one part alone would be hidden, it would follow from the others: then
-        the smallest of these is hidden too, unless the part is empty and there is nothing to hide.
+        the smallest of these is hidden too, of equal ones the first.
     """
-    result = table.copy()
-    exact = table[columns].to_numpy("int64")
-    hidden = (exact < MINIMUM) & (exact > 0)
+    exact = table.to_numpy(float)
+    hidden = exact < MINIMUM
     for row in np.flatnonzero(hidden.sum(axis=1) == 1):
-        others = np.where(hidden[row] | (exact[row] == 0), np.iinfo("int64").max, exact[row])
-        hidden[row, others.argmin()] |= others.min() < np.iinfo("int64").max
-    for position, column in enumerate(columns):
-        shown = counts(table[column])
-        # Nobody at all stands for nobody: that no one is here tells nothing about a person.
-        shown = shown.mask(exact[:, position] == 0, 0)
-        result[column] = shown.mask(hidden[:, position])
-    return result
+        others = np.where(hidden[row] | np.isnan(exact[row]), np.inf, exact[row])
+        hidden[row, others.argmin()] = True
+    return table.apply(counts).mask(hidden)
 
 
-def shares(table: pd.DataFrame, found: str, people: str, *columns: str) -> pd.DataFrame:
-    """Return a table of shares of people as it may be printed.
+def enough(found: pd.Series, people: pd.Series) -> np.ndarray:
+    """Return whether at least 10 people were found, and at least 10 not."""
+    return (np.minimum(found, people - found) >= MINIMUM).to_numpy()
+
+
+def shares(
+    table: pd.DataFrame,
+    found: str,
+    people: str,
+    tail: float,
+    prefix: str = "",
+    shown: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Return a table with counts as they may be printed, and their shares with intervals.
 
     Parameters
     ----------
     table
-        Exact counts in `found` and `people`, and `columns`: share, low end and high end.
+        Exact counts in `found` and `people`.
     found, people
         Columns: how many the share counts, and of how many.
-    columns
-        Columns of the share and of the ends of its interval.
+    tail
+        Error allowed at each end of the interval.
+    prefix
+        Of the names of the ends of the interval.
+    shown
+        Rows to show, where others than those with `enough` found and not found.
 
     Returns
     -------
     pandas.DataFrame
-        Counts as from `counts`; shares rounded to a step that is worth at least 5 people, low ends
-        down and high ends up. Missing where fewer than 10 people were found, or not found.
+        Counts as from `counts`; share, low and high, to three decimals: the share of the rounded
+        counts, and the lowest and the highest limit of any counts that are rounded to these.
+        Missing in rows that are not shown, as is the count found.
+
+    Notes
+    -----
+    Exact limits (Clopper and Pearson 1934). They rise with the found and fall with the people, so
+    that the ends are those of the furthest counts.
+    """
+    shown = enough(table[found], table[people]) if shown is None else shown
+    result = table.assign(**{name: counts(table[name]) for name in (found, people)})
+    result[found] = result[found].where(shown)
+    x = result[found].to_numpy(float, na_value=2.0 * MINIMUM)
+    n = np.where(shown, result[people].to_numpy(float, na_value=np.nan), 4.0 * MINIMUM)
+    low = limits(x - _REACH, n + _REACH, tail)[0]
+    high = limits(np.minimum(x + _REACH, n - _REACH), n - _REACH, tail)[1]
+    ends = {
+        f"{prefix}share": x / n,
+        f"{prefix}low": np.floor(1000 * low) / 1000,
+        f"{prefix}high": np.ceil(1000 * high) / 1000,
+    }
+    return result.assign(**{k: np.where(shown, v.round(3), np.nan) for k, v in ends.items()})
+
+
+def outward(
+    table: pd.DataFrame, step: np.ndarray | float, *columns: str, shown: np.ndarray | bool = True
+) -> pd.DataFrame:
+    """Return a table of values rounded to a step, low ends down and high ends up.
+
+    Parameters
+    ----------
+    table
+        `columns`: value, low end and high end.
+    step
+        What they are rounded to.
+    columns
+        Columns of the value and of the ends of its interval.
+    shown
+        Rows whose counts are large enough; the others become missing.
     """
     value, low, high = columns
-    trials = table[people].fillna(0).to_numpy(float)
-    successes = table[found].fillna(0).to_numpy(float)
-    shown = (successes >= MINIMUM) & (trials - successes >= MINIMUM)
-    wanted = ROUNDING / np.maximum(trials, MINIMUM)
-    step = _STEPS[np.minimum(np.searchsorted(_STEPS, wanted - _SLACK), len(_STEPS) - 1)]
     rounded = {
         value: np.round(table[value] / step) * step,
         low: np.floor(table[low] / step + _SLACK) * step,
         high: np.ceil(table[high] / step - _SLACK) * step,
     }
-    limited = {name: np.where(shown, np.clip(v, 0, 1), np.nan) for name, v in rounded.items()}
-    return table.assign(**limited, **{found: counts(table[found]), people: counts(table[people])})
+    limited = {name: np.where(shown, v.round(9) + 0.0, np.nan) for name, v in rounded.items()}
+    return table.assign(**limited)
 
 
 def ratios(table: pd.DataFrame, shown: np.ndarray, *columns: str) -> pd.DataFrame:
-    """Return a table of ratios of shares as it may be printed.
-
-    Parameters
-    ----------
-    table
-        `columns`: ratio, low end and high end.
-    shown
-        Rows whose counts are large enough.
-    columns
-        Columns of the ratio and of the ends of its interval.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Ratios to one decimal, low ends down and high ends up; missing in rows that are not shown.
-    """
-    value, low, high = columns
-    rounded = {
-        value: np.round(table[value] / _LIFT) * _LIFT,
-        low: np.floor(table[low] / _LIFT + _SLACK) * _LIFT,
-        high: np.ceil(table[high] / _LIFT - _SLACK) * _LIFT,
-    }
-    return table.assign(**{k: np.where(shown, v.round(9), np.nan) for k, v in rounded.items()})
+    """Return ratios of shares as they may be printed, to one decimal; see `outward`."""
+    return outward(table, _RATIO, *columns, shown=shown)

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 from datamall.chapters import Gap, needs
-from datamall.fairness.intervals import limits
 from datamall.fraud import protect
 from datamall.fraud.facts import CLIENTS, FACTS, has_reason
 from datamall.fraud.information import KNOWN, Tables, check_level
@@ -109,16 +108,14 @@ def measures(data: Tables, evidence: pd.DataFrame | Gap, confidence: float) -> p
     table["outcome"] = list(FACTS.set_index("column").loc[outcomes, "reason"])
     table["people"] = have[table["column"]].sum().to_numpy()
     table["again"], table["of"] = (had & has).sum(axis=0), had.sum(axis=0)
-    low, high = limits(table["again"], table["of"], (1 - confidence) / 2)
-    share = table["again"] / table["of"].where(table["of"] > 0)
-    table = table.assign(share=share, low=low, high=high, expected=-share * table["people"])
+    table["expected"] = -table["people"] * table["again"] / table["of"].where(table["of"] > 0)
     known_of = {} if isinstance(evidence, Gap) else evidence.set_index("reason")["goes_together"]
     table["goes_together"] = table["reason"].map(known_of).fillna("not known")
     table["unshown"] = table["goes_together"] != "yes"
     order = ["intrusion", "unshown", "expected", "column"]
     table = table.sort_values(order, ignore_index=True)
     table["people"] = protect.counts(table["people"])
-    table = protect.shares(table, "again", "of", "share", "low", "high")
+    table = protect.shares(table, "again", "of", (1 - confidence) / 2)
     table["people_needed"] = _needed(table["share"])
     table["asks"] = [INTRUSION[step] for step in table["intrusion"]]
     columns = ["reason", "people", "goes_together", "first_step", "asks", "next_step"]
@@ -184,9 +181,12 @@ def decision_records(lifts: pd.DataFrame | Gap, helped: pd.DataFrame | Gap) -> p
     rows = [("Profile", *_about_profile(lifts))]
     if not isinstance(helped, Gap):
         first = helped.iloc[0]
-        because = f"it asks of people {first['asks']}"
         rows.append(
-            ("Help first", f"Where {first['reason']}: {first['first_step']}", because),
+            (
+                "Help first",
+                f"Where {first['reason']}: {first['first_step']}",
+                f"of all first steps it asks least of people ({first['asks']})",
+            )
         )
         trial = "Half of the people, drawn at random, get the help first, the others a year later"
         rows.append(("Trial of the help", trial, "only so is seen whether it prevents mistakes"))

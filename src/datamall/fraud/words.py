@@ -37,7 +37,7 @@ HEADINGS = {
     "nothing": "Nothing found",
     "one_more": "With …",
     "only_if": "Only if",
-    "others": "Share without it",
+    "others_share": "Share without it",
     "others_high": "Without it, to",
     "others_low": "Without it, from",
     "outcome": "Should become rarer",
@@ -80,16 +80,15 @@ def answer(lifts: Result, helped: Result, confidence: float) -> str:
     known = lifts.dropna(subset=["lift"])
     if known.empty:
         return f"No profile: too few people were drawn to say anything of it.{_help(helped)}"
-    # The definition that decides, or the one that the profile learnt.
-    failing = known[known["verdict"] != SHOWN].sort_values("low", kind="stable")
-    row = (failing if len(failing) else known).iloc[0]
+    # The definition that decides: under which the least is shown.
+    row = known.sort_values("low", kind="stable").iloc[0]
     said = (
         f"it finds “{row['label']}” {row['lift']:.1f} times as often as a random draw "
         f"({100 * confidence:g} % interval {row['low']:.1f} to {row['high']:.1f})"
     )
     if holds(lifts):
-        return f"A profile may be put to the committee: {said} .{_help(helped)}"
-    if len(failing):
+        return f"A profile may be put to the committee: {said}.{_help(helped)}"
+    if row["verdict"] != SHOWN:
         return f"No profile: {said}, which may be chance.{_help(helped)}"
     open_ = lifts.loc[lifts["verdict"] != SHOWN, "label"].iloc[0]
     text = f"No profile: {said}, but too few people were drawn to say so of “{open_}”."
@@ -126,13 +125,29 @@ def metrics(lifts: Result, shares: Result) -> dict[str, float]:
 
 
 @passes_gaps
+def first(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the first definition of a mistake found."""
+    return table[table["label"] == table["label"].iloc[0]]
+
+
+@passes_gaps
 def describe_outcomes(table: pd.DataFrame) -> str:
-    """Say how often a mistake was found by arm; rows of one label of `information.outcomes`."""
+    """Say how often a mistake was found by arm; `table` as from `first` of `outcomes`."""
     parts = [
         f"{row.group}: {100 * row.share:.0f} % ({100 * row.low:.0f} to {100 * row.high:.0f} %)"
         for row in table.dropna(subset=["share"]).itertuples()
     ]
     return f"Share with a mistake found. {'; '.join(parts) or 'Too few people to show'}."
+
+
+@passes_gaps
+def describe_whom(table: pd.DataFrame) -> str:
+    """Say in which facts the chosen differ from everybody; `table` as from `whom`."""
+    sure = table[(table["low"] > 0) | (table["high"] < 0)]
+    parts = [
+        f"{row.group} ({row.low:.1f} to {row.high:.1f})" for row in sure.itertuples(index=False)
+    ]
+    return f"Beyond chance from everybody: {', '.join(parts) or 'none'}. The others hold 0."
 
 
 @passes_gaps
