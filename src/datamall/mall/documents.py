@@ -15,6 +15,8 @@ class _UniqueKeys(yaml.SafeLoader):
         """Build a mapping; refuse a key that occurs twice."""
         seen = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue  # `<<` takes over the lines of another mapping, but for those given here
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 line = key_node.start_mark.line + 1

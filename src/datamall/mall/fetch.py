@@ -54,9 +54,9 @@ def fetch(root: Path, authority: str, source: Path | None = None) -> list[str]:
 
 def _get(folder: Path, file: RawFile, source: Path | None) -> None:
     targets = [folder / name for name in file.on_each_day(file.path)]
-    if all(target.is_file() for target in targets):
-        if _together(file, {target: file_digest(target) for target in targets}) == file.sha256:
-            return
+    there = {target: file_digest(target) for target in targets if target.is_file()}
+    if len(there) == len(targets) and _together(file, there) == file.sha256:
+        return
     asides = [target.with_name(f"{target.name}.partial") for target in targets]
     places = file.on_each_day(file.found_under or file.path)
     urls = file.on_each_day(file.url or "")
