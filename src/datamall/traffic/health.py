@@ -1,0 +1,262 @@
+"""Which counts are those of a faulty detector, told from what really changed on the street.
+
+Each detector is compared with itself in other weeks, after taking out what all detectors of its
+mode felt on that day. What is improbable for a working detector is listed with its evidence; only
+what no traffic explains is called faulty. Real changes look like traffic: they keep the shape of
+the day, and so they are listed as questions.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import gammaln, xlogy
+
+from datamall.chapters import passes_gaps
+from datamall.traffic import levels
+from datamall.traffic.cube import KEYS, Block, Cube
+from datamall.traffic.information import holidays
+from datamall.traffic.levels import FAULTY, SUSPECT, Bools, Ints, cover, rows_of
+
+COLUMNS = [*KEYS, "kind", "first_day", "last_day", "hours", "evidence", "verdict"]
+LEAST_OUTAGE = 2.0  # hours; the hour that is lacking where clocks change is none
+LEAST_ZEROS = 3.0  # hours
+EXPECTED = 30  # passages a detector would have counted; Poisson counts stay away once in e^30
+LEAST_EQUAL = 6  # equal values in a row that are looked at
+CHANCE = np.log(1e-3)  # of one run of equal values in the whole block, if nothing is wrong
+
+
+@passes_gaps
+def examine(cube: Cube, calendar: pd.DataFrame | None = None) -> pd.DataFrame:
+    """List what is odd about the counts of each detector.
+
+    Parameters
+    ----------
+    cube
+        All counts, as delivered.
+    calendar
+        shared.calendar; on its public holidays levels are not compared.
+
+    Returns
+    -------
+    pandas.DataFrame
+        site, approach, movement, mode, detector, kind, first_day, last_day, hours (within these
+        days), evidence (a sentence) and verdict (`FAULTY`, `SUSPECT` or `ASK`), in order of keys
+        and days. Kinds:
+
+        - no data: nothing delivered for two hours or more;
+        - stuck: the same number again and again, less likely than 1 in 1,000 for all intervals
+          together by the detector's own distribution at that time of the week;
+        - zero: nothing counted where at least `EXPECTED` passages are usual. Faulty from a day on,
+          unless all detectors of the approach or half of the mode count nothing: then it may be
+          closed;
+        - swapped: two detectors of a junction each follow the other's usual hours;
+        - shifted: all detectors of a junction run an hour early or late;
+        - doubled: about twice the usual. Faulty when all counts are even; else suspect, where the
+          junction's other detectors are as usual;
+        - change: a lasting level far from the usual that keeps the shape of the day: road works, a
+          new road, or a fault; nobody can tell from counts, so ask;
+        - shape: a lasting level far from the usual that does not.
+
+    Notes
+    -----
+    How stretches of days are found is told in `levels`. A detector at fault for more than half of
+    its weeks makes the fault its usual and is not found, but for stuck ones.
+    """
+    found = [_examine(block, calendar) for block in cube]
+    table = pd.concat(found, ignore_index=True)
+    return table.sort_values([*KEYS, "first_day", "kind"], ignore_index=True)[COLUMNS]
+
+
+@passes_gaps
+def healthy(cube: Cube, faults: pd.DataFrame) -> Cube:
+    """Return the cube without the days on which a detector was faulty.
+
+    Parameters
+    ----------
+    cube, faults
+        As given to and returned by `examine`. What is suspect or may be real stays. Swapped pairs
+        are left out rather than exchanged back: on their first and last day both are mixed.
+    """
+    bad = faults[faults["verdict"] == FAULTY]
+    blocks = []
+    for block in cube:
+        rows = pd.MultiIndex.from_frame(block.series[KEYS])
+        row = rows.get_indexer(pd.MultiIndex.from_frame(bad[KEYS].astype(str)))
+        first = (bad["first_day"] - block.days[0]).dt.days.to_numpy()
+        last = (bad["last_day"] - block.days[0]).dt.days.to_numpy()
+        here = (row >= 0) & (last >= 0) & (first < len(block.days))
+        spoilt = cover(block.count.shape[:2], row[here], first[here].clip(0), last[here] + 1)
+        count = np.where(spoilt[..., None], np.float32(np.nan), block.count)
+        blocks.append(Block(block.series, block.days, block.interval, count))
+    return Cube(tuple(blocks))
+
+
+@passes_gaps
+def summary(cube: Cube, faults: pd.DataFrame) -> pd.DataFrame:
+    """Return how much of the counting each kind of fault takes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        kind, verdict, detectors, hours, share (of the hours of all detectors and days).
+    """
+    whole = sum(block.count.size * block.interval / 60 for block in cube)
+    keyed = faults.assign(key=pd.factorize(pd.MultiIndex.from_frame(faults[KEYS]))[0])
+    table = keyed.groupby(["kind", "verdict"], as_index=False).agg(
+        detectors=("key", "nunique"), hours=("hours", "sum")
+    )
+    return table.assign(share=table["hours"] / whole)
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Stretches of intervals, end exclusive, in order of row and start."""
+
+    row: Ints
+    start: Ints
+    end: Ints
+    hours: NDArray[np.float64]
+
+    def take(self, chosen: Bools) -> "_Runs":
+        return _Runs(self.row[chosen], self.start[chosen], self.end[chosen], self.hours[chosen])
+
+
+def _examine(block: Block, calendar: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the oddities of one block; each kind is looked for without those found before."""
+    tables = [_outages(block)]
+    spoilt = np.zeros(block.count.shape[:2], dtype=bool)
+    for search in (_stuck, _zero):
+        table = search(block)
+        spoilt |= cover(spoilt.shape, table["row"], table["first"], table["last"] + 1)
+        tables.append(table)
+    found = levels.levels(block, spoilt, holidays(block.days, calendar))
+    for search_in in (levels.swapped, levels.shifted):
+        tables.append(search_in(found))
+        found = found.without(tables[-1])
+    tables.append(levels.odd(block, found))
+    table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
+    days = block.days.to_numpy()
+    table["first_day"], table["last_day"] = days[table["first"]], days[table["last"]]
+    return block.series.iloc[table["row"]].reset_index(drop=True).join(table)
+
+
+def _runs(flags: Bools, interval: int) -> _Runs:
+    """Return the stretches of True along the last axis."""
+    edges = np.diff(np.pad(flags, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    row, start = np.nonzero(edges == 1)
+    end = np.nonzero(edges == -1)[1]
+    return _Runs(row, start, end, (end - start) * interval / 60)
+
+
+def _joined(runs: _Runs, value: NDArray, gap: int) -> _Runs:
+    """Join stretches of a row with the same value, no more than `gap` intervals apart."""
+    if not len(runs.row):
+        return runs
+    apart = (
+        (np.diff(runs.row) != 0) | (np.diff(value) != 0) | (runs.start[1:] - runs.end[:-1] > gap)
+    )
+    first = np.flatnonzero(np.append(True, apart))
+    last = np.append(first[1:], len(runs.row)) - 1
+    hours = np.add.reduceat(runs.hours, first)
+    return _Runs(runs.row[first], runs.start[first], runs.end[last], hours)
+
+
+def _outages(block: Block) -> pd.DataFrame:
+    flat = block.count.reshape(len(block.series), -1)
+    runs = _runs(np.isnan(flat), block.interval)
+    runs = runs.take(runs.hours >= LEAST_OUTAGE)
+    slots = block.count.shape[2]
+    rows = [
+        (r, a // slots, (b - 1) // slots, h, f"Nothing was delivered for {h:,.0f} hours.", FAULTY)
+        for r, a, b, h in zip(runs.row, runs.start, runs.end, runs.hours, strict=True)
+    ]
+    return rows_of("no data", rows)
+
+
+def _stuck(block: Block) -> pd.DataFrame:
+    """Find runs of equal values that are too long by the detector's own distribution.
+
+    At a ceiling, where a queue serves nearly the same number each time, that distribution is
+    narrow, so that runs there must be longer.
+    """
+    flat = block.count.reshape(len(block.series), -1)
+    again = np.zeros(flat.shape, dtype=bool)
+    again[:, 1:] = (flat[:, 1:] == flat[:, :-1]) & (flat[:, 1:] > 0)
+    runs = _runs(again, block.interval)
+    runs = runs.take(runs.end - runs.start >= LEAST_EQUAL - 1)
+    if len(runs.row):
+        runs = runs.take(_log_chance(block, runs) + np.log(flat.size) < CHANCE)
+    slots = block.count.shape[2]
+    joined = _joined(runs, flat[runs.row, runs.start], slots)
+    rows = []
+    for r, a, b, h in zip(joined.row, joined.start, joined.end, joined.hours, strict=True):
+        said = f"The same count of {flat[r, a]:,.0f} again and again for {h:,.1f} hours."
+        rows.append((r, (a - 1) // slots, (b - 1) // slots, h, said, FAULTY))
+    return rows_of("stuck", rows)
+
+
+def _log_chance(block: Block, runs: _Runs) -> NDArray[np.float64]:
+    """Return the logarithm of the chance of each run, given its first value."""
+    length = runs.end - runs.start
+    which = np.repeat(np.arange(len(length)), length)
+    position = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+    position = position + runs.start[which]
+    slots = block.count.shape[2]
+    before = int(block.days[0].weekday())
+    day, slot = (position // slots) + before, position % slots
+    weeks = block.weeks(block.count)
+    result = np.zeros(len(length))
+    number = np.arange(weeks.shape[1])
+    flat = block.count.reshape(len(block.series), -1)
+    equal_to = flat[runs.row, runs.start].astype(float)
+    poisson = np.exp(xlogy(equal_to, equal_to) - equal_to - gammaln(equal_to + 1))
+    for part in np.array_split(np.arange(len(which)), len(which) // 100_000 + 1):
+        run = which[part]
+        others = weeks[runs.row[run], :, day[part] % 7, slot[part]]
+        first, last = (((edge[run] // slots) + before) // 7 for edge in (runs.start, runs.end))
+        known = np.isfinite(others) & ((number < first[:, None]) | (number > last[:, None]))
+        equal = (known & (others == equal_to[run, None])).sum(axis=1)
+        share = (equal + 1) / (known.sum(axis=1) + 2)
+        # Twice, because the intervals of a day resemble each other; and no less than a Poisson
+        # count would repeat itself if the level of these hours were not the usual.
+        share = np.maximum(np.minimum(2 * share, 0.9), poisson[run])
+        np.add.at(result, run, np.log(share))
+    return result
+
+
+def _zero(block: Block) -> pd.DataFrame:
+    """Find zeros where a detector usually counts."""
+    number, _, slots = block.count.shape
+    flat = block.count.reshape(number, -1)
+    runs = _runs(flat == 0, block.interval)
+    runs = runs.take(runs.hours >= LEAST_ZEROS)
+    alive = np.nansum(block.count, axis=2) > 0
+    weeks = block.weeks(np.where(alive[..., None], block.count, np.nan))
+    known = np.isfinite(weeks).sum(axis=1)
+    mean = np.nansum(weeks, axis=1) / np.maximum(known, 1)
+    usual = mean[:, block.days.day_of_week.to_numpy()].reshape(number, -1)
+    total = np.pad(np.cumsum(usual, axis=1, dtype=float), ((0, 0), (1, 0)))
+    lost = total[runs.row, runs.end] - total[runs.row, runs.start]
+    runs = runs.take(lost >= EXPECTED)
+    runs = _joined(runs, np.zeros(len(runs.row)), slots)
+    none = ~alive & np.isfinite(block.count).any(2)
+    about = block.series[["site", "approach", "mode"]].apply(tuple, axis=1)
+    arm, mode = pd.factorize(about)[0], pd.factorize(block.series["mode"])[0]
+    rows = []
+    for r, a, b, h in zip(runs.row, runs.start, runs.end, runs.hours, strict=True):
+        first, last = a // slots, (b - 1) // slots
+        # Whole days, if there are any.
+        inside = slice(first + (a % slots > 0), last + (b % slots == 0))
+        days = inside if inside.stop > inside.start else slice(first, last + 1)
+        beside = (arm == arm[r]) & (np.arange(number) != r)
+        closed = beside.any() and none[beside, days].mean() > 0.8
+        strike = (mode == mode[r]).sum() > 2 and none[mode == mode[r], days].mean() > 0.5
+        lasting = h >= 24
+        said = f"Nothing in {h:,.0f} hours in which about {total[r, b] - total[r, a]:,.0f} pass."
+        if closed or strike:
+            said += " Its neighbours count nothing either: closed, or out."
+        verdict = FAULTY if lasting and not (closed or strike) else SUSPECT
+        rows.append((r, first, last, h, said, verdict))
+    return rows_of("zero", rows)

@@ -1,0 +1,253 @@
+"""Stretches of days on which a detector's level or hours of the day are not its own.
+
+Each day gets a log likelihood ratio of "odd" against "as usual"; a stretch is where the sum of
+these is largest, so that its first and last day come out of the same comparison. One day never
+decides alone. Counts by the hour are made alike in variance by their square root (Bartlett 1936).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from datamall.traffic.cube import Array, Block, median
+
+FAULTY, SUSPECT, ASK = "faulty", "suspect", "real or not: ask"
+STEP = np.log(2)  # a level is odd when it is nearer to half or double the usual than to the usual
+NOISE = 0.15  # least standard deviation (log) of a day's level, so that no detector is too sure
+MOST = 3.0  # what one day may add to the evidence (log likelihood ratio), lest it decide alone
+LEAST_EVIDENCE = 20.0  # so that odd levels, shapes and hours last for seven days at least
+FITS = 3.0  # times its usual misfit, to which another profile may still be said to fit
+SHAPE = 0.9  # least correlation with the usual hours of the day to be like them
+TWICE = (1.8, 2.2)  # ratio to the usual that may be counting twice
+UNCHANGED = (0.85, 1.15)  # ratio of the other detectors of a junction that are as usual
+LEAST_HOURS, LEAST_COUNT = 12, 20  # of a day that is compared: hours counted, usual passages
+ENOUGH = 5  # detectors of a mode whose median tells what all felt
+HALF_DAY = 12  # hours' worth of usual misfit that is one unit of evidence
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.intp]
+
+
+def rows_of(kind: str, rows: list[tuple[int, int, int, float, str, str]]) -> pd.DataFrame:
+    """Return (row, first, last, hours, evidence, verdict) as a table; days by number."""
+    names = ["row", "first", "last", "hours", "evidence", "verdict"]
+    types = {"row": int, "first": int, "last": int, "hours": float}
+    return pd.DataFrame(rows, columns=names).astype(types).assign(kind=kind)
+
+
+def cover(shape: tuple[int, ...], row: Ints, first: Ints, end: Ints) -> Bools:
+    """Return which (row, day) lies in a stretch, the end exclusive."""
+    result = np.zeros(shape, dtype=bool)
+    for r, a, b in zip(row, first, end, strict=True):
+        result[r, a:b] = True
+    return result
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Counts by the hour without what is spoilt, against the usual.
+
+    Attributes
+    ----------
+    block
+        Hourly.
+    usual
+        Expected counts, shape of the block: median of the weeks × what the mode felt that day.
+    relative
+        Logarithm of count ÷ usual by day, NaN where too little is known; (series, days).
+    """
+
+    block: Block
+    usual: Array
+    relative: Array
+
+    def without(self, table: pd.DataFrame) -> "Levels":
+        """Return the levels without the stretches of a table."""
+        spoilt = cover(self.relative.shape, table["row"], table["first"], table["last"] + 1)
+        count = np.where(spoilt[..., None], np.nan, self.block.count)
+        block = Block(self.block.series, self.block.days, self.block.interval, count)
+        return Levels(block, self.usual, np.where(spoilt, np.nan, self.relative))
+
+
+def levels(block: Block, spoilt: Bools, free: Bools) -> Levels:
+    """Compare the hours of a block with the usual.
+
+    Parameters
+    ----------
+    block
+        Counts.
+    spoilt
+        Days on which a detector is known to be faulty, shape (series, days).
+    free
+        Public holidays, which have no usual, shape (days,).
+    """
+    count = np.where(spoilt[..., None] | free[:, None], np.nan, block.hourly().count)
+    hourly = Block(block.series, block.days, 60, count)
+    usual = hourly.usual()[:, block.days.day_of_week.to_numpy()]
+    known = np.isfinite(count) & np.isfinite(usual)
+    got, expected = (np.where(known, part, 0).sum(axis=2, dtype=float) for part in (count, usual))
+    enough = (known.sum(axis=2) >= LEAST_HOURS) & (expected >= LEAST_COUNT)
+    relative = np.where(enough, np.log((got + 0.5) / (expected + 0.5)), np.nan)
+    for rows in block.series.groupby("mode").indices.values():
+        if len(rows) >= ENOUGH:
+            common = np.nan_to_num(median(relative[rows], axis=0))
+            relative[rows] -= common
+            usual[rows] *= np.exp(common)[:, None]
+    return Levels(hourly, usual, relative)
+
+
+def swapped(levels: Levels) -> pd.DataFrame:
+    """Find pairs of detectors of a junction and mode that each follow the other's usual hours."""
+    block, rows = levels.block, []
+    for own in block.series.groupby(["site", "mode"]).indices.values():
+        misfit = _misfit(block.count[own], levels.usual[own])
+        each = np.arange(len(own))
+        alone = misfit[:, each, each]
+        counted = np.isfinite(block.count[own]).any(axis=2).T
+        usual = median(np.where(counted, alone, np.nan), axis=0)
+        a, b = np.triu_indices(len(own), 1)
+        # Both must fit better; the worse of the two counts.
+        better = np.minimum(alone[:, a] - misfit[:, a, b], alone[:, b] - misfit[:, b, a])
+        both = counted[:, a] & counted[:, b]
+        evidence = _evidence(better, np.maximum(usual[a], usual[b]), both)
+        for pair, first, last in _stretches(evidence.T):
+            days = np.arange(first, last + 1)[both[first : last + 1, pair]]
+            ways = ((a[pair], b[pair]), (b[pair], a[pair]))
+            exchanged = [np.median(misfit[days, x, y]) for x, y in ways]
+            if max(exchanged) > FITS * max(usual[a[pair]], usual[b[pair]]):
+                continue
+            for (x, y), fit in zip(ways, exchanged, strict=True):
+                said = (
+                    f"Its hours are those usual at {block.series['detector'].iloc[own[y]]}, and "
+                    f"the other way round: misfit {fit:,.0f} a day against "
+                    f"{np.median(alone[days, x]):,.0f} with its own usual hours."
+                )
+                hours = np.isfinite(block.count[own[x], first : last + 1]).sum()
+                rows.append((own[x], first, last, hours, said, FAULTY))
+    return rows_of("swapped", rows)
+
+
+def shifted(levels: Levels) -> pd.DataFrame:
+    """Find junctions all of whose detectors of a mode run one hour late or early."""
+    block, rows = levels.block, []
+    for own in block.series.groupby(["site", "mode"]).indices.values():
+        usual = levels.usual[own]
+        known = np.isfinite(block.count[own]) & np.isfinite(usual)
+        root = np.sqrt(np.where(known, block.count[own], 0).sum(axis=0, dtype=float))
+        flat = np.nan_to_num(usual).reshape(len(own), -1)
+        there = known.any(axis=0).sum(axis=1) >= LEAST_HOURS
+
+        def misfit(hours: int) -> Array:
+            moved = np.roll(flat, hours, axis=1).reshape(known.shape)  # noqa: B023
+            expected = np.where(known, moved, 0).sum(axis=0, dtype=float)  # noqa: B023
+            return ((root - np.sqrt(expected)) ** 2).sum(axis=1)  # noqa: B023
+
+        alone = misfit(0)
+        usually = np.median(alone[there]) if there.any() else np.nan
+        for hours, word in ((1, "late"), (-1, "early")):
+            moved = misfit(hours)
+            for _, first, last in _stretches(_evidence(alone - moved, usually, there)[None]):
+                days = np.arange(first, last + 1)[there[first : last + 1]]
+                if np.median(moved[days]) > FITS * usually:
+                    continue
+                said = (
+                    f"The whole junction is one hour {word}: misfit {np.median(moved[days]):,.0f} "
+                    f"a day against {np.median(alone[days]):,.0f} with the usual hours."
+                )
+                counted = np.isfinite(block.count[own, first : last + 1]).sum(axis=(1, 2))
+                rows += [
+                    (x, first, last, n, said, FAULTY) for x, n in zip(own, counted, strict=True)
+                ]
+    return rows_of("shifted", rows)
+
+
+def odd(block: Block, levels: Levels) -> pd.DataFrame:
+    """Find stretches at a level far from the usual: counted twice, changed, or without sense.
+
+    Parameters
+    ----------
+    block
+        As delivered, to see whether all counts are even.
+    levels
+        Of that block.
+    """
+    relative = levels.relative
+    middle = median(relative, axis=1)[:, None]
+    noise = np.maximum(1.4826 * median(np.abs(relative - middle), axis=1), NOISE)[:, None]
+    tables = []
+    for sign in (1, -1):
+        ratio = STEP * (sign * relative - STEP / 2) / noise**2
+        evidence = np.nan_to_num(np.clip(ratio, -MOST, MOST))
+        for place in _stretches(evidence):
+            kind, *about = _judged(block, levels, *place)
+            tables.append(rows_of(kind, [(*place, *about)]))
+    return pd.concat(tables or [rows_of("change", [])], ignore_index=True)
+
+
+def _judged(
+    block: Block, levels: Levels, row: int, first: int, last: int
+) -> tuple[str, float, str, str]:
+    """Return kind, hours, evidence and verdict of a lasting odd level."""
+    days = slice(first, last + 1)
+    count, usual = levels.block.count[row, days], levels.usual[row, days]
+    known = np.isfinite(count) & np.isfinite(usual)
+    by_hour = [np.where(known, part, 0).sum(axis=0) for part in (count, usual)]
+    ratio, alike = by_hour[0].sum() / by_hour[1].sum(), np.corrcoef(*by_hour)[0, 1]
+    series, hours = block.series, float(known.sum())
+    beside = (series["site"] == series["site"][row]) & (series["mode"] == series["mode"][row])
+    beside[row] = False
+    relative = levels.relative[beside, days]
+    others = np.exp(np.nanmedian(relative)) if np.isfinite(relative).any() else np.nan
+    said = f"{ratio:.2f} times its usual for {last - first + 1} days"
+    if np.isfinite(others):
+        said += f"; the junction's other detectors {others:.2f} times"
+    said += f"; correlation with its usual hours {alike:.2f}"
+    positive = block.count[row, days][block.count[row, days] > 0]
+    # Real counts are even half of the time.
+    even = len(positive) >= 50 and (positive % 2 == 0).mean() > 0.99
+    as_usual = not np.isfinite(others) or UNCHANGED[0] < others < UNCHANGED[1]
+    if TWICE[0] < ratio < TWICE[1] and (even or (as_usual and alike >= SHAPE)):
+        words = "nearly all counts are even" if even else "it may count twice, or traffic doubled"
+        return "doubled", hours, f"{said}; {words}.", FAULTY if even else SUSPECT
+    if alike < SHAPE:
+        return "shape", hours, f"{said}.", SUSPECT
+    return "change", hours, f"{said}.", ASK
+
+
+def _evidence(better: Array, usual: Array | float, known: Bools) -> Array:
+    """Return how much better another profile fits, in units of `HALF_DAY` of usual misfit."""
+    unit = np.maximum(np.asarray(usual) / (24 / HALF_DAY), 1e-9)
+    return np.where(known, np.clip(better / unit, -MOST, MOST), 0)
+
+
+def _stretches(evidence: Array) -> list[tuple[int, int, int]]:
+    """Return row, first and last day of the stretches with the largest sums of evidence."""
+    evidence = evidence.astype(float)
+    live, found = np.arange(len(evidence)), []
+    while len(live):
+        total = np.pad(np.cumsum(evidence[live], axis=1), ((0, 0), (1, 0)))
+        lowest = np.minimum.accumulate(total, axis=1)
+        end = np.argmax(total - lowest, axis=1)
+        each = np.arange(len(live))
+        enough = (total - lowest)[each, end] >= LEAST_EVIDENCE
+        for place in np.flatnonzero(enough):
+            row, last = int(live[place]), int(end[place]) - 1
+            at = np.flatnonzero(total[place, : last + 1] == lowest[place, last + 1])
+            found.append((row, int(at[-1]), last))
+            evidence[row, at[-1] : last + 1] = -MOST
+        live = live[enough]
+    return sorted(found)
+
+
+def _misfit(count: Array, usual: Array) -> Array:
+    """Return sums of squares between the roots of counts and of usual profiles.
+
+    Shape (days, series, series): series counted × series whose usual it is held against.
+    """
+    known = np.isfinite(count) & np.isfinite(usual).all(axis=0)
+    root = np.where(known, np.sqrt(np.nan_to_num(count)), 0).transpose(1, 0, 2)
+    profile = np.sqrt(np.nan_to_num(usual)).transpose(1, 2, 0)
+    there = known.transpose(1, 0, 2).astype(float)
+    own = (root**2).sum(axis=2)[..., None]
+    return own - 2 * root @ profile + there @ profile**2
