@@ -208,7 +208,7 @@ def worklist(audit: str, folder: Path, authority: str) -> None:
 @AUTHORITY
 def index(authority: str) -> None:
     """Write the index page from the answers of all reports."""
-    from datamall.reporting.pages import index as write
+    from datamall.reporting.index import write
 
     root = find_root()
     write(root, authority, reports_folder(root, authority))

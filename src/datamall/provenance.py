@@ -7,10 +7,14 @@ from typing import Any
 
 import yaml
 
-from datamall.project import file_digest, load_parameters, store_folder
+from datamall.project import file_digest, load_parameters, reports_folder, store_folder
 
 # What of the mall stands between a store and a page.
-MALL = ("access", "contracts", "documents", "door", "kernel", "sandbox")
+MALL = (
+    *("access", "contracts", "documents", "door", "extracts", "kernel", "purposes", "registers"),
+    "sandbox",
+)
+REGISTERS = "mall."  # stores that the door makes from every contract and from what intake wrote
 
 
 def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
@@ -18,7 +22,8 @@ def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
 
     The notebook, the modules that it can run, the contracts and the purposes, the parameters
     (as canonical JSON) and the manifest of every input store; the manifest holds the SHA-256 of
-    each part and of each raw file.
+    each part and of each raw file. The mall's own registers rest on all stores, their reports of
+    quality and the list of reports.
 
     Parameters
     ----------
@@ -34,6 +39,10 @@ def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
     report = parameters["reports"][notebook]
     # A purpose that is not registered has no stores here; the door will refuse it by name.
     stores = sorted({s for p in report["purposes"] for s in purposes.get(p, {}).get("stores", {})})
+    registers = any(store.startswith(REGISTERS) for store in stores)
+    if registers:
+        found = (root / "data" / "contracts").glob("*/*.yaml")
+        stores = sorted(f"{path.parent.name}.{path.stem}" for path in found)
     source = root / "src" / "datamall"
     files = [
         root / "notebooks" / f"{notebook}.ipynb",
@@ -48,6 +57,10 @@ def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
     ]
     digests = {str(path.relative_to(root)): file_digest(path) for path in files if path.is_file()}
     digests[f"params.yaml: {notebook}"] = canonical_digest(parameters[notebook])
+    if registers:
+        digests["params.yaml: reports"] = canonical_digest(parameters["reports"])
+        quality = sorted((reports_folder(root, authority) / "quality").glob("*.json"))
+        digests |= {f"quality {path.stem}": file_digest(path) for path in quality}
     for store in stores:
         manifest = store_folder(root, authority, store) / "store.json"
         if manifest.is_file():

@@ -231,8 +231,9 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_run_writes_page_notebook_and_results_and_nothing_else(done: Path) -> None:
-    results = ["answer.json", "causes", "gaps.json", "metrics.json", "rates.csv", "rates.json"]
-    results.remove("causes")  # a gap has no table
+    # The chapter "causes" is a gap and has no table.
+    kept = ("answer", "gaps", "metrics", "provenance")
+    results = [*(f"{name}.json" for name in kept), "rates.csv", "rates.json"]
     expected = {"sample.html", "sample.ipynb", *(f"results/sample/{r}" for r in results)}
     assert set(files(done)) == expected
 
@@ -248,6 +249,7 @@ def test_results_keep_types(done: Path) -> None:
     gap = {"name": "causes", "chapter": "Causes", "reason": "Not possible here: no causes."}
     assert json.loads((results / "gaps.json").read_text()) == [gap]
     assert json.loads((results / "answer.json").read_text())["sentence"] == "31 (24 to 39)."
+    assert json.loads((results / "provenance.json").read_text()) == {"code": "0" * 64}
 
 
 def test_given_parameters_reach_the_notebook_as_they_are(done: Path) -> None:

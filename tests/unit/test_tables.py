@@ -117,7 +117,7 @@ def test_bundle_holds_the_whole_table_and_its_types() -> None:
     assert "0013" not in data["text/html"]
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "", "Rates", "1a", "a" * 61, "answer", "metrics"])
+@pytest.mark.parametrize("name", ["../x", "a/b", "", "Rates", "1a", "a" * 61, "answer", "metrics", "provenance"])
 def test_names_that_cannot_be_files_are_refused(name: str) -> None:
     with pytest.raises(DatamallError, match="cannot name"):
         tables.table_bundle(pd.DataFrame({"a": [1]}), name, "Caption")
@@ -160,6 +160,14 @@ def test_answer_carries_date_metrics_and_evidence() -> None:
 def test_metrics_are_single_numbers(metric: Any) -> None:
     with pytest.raises(DatamallError, match="metrics are single numbers"):
         tables.answer_bundle("Answer.", metrics={"rate": metric})
+
+
+def test_a_verdict_is_one_of_three() -> None:
+    bundle, _ = tables.answer_bundle("Answer.", verdict="NOT ENOUGH EVIDENCE")
+    assert bundle[tables.ANSWER]["verdict"] == "NOT ENOUGH EVIDENCE"
+    assert tables.answer_bundle("Answer.")[0][tables.ANSWER]["verdict"] is None
+    with pytest.raises(DatamallError, match="'fair' is no verdict: say PASS, FAIL, NOT ENOUGH"):
+        tables.answer_bundle("Answer.", verdict="fair")
 
 
 def test_empty_answer_is_refused() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from datamall.chapters import needs
+from datamall.errors import DatamallError
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -92,16 +93,36 @@ def quality(data: Tables) -> pd.DataFrame:
 
 
 @needs("Why records were put aside", "mall.reasons.store", "mall.reasons.reason")
-def reasons(data: Tables) -> pd.DataFrame:
-    """Return one row per store and reason, the most frequent of a store first.
+def reasons(data: Tables, most: int) -> pd.DataFrame:
+    """Return the reasons for which most records of each store were put aside.
+
+    Parameters
+    ----------
+    data
+        The extract of the purpose mall.
+    most
+        How many reasons of each store to return.
 
     Returns
     -------
     pandas.DataFrame
         store, meaning (the reason in words), records, share (of the records of the store that
-        were not merged).
+        were not merged), the most frequent of a store first.
+
+    Raises
+    ------
+    DatamallError
+        When `most` is below 1.
     """
+    at_least_one("reasons", most)
     table = data["mall.reasons"].merge(data["mall.quality"], on="store", validate="many_to_one")
     table["share"] = table["records"] / (table["read"] - table["merged"])
     table = table.sort_values(["store", "records", "reason"], ascending=[True, False, True])
+    table = table[table.groupby("store").cumcount() < most]
     return table[["store", "meaning", "records", "share"]].reset_index(drop=True)
+
+
+def at_least_one(name: str, number: int) -> None:
+    """Refuse a length of a list that would leave it empty."""
+    if number < 1:
+        raise DatamallError(f"{name} is {number}: set it to 1 or more in params.yaml.")

@@ -2,10 +2,9 @@
 
 import pandas as pd
 
-from datamall.catalogue.information import Tables
+from datamall.catalogue.information import Tables, at_least_one
 from datamall.catalogue.knowledge import PERSONAL, unasked
 from datamall.chapters import needs, passes_gaps
-from datamall.errors import DatamallError
 
 
 @needs("What to mend first", "mall.reasons.store", "mall.columns.missing", "mall.grants.purpose")
@@ -34,8 +33,7 @@ def to_mend(data: Tables, most: int) -> pd.DataFrame:
     DatamallError
         When `most` is below 1.
     """
-    if most < 1:
-        raise DatamallError(f"most is {most}: set it to 1 or more in params.yaml.")
+    at_least_one("faults", most)
     grants, counted = data["mall.grants"], data["mall.quality"]
     needing = _purposes(grants, ["store"])
     aside = data["mall.reasons"].merge(counted, on="store", validate="many_to_one")
@@ -82,7 +80,9 @@ def unused(data: Tables) -> pd.DataFrame:
     personal = unasked(data).merge(stores[["store", "owner"]], on="store")
     personal = personal[personal["counted"].isin(PERSONAL) & ~personal["store"].isin(kept["store"])]
     vain = grants[["purpose", "store"]].drop_duplicates().merge(stores, on="store")
-    vain = vain[vain["state"] == "not delivered"].drop(columns="owner").merge(purposes, on="purpose")
+    vain = (
+        vain[vain["state"] == "not delivered"].drop(columns="owner").merge(purposes, on="purpose")
+    )
     columns = personal["idle"].astype("str") + " columns of " + personal["store"]
     rows = [
         *_rows("purpose", idle["purpose"], idle["owner"], "No report checks it out."),

@@ -28,7 +28,6 @@ HEADINGS = {
     "reports": "Used by the reports",
     "row": "One row is",
     "share": "Share of records",
-    "title": "Column",
     "used": "A profile uses it",
 }
 
@@ -46,21 +45,19 @@ def answer(
     """
     parts = []
     if not isinstance(stores, Gap):
-        held = f"{_counted(len(stores), 'store')} with {stores['rows'].sum():,} rows"
-        known = "" if isinstance(openness, Gap) else f" of {len(openness)} described"
-        parts.append(f"The mall holds {held}{known}.")
+        known = "" if isinstance(openness, Gap) else f" of {len(openness)}"
+        parts.append(f"The mall holds {len(stores)}{known} stores, {stores['rows'].sum():,} rows.")
     if not isinstance(quality, Gap) and len(quality):
         parts.append(
-            f"{_share(quality)} of the records read were put aside; a record that breaks no rule "
-            "may still be wrong."
+            f"{_share(quality)} of the records read broke a rule and were put aside; others may "
+            "be wrong too."
         )
     if not isinstance(purposes, Gap):
         personal = int((purposes["personal"] == "yes").sum())
-        may = _counted(len(purposes), "purpose")
-        parts.append(f"{may} may use data, {personal} of them about persons.")
-    if not isinstance(idle, Gap):
-        number = _counted(len(idle), "thing")
-        parts.append(f"{number} granted or kept {'is' if len(idle) == 1 else 'are'} not used.")
+        may = f"{_counted(len(purposes), 'purpose')} may use data, {personal} about persons"
+        kept = 0 if isinstance(idle, Gap) else int((idle["kind"] == "store").sum())
+        vain = f"; {_counted(kept, 'store')} {'serves' if kept == 1 else 'serve'} none"
+        parts.append(f"{may}{vain if kept else ''}.")
     return " ".join([*parts, "Counted in full: no estimates."])
 
 

@@ -6,7 +6,7 @@ its data as every analysis does, by a purpose, and nothing is written twice.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from datamall.mall.purposes import Purpose, Refused
 from datamall.project import load_parameters, reports_folder, store_folder
 
 DEPARTMENT = "mall."
+# What is taken from a manifest and from a report of quality, beside what may be absent.
+MANIFEST = ("rows", "raw")
+QUALITY = ("parsed", "accepted", "quarantined", "reasons", "missing")
 # Codes of intake; those about a column have its name after a colon.
 REASONS = {
     "conflict": "Rows with one key differ",
@@ -53,6 +56,11 @@ class Registers:
         The authority's mapping.
     contracts, purposes
         Contracts by store, and the purpose register.
+
+    Raises
+    ------
+    Refused
+        When a manifest or a report of quality is damaged.
     """
 
     def __init__(
@@ -66,7 +74,7 @@ class Registers:
         self._registers = {n: c for n, c in contracts.items() if is_register(n)}
         self._contracts = {n: c for n, c in contracts.items() if not is_register(n)}
         self._manifests = {
-            store: _load(store_folder(root, mapping.authority, store) / "store.json")
+            store: _load(store_folder(root, mapping.authority, store) / "store.json", MANIFEST)
             for store in self._contracts
             if store in mapping.stores
         }
@@ -74,7 +82,7 @@ class Registers:
         self._quality = {
             store: report
             for store, manifest in self._manifests.items()
-            if manifest and (report := _load(quality / f"{store}.json"))
+            if manifest and (report := _load(quality / f"{store}.json", QUALITY))
         }
 
     def table(self, store: str) -> pa.Table:
@@ -209,13 +217,17 @@ def _meaning(contract: Contract, reason: str) -> str:
     return f"{titles.get(name, name)}: {words}" if name else words
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path, keys: Iterable[str]) -> dict[str, Any]:
     """Return what intake wrote down; an empty mapping where there is nothing yet."""
+    if not path.is_file():
+        return {}
     try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        content = json.loads(path.read_text("utf-8"))
     except ValueError:
+        content = None
+    if not isinstance(content, dict) or not content.keys() >= set(keys):
         sentence = f"{path.parent.name}/{path.name} cannot be read: take that store in again."
-        raise Refused("store-damaged", sentence) from None
+        raise Refused("store-damaged", sentence)
     return content
 
 

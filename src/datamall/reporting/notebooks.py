@@ -45,6 +45,8 @@ def run(
 ) -> None:
     """Run a notebook and write ``<name>.ipynb``, ``<name>.html`` and ``results/<name>/``.
 
+    The results are those of `results`, and ``provenance.json``.
+
     While it runs, and if it fails, the notebook is ``<name>.failed.ipynb``. What was there before
     stays until everything new is complete.
 
@@ -94,7 +96,8 @@ def run(
     (aside / "results").mkdir(parents=True)
     _write(aside / f"{name}.ipynb", nbformat.writes(executed) + "\n")
     _write(aside / f"{name}.html", page)
-    for file, text in results(executed, answer).items():
+    files = results(executed, answer) | {"provenance.json": _json(dict(provenance))}
+    for file, text in files.items():
         _write(aside / "results" / file, text)
     final = out_folder / "results" / name
     final.parent.mkdir(exist_ok=True)

@@ -9,7 +9,6 @@ that begin ``**Do not conclude`` in a box beside it.
 from __future__ import annotations
 
 import base64
-import json
 import re
 import struct
 from collections.abc import Mapping
@@ -33,16 +32,6 @@ MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
 )
-STEPS = {
-    "Data": "Records as the departments keep them. What does not fit its contract is put aside "
-    "with a reason, and counted.",
-    "Information": "What was seen, how often somebody looked, and how certain that makes it: "
-    "rates with their counts and intervals.",
-    "Knowledge": "What stands out beyond chance, and what would have stood out anyway: patterns, "
-    "causes and comparisons that people with experience can read.",
-    "Wisdom": "A decision that somebody can take and answer for: what to do, where, by whom, what "
-    "it is expected to bring, and how we shall know.",
-}
 
 
 def render(
@@ -81,7 +70,7 @@ def render(
     DatamallError
         When the notebook does not begin with a title, has two, or gives two answers.
     """
-    about = _authority(root, authority)
+    about = about_authority(root, authority)
     title, opening = _title(notebook, name)
     question, caution, lede = _opening(opening)
     payload = _answer_payload(notebook, name)
@@ -93,6 +82,8 @@ def render(
             "title": title,
             "question": question,
             "sentence": payload["sentence"],
+            "verdict": payload["verdict"],
+            "caution": caution,
             "evidence": payload["evidence"],
             "authority": about["title"],
             "synthetic": about["synthetic"],
@@ -107,13 +98,13 @@ def render(
         for found in re.finditer(r'<h2 id="(?P<id>[^"]*)">(?P<text>.*?)</h2>', part.get("html", ""))
     ]
     captions = {part["name"]: part["caption"] for part in _shown(parts)}
-    html = _environment().get_template("page.html.j2").render(
+    html = environment().get_template("page.html.j2").render(
         name=name,
         title=title,
         lede=_markdown(lede),
         about=about,
         answer=record,
-        period=_period(record),
+        period=period_in_words(record),
         captions=captions,
         caution=_markdown(caution),
         chapters=chapters,
@@ -122,68 +113,30 @@ def render(
         provenance=provenance,
         open_run=not isolated and data.get("personal") is not False,
     )  # fmt: skip
-    return _tidy(html), record
+    return tidy(html), record
 
 
-def index(root: Path, authority: str, out_folder: Path) -> Path:
-    """Write ``index.html``: the method, the answers, what could not run, quality of the stores.
-
-    Parameters
-    ----------
-    root, authority
-        Project folder and authority.
-    out_folder
-        Folder of the pages, with ``results/*/answer.json``, ``results/*/gaps.json`` and
-        ``quality/*.json``.
-
-    Returns
-    -------
-    Path
-        The page that was written.
-    """
-    cases = []
-    for folder in sorted(p for p in (out_folder / "results").glob("*") if p.is_dir()):
-        if (folder / "answer.json").is_file():
-            record = _load(folder / "answer.json")
-            gaps = _load(folder / "gaps.json")
-            cases.append({"name": folder.name, **record, "gaps": gaps, "period": _period(record)})
-    quality = [
-        {"store": path.stem, **_load(path)}
-        for path in sorted((out_folder / "quality").glob("*.json"))
-    ]
-    html = _environment().get_template("index.html.j2").render(
-        about=_authority(root, authority), steps=STEPS, cases=cases, quality=quality
-    )  # fmt: skip
-    page = out_folder / "index.html"
-    aside = page.with_suffix(".html.new")
-    aside.write_text(_tidy(html), encoding="utf-8", newline="\n")
-    aside.replace(page)
-    return page
-
-
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Return the templates, with the style and the filter ``markdown``."""
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["markdown"] = lambda source: Markup(_markdown(source))
-    environment.globals["style"] = (TEMPLATES / "style.css").read_text("utf-8")
-    return environment
+    made.filters["markdown"] = lambda source: Markup(_markdown(source))
+    made.globals["style"] = (TEMPLATES / "style.css").read_text("utf-8")
+    return made
 
 
-def _tidy(html: str) -> str:
+def tidy(html: str) -> str:
     """Drop trailing spaces; git shows them as mistakes."""
     return re.sub(r"[ \t]+\n", "\n", html).strip() + "\n"
 
 
-def _load(path: Path) -> Any:
-    return json.loads(path.read_text("utf-8"))
-
-
-def _authority(root: Path, authority: str) -> dict[str, Any]:
+def about_authority(root: Path, authority: str) -> dict[str, Any]:
+    """Return the mapping of an authority, whose title and kind head each page."""
     path = root / "data" / "authorities" / f"{authority}.yaml"
     if not path.is_file():
         raise DatamallError(f"No authority called {authority!r}: there is no file {path}.")
@@ -297,7 +250,7 @@ def _markdown(source: str) -> str:
     return HEADING.sub(identify, html)
 
 
-def _period(record: Mapping[str, Any] | None) -> str:
+def period_in_words(record: Mapping[str, Any] | None) -> str:
     """Return the days that the data are about in words, e.g. 2 January to 29 October 2025."""
     if not record or not record["first_day"] or not record["last_day"]:
         return "no date recorded"

@@ -23,7 +23,9 @@ CSV = "application/vnd.datamall.csv"
 ANSWER = "application/vnd.datamall.answer+json"
 DIGITS = 6
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
-RESERVED = ("answer", "metrics", "gaps")  # files that the runner itself writes into results/
+# Files that the runner itself writes into results/.
+RESERVED = ("answer", "metrics", "gaps", "provenance")
+VERDICTS = ("PASS", "FAIL", "NOT ENOUGH EVIDENCE")
 MISSING = "–"
 LONG = 24  # letters; shorter texts stay on one line
 
@@ -249,9 +251,12 @@ def answer_bundle(
     evidence: Iterable[str] = (),
     data: Any = None,
     metrics: Mapping[str, float] | None = None,
+    verdict: str | None = None,
 ) -> Bundle:
     """Return the output that carries the answer of a notebook; see `answer`."""
     sentence = check_text(sentence, "sentence", "The answer")
+    if verdict is not None and verdict not in VERDICTS:
+        raise DatamallError(f"{verdict!r} is no verdict: say {', '.join(VERDICTS)}.")
     about = {
         key: getattr(data, key, None)
         for key in ("purpose", "authority", "synthetic", "personal", "period", "not_delivered")
@@ -260,6 +265,7 @@ def answer_bundle(
         "sentence": sentence,
         "evidence": [check_text(text, "text", "A piece of evidence") for text in evidence],
         "metrics": {name: _metric(name, value) for name, value in (metrics or {}).items()},
+        "verdict": verdict,
         "data": about,
     }
     html = f'<p class="sentence"><strong>{escape(sentence)}</strong></p>\n'
@@ -321,6 +327,7 @@ def answer(
     evidence: Iterable[str] = (),
     data: Any = None,
     metrics: Mapping[str, float] | None = None,
+    verdict: str | None = None,
 ) -> None:
     """Give the answer of the notebook; the page puts it at the top.
 
@@ -335,10 +342,12 @@ def answer(
         delivered.
     metrics
         Name → number, kept as ``results/<notebook>/metrics.json``.
+    verdict
+        Of an audit: ``PASS``, ``FAIL`` or ``NOT ENOUGH EVIDENCE``. The gate reads it.
 
     Raises
     ------
     DatamallError
-        When the sentence is empty or a metric is not a number.
+        When the sentence is empty, a metric is not a number or the verdict is none of the three.
     """
-    publish(*answer_bundle(sentence, evidence, data, metrics))
+    publish(*answer_bundle(sentence, evidence, data, metrics, verdict))
