@@ -19,7 +19,7 @@ ARMS = {
     "follow-up": "follow-up",
 }
 REST = "not looked at"
-SPOKEN = {"unlawful": "not lawful", "administrative": "administrative", "unclear": "unclear"}
+MISTAKES = ("unlawful", "administrative", "unclear")
 SEEN = tuple(f"{INVESTIGATIONS}.{name}" for name in ("client", "year", "arm", "visited", "finding"))
 KNOWN = tuple(f"{CLIENTS}.{name}" for name in KEYS)
 
@@ -31,7 +31,7 @@ def check_level(name: str, level: float) -> None:
 
 
 def definitions(labels: Sequence[str]) -> dict[str, list[str]]:
-    """Return label in words → what has to be recorded for it to count as a mistake found.
+    """Return label → what has to be recorded for it to count as a mistake found.
 
     Parameters
     ----------
@@ -45,13 +45,13 @@ def definitions(labels: Sequence[str]) -> dict[str, list[str]]:
         When there is none, one is named twice, or one names a finding that does not exist.
     """
     result = {label: label.split(" or ") for label in labels}
-    odd = [part for own in result.values() for part in own if part not in SPOKEN]
+    odd = [part for own in result.values() for part in own if part not in MISTAKES]
     if odd or not labels or len(set(map(frozenset, result.values()))) < len(labels):
         raise DatamallError(
             f"labels is {list(labels)}: name different definitions made of "
-            f"{', '.join(SPOKEN)}, joined by ' or ', in params.yaml."
+            f"{', '.join(MISTAKES)}, joined by ' or ', in params.yaml."
         )
-    return {" or ".join(SPOKEN[part] for part in own): own for own in result.values()}
+    return result
 
 
 def columns(about: Mapping[str, Any], used: bool) -> pd.DataFrame | Gap:

@@ -177,9 +177,7 @@ def compared(*tables: pd.DataFrame | Gap) -> pd.DataFrame | Gap:
         return tables[0]
     result = pd.concat([t for t in tables if not isinstance(t, Gap)], ignore_index=True)
     rank = pd.factorize(result["label"])[0]
-    result = result.iloc[np.argsort(rank, kind="stable")].reset_index(drop=True)
-    result.insert(0, "group", result["way"] + ": " + result["label"])
-    return result
+    return result.iloc[np.argsort(rank, kind="stable")].reset_index(drop=True)
 
 
 @passes_gaps

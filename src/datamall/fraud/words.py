@@ -65,6 +65,11 @@ def without(table: Result, *columns: str) -> Result:
     return table if isinstance(table, Gap) else table.drop(columns=list(columns))
 
 
+def only(table: Result, *columns: str) -> Result:
+    """Return the columns that a table on the page is about; a Gap is passed on."""
+    return table if isinstance(table, Gap) else table[list(columns)]
+
+
 def answer(lifts: Result, helped: Result, confidence: float) -> str:
     """Return the answer of the analysis with its interval, short enough for a small screen.
 
@@ -83,7 +88,7 @@ def answer(lifts: Result, helped: Result, confidence: float) -> str:
     # The definition that decides: under which the least is shown.
     row = known.sort_values("low", kind="stable").iloc[0]
     said = (
-        f"it finds “{row['label']}” {row['lift']:.1f} times as often as a random draw "
+        f"it would find “{row['label']}” {row['lift']:.1f} times as often as a random draw "
         f"({100 * confidence:g} % interval {row['low']:.1f} to {row['high']:.1f})"
     )
     if holds(lifts):
@@ -167,7 +172,7 @@ def describe_weights(table: pd.DataFrame) -> str:
 def describe_lifts(table: pd.DataFrame) -> str:
     """Say how each way of picking compares with chance; `table` as from `measured.compared`."""
     parts = [
-        f"{row.group}: {row.lift:.1f} ({row.low:.1f} to {row.high:.1f})"
+        f"{row.way}: {row.lift:.1f} ({row.low:.1f} to {row.high:.1f})"
         for row in table.dropna(subset=["lift"]).itertuples()
     ]
     return f"Lift over a random draw; 1 is no better. {'; '.join(parts) or 'Too few people'}."
