@@ -1,0 +1,93 @@
+"""Words of the trucks: the answer, what is to be seen in each figure, and headings."""
+
+from typing import TypeAlias
+
+import pandas as pd
+
+from datamall.chapters import Gap, passes_gaps
+from datamall.traffic.trucks import DOUBT, MOVE, STUCK
+from datamall.traffic.words import counted
+
+Result: TypeAlias = pd.DataFrame | Gap
+
+# Headings of columns whose names do not say enough.
+HEADINGS = {
+    "basis": "Judged by",
+    "calm_chance": "Congested then",
+    "calm_hour": "Calm hour",
+    "chance": "Congested",
+    "cluster": "Place",
+    "congested": "Stops in congested hours",
+    "decided_by_role": "Decided by (role)",
+    "high": "To",
+    "if_late": "Congested an hour later",
+    "least": "Fewest in a week",
+    "low": "From",
+    "metres": "To the junction (m)",
+    "minutes": "Minutes of service",
+    "most": "Most in a week",
+    "movable": "With a calm hour that day",
+    "near": "Stops near a junction",
+    "site": "Junction",
+    "stops": "Stops",
+}
+
+
+def answer(totals: Result, confidence: float) -> str:
+    """Return the answer with its interval, short enough for a small screen.
+
+    Parameters
+    ----------
+    totals
+        As from `trucks.totals`.
+    confidence
+        Level of the interval.
+    """
+    if isinstance(totals, Gap):
+        return f"Which stops lie in congested hours cannot be said. {totals.reason}"
+    own = totals.iloc[0]
+    away = int(own["stops"] - own["near"])
+    return (
+        f"Of {counted(own['stops'], 'stop')} a week, {own['congested']:.0f} ({100 * confidence:g} "
+        f"% interval {own['low']:.0f} to {own['high']:.0f}) lie in congested hours near a junction;"
+        f" {own['movable']:.0f} of these have a calm hour the same day. Of {away:,}, traffic knows "
+        "nothing."
+    )
+
+
+def metrics(totals: Result, changes: Result) -> dict[str, float]:
+    """Return the numbers worth following from run to run, by name.
+
+    Parameters
+    ----------
+    totals, changes
+        As from `trucks.totals` and `trucks.changes`.
+    """
+    numbers: dict[str, float] = {}
+    if not isinstance(totals, Gap):
+        columns = ["stops", "near", "congested", "low", "high", "movable", "minutes"]
+        numbers |= {name: float(totals.iloc[0][name]) for name in columns}
+    if not isinstance(changes, Gap):
+        numbers["changes"] = float((changes["verdict"] == MOVE).sum())
+    return numbers
+
+
+@passes_gaps
+def describe_totals(table: pd.DataFrame, label: str) -> str:
+    """Say which weekday or truck has most stops in congested hours; `label` is its column."""
+    own = table[table[label] != "all week"].dropna(subset="congested")
+    if own.empty:
+        return "In no week enough hours were counted."
+    top = own.loc[own["congested"].idxmax()]
+    return (
+        f"Stops a week in congested hours, by {label}. Most: {top[label]}, {top['congested']:.1f} "
+        f"({top['low']:.1f} to {top['high']:.1f}) of {counted(top['near'], 'stop')} near junctions."
+    )
+
+
+@passes_gaps
+def describe_map(places: pd.DataFrame) -> str:
+    """Say how many places are concerned; `places` as from `trucks.on_map`."""
+    number = places["verdict"].value_counts()
+    parts = [f"{number[name]} {name}" for name in (MOVE, STUCK, DOUBT) if name in number]
+    return f"Map of {counted(len(places), 'place')} with a planned stop: {', '.join(parts) or 0}."
