@@ -114,13 +114,14 @@ def choices(data: Tables, labels: Sequence[str], confidence: float) -> pd.DataFr
     pairs = table[table["arm"] != ARMS["random"]].merge(random, on=keys, suffixes=("", "_random"))
     if pairs.empty:
         return Gap("What choosing finds", "Not possible here: nobody was drawn at random.")
-    one = pairs["found"].to_numpy(float), pairs["recorded"].to_numpy(float)
-    other = pairs["found_random"].to_numpy(float), pairs["recorded_random"].to_numpy(float)
-    low, high = gap_limits(one, other, (1 - confidence) / 2 / len(pairs), "ratio")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pairs = pairs.assign(ratio=one[0] / one[1] / (other[0] / other[1]), low=low, high=high)
     shown = protect.enough(pairs["found"], pairs["recorded"])
     shown = shown & protect.enough(pairs["found_random"], pairs["recorded_random"])
+    x, n, y, m = (
+        protect.numbers(pairs[name], shown)
+        for name in ("found", "recorded", "found_random", "recorded_random")
+    )
+    low, high = gap_limits((x, n), (y, m), (1 - confidence) / 2 / len(pairs), "ratio")
+    pairs = pairs.assign(ratio=x / n / (y / m), low=low, high=high)
     pairs = protect.ratios(pairs, shown, "ratio", "low", "high")
     pairs["group"] = pairs["arm"] + ", " + pairs["year"].astype(str)
     pairs["recorded"] = protect.counts(pairs["recorded"])
@@ -147,14 +148,16 @@ def by_reason(data: Tables, labels: Sequence[str], confidence: float) -> pd.Data
     if table.empty or have.empty:
         return Gap("What goes with mistakes", "Not possible here: nobody was drawn at random.")
     hits = found(table, next(iter(definitions(labels).values()))).to_numpy()
-    x, n = have[hits].sum().to_numpy(float), have.sum().to_numpy(float)
-    y, m = hits.sum() - x, len(hits) - n
-    tail = (1 - confidence) / 2 / len(n)
-    above = gap_limits((x, n), (y, m), tail, "difference")[0] > 0
-    result = pd.DataFrame({"reason": FACTS.set_index("column").loc[have.columns, "reason"]})
-    result = result.assign(found=x, recorded=n, others_found=y, others_recorded=m)
+    reasons = FACTS.set_index("column").loc[have.columns, "reason"].to_numpy()
+    result = pd.DataFrame({"reason": reasons, "found": have[hits].sum(), "recorded": have.sum()})
+    result["others_found"] = hits.sum() - result["found"]
+    result["others_recorded"] = len(hits) - result["recorded"]
+    counted = ["found", "recorded", "others_found", "others_recorded"]
     shown = protect.enough(result["found"], result["recorded"])
     shown = shown & protect.enough(result["others_found"], result["others_recorded"])
+    x, n, y, m = (protect.numbers(result[name], shown) for name in counted)
+    tail = (1 - confidence) / 2 / len(result)
+    above = gap_limits((x, n), (y, m), tail, "difference")[0] > 0
     result = protect.shares(result, "found", "recorded", tail, shown=shown)
     result = protect.shares(result, "others_found", "others_recorded", tail, "others_", shown)
     result["goes_together"] = np.where(shown & above, "yes", "not shown")

@@ -25,7 +25,7 @@ def of_ratio(ratio: np.ndarray, share: np.ndarray | float) -> np.ndarray:
 def estimate(
     picked: tuple[np.ndarray, np.ndarray],
     others: tuple[np.ndarray, np.ndarray],
-    share: np.ndarray,
+    share: np.ndarray | float,
     confidence: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the lift with its interval.
@@ -43,7 +43,7 @@ def estimate(
     Returns
     -------
     tuple of numpy.ndarray
-        Lift (NaN where nobody is picked or nothing is found), low, high.
+        Lift (NaN where nobody is picked, nothing is found or a count is NaN), low, high.
 
     Notes
     -----
@@ -58,7 +58,7 @@ def estimate(
 
 
 def smallest(
-    picked: int, others: int, share: float, rate: float, confidence: float, power: float
+    picked: float, others: float, share: float, rate: float, confidence: float, power: float
 ) -> float:
     """Return the smallest lift that this many people would show.
 
@@ -78,10 +78,12 @@ def smallest(
     Returns
     -------
     float
-        NaN where even a profile that picks nobody without a mistake would not show it.
+        NaN where even a profile that picks nobody without a mistake would not show it, and where
+        a number is not known (NaN).
     """
-    if not (picked and others and 0 < rate < 1 and 0 < share < 1):
+    if not (picked > 0 and others > 0 and 0 < rate < 1 and 0 < share < 1):
         return float("nan")
+    picked, others = int(picked), int(others)
     x, y = np.arange(picked + 1.0)[:, None], np.arange(others + 1.0)
     both = np.broadcast_arrays(x, float(picked), y, float(others))
     finds = gap_lower((both[0], both[1]), (both[2], both[3]), (1 - confidence) / 2, "ratio") > 1

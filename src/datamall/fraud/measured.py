@@ -61,12 +61,12 @@ def lifts(
     -------
     pandas.DataFrame
         One row per label: way, label, picked (people of the random draw whom it would pick),
-        found (of them), lift with low and high, verdict (``above a random draw`` where the
-        interval, rounded outward to one decimal, lies above 1, else ``not shown``), smallest (lift
-        that so many people would have shown) and draw_needed (people with a result in the random
-        draw who would show the wanted lift). Where fewer than 10 people were found or not found,
-        among the picked or the others, found and lift are missing and the verdict is ``too few
-        people``: nothing that cannot be shown is claimed.
+        found (of them), lift with low and high, reckoned from the rounded counts, verdict
+        (``above a random draw`` where the interval lies above 1, else ``not shown``), smallest
+        (lift that so many people would have shown) and draw_needed (people with a result in the
+        random draw who would show the wanted lift). Where fewer than 10 people were found or not
+        found, among the picked or the others, found and lift are missing and the verdict is ``too
+        few people``: nothing that cannot be shown is claimed.
     """
     table = joined(data)
     table = table[table["year"] == table["year"].max()]
@@ -100,41 +100,6 @@ def lifts_in_use(
     return _measured("flags in use", table, flagged, labels, confidence, power, wanted)
 
 
-def exact(
-    table: pd.DataFrame, picks: np.ndarray, labels: Sequence[str], confidence: float
-) -> pd.DataFrame:
-    """Return the lifts of people picked out of everybody in one year, as they are.
-
-    Parameters
-    ----------
-    table
-        Everybody in that year, as from `information.joined`.
-    picks
-        Whom the way of picking picks, of all of them.
-    labels, confidence
-        As for `lifts`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        label, picked and found (people of the random draw), others and others_found, share (of
-        everybody who is picked), lift, low, high. Not for printing.
-    """
-    drawn = (table["arm"].eq("random") & table["seen"]).to_numpy()
-    inside = picks[drawn]
-    n, m = int(inside.sum()), int((~inside).sum())
-    rows = []
-    for label, own in definitions(labels).items():
-        hits = found(table[drawn], own).to_numpy()
-        rows.append((label, n, int((hits & inside).sum()), m, int((hits & ~inside).sum())))
-    columns = ["label", "picked", "found", "others", "others_found"]
-    result = pd.DataFrame(rows, columns=columns).assign(share=float(picks.mean()))
-    counted = {name: result[name].to_numpy(float) for name in [*columns[1:], "share"]}
-    one, other = (counted["found"], counted["picked"]), (counted["others_found"], counted["others"])
-    value, low, high = lift.estimate(one, other, counted["share"], confidence)
-    return result.assign(lift=value, low=low, high=high)
-
-
 def _measured(
     way: str,
     table: pd.DataFrame,
@@ -147,19 +112,34 @@ def _measured(
     """Return the rows of `lifts` for the people picked out of everybody in one year."""
     check_level("confidence", confidence)
     check_level("power", power)
-    result = exact(table, picks, labels, confidence)
-    base = (result["found"] + result["others_found"]) / (result["picked"] + result["others"])
-    rows = list(zip(result["picked"], result["others"], result["share"], base, strict=True))
-    result["smallest"] = [round(lift.smallest(*row, confidence, power), 1) for row in rows]
-    result["draw_needed"] = [lift.needed(*row[2:], wanted, confidence, power) for row in rows]
-    result["draw_needed"] = result["draw_needed"].astype("Int64")
+    drawn = (table["arm"].eq("random") & table["seen"]).to_numpy()
+    inside = picks[drawn]
+    rows = []
+    for label, own in definitions(labels).items():
+        hits = found(table[drawn], own).to_numpy()
+        people = inside.sum(), (hits & inside).sum(), (~inside).sum(), (hits & ~inside).sum()
+        rows.append((way, label, *map(int, people)))
+    counted = ["picked", "found", "others", "others_found"]
+    result = pd.DataFrame(rows, columns=["way", "label", *counted])
     shown = protect.enough(result["found"], result["picked"])
     shown = shown & protect.enough(result["others_found"], result["others"])
+    n, x, m, y = (protect.numbers(result[name], shown) for name in counted)
+    share = float(picks.mean())
+    value, low, high = lift.estimate((x, n), (y, m), share, confidence)
+    result = result.assign(lift=value, low=low, high=high)
     result = protect.ratios(result, shown, "lift", "low", "high")
     result["verdict"] = np.select([result["low"] > 1, shown], [SHOWN, NOT_SHOWN], TOO_FEW)
+    base = protect.numbers(result["found"] + result["others_found"])
+    base = base / protect.numbers(result["picked"] + result["others"])
+    sizes = zip(protect.numbers(result["picked"]), protect.numbers(result["others"]), strict=True)
+    result["smallest"] = [
+        round(lift.smallest(one, other, share, rate, confidence, power), 1)
+        for (one, other), rate in zip(sizes, base, strict=True)
+    ]
+    result["draw_needed"] = [lift.needed(share, rate, wanted, confidence, power) for rate in base]
+    result["draw_needed"] = result["draw_needed"].astype("Int64")
     result["picked"] = protect.counts(result["picked"])
     result["found"] = protect.counts(result["found"]).where(shown)
-    result["way"] = way
     columns = ["way", "label", "picked", "found", "lift", "low", "high", "verdict"]
     return result[[*columns, "smallest", "draw_needed"]]
 

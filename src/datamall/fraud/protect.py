@@ -1,9 +1,9 @@
 """Small numbers of people: what may be printed, so that no hidden count follows from it.
 
-Counts below 10 are not shown, others are rounded to 5. Shares and their intervals follow from the
-rounded counts alone, so that they cannot say more than these do; intervals are wide enough for
-every exact count behind them. Ratios are rounded to one decimal. Every table of the package goes
-through here; the statistics do not.
+Counts below 10 are not shown, others are rounded to 5. Shares, lifts and their intervals, and the
+verdicts, are reckoned from the rounded counts: so they cannot say more than these do. (One decimal
+of a lift, reckoned from the exact counts, would often leave one exact count possible.) What can be
+reckoned back from the page is therefore off by 2 people, and by 4 where two counts are subtracted.
 """
 
 import numpy as np
@@ -102,16 +102,18 @@ def shares(
     shown = enough(table[found], table[people]) if shown is None else shown
     result = table.assign(**{name: counts(table[name]) for name in (found, people)})
     result[found] = result[found].where(shown)
-    x = result[found].to_numpy(float, na_value=2.0 * MINIMUM)
-    n = np.where(shown, result[people].to_numpy(float, na_value=np.nan), 4.0 * MINIMUM)
+    x, n = numbers(table[found], shown), numbers(table[people], shown)
     low = limits(x - _REACH, n + _REACH, tail)[0]
     high = limits(np.minimum(x + _REACH, n - _REACH), n - _REACH, tail)[1]
-    ends = {
-        f"{prefix}share": x / n,
-        f"{prefix}low": np.floor(1000 * low) / 1000,
-        f"{prefix}high": np.ceil(1000 * high) / 1000,
-    }
-    return result.assign(**{k: np.where(shown, v.round(3), np.nan) for k, v in ends.items()})
+    ends = {f"{prefix}share": x / n, f"{prefix}low": low, f"{prefix}high": high}
+    return outward(result.assign(**ends), 0.001, *ends, shown=shown)
+
+
+def numbers(people: pd.Series, shown: np.ndarray | None = None) -> np.ndarray:
+    """Return counts as they may be printed, for reckoning; NaN where they are not `shown`."""
+    printed = counts(people)
+    printed = printed if shown is None else printed.where(shown)
+    return printed.to_numpy(float, na_value=np.nan)
 
 
 def outward(
@@ -141,5 +143,5 @@ def outward(
 
 
 def ratios(table: pd.DataFrame, shown: np.ndarray, *columns: str) -> pd.DataFrame:
-    """Return ratios of shares as they may be printed, to one decimal; see `outward`."""
+    """Return ratios, reckoned from `numbers`, to one decimal; see `outward`."""
     return outward(table, _RATIO, *columns, shown=shown)

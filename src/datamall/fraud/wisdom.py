@@ -103,28 +103,24 @@ def measures(data: Tables, evidence: pd.DataFrame | Gap, confidence: float) -> p
     # Of the people still on benefit; who left it has no fact to come back.
     known = has_reason(before).reindex(now.index).eq(True)
     table = MEASURES[MEASURES["column"].isin(have.columns)].merge(FACTS, on="column")
-    outcomes = [name if name in have else column for name, column in _pairs(table)]
+    pairs = zip(table["outcome"], table["column"], strict=True)
+    outcomes = [outcome if outcome in have else column for outcome, column in pairs]
     had, has = known[table["column"]].to_numpy(), have[outcomes].to_numpy()
     table["outcome"] = list(FACTS.set_index("column").loc[outcomes, "reason"])
     table["people"] = have[table["column"]].sum().to_numpy()
     table["again"], table["of"] = (had & has).sum(axis=0), had.sum(axis=0)
-    table["expected"] = -table["people"] * table["again"] / table["of"].where(table["of"] > 0)
+    table["people"] = protect.counts(table["people"])
+    table = protect.shares(table, "again", "of", (1 - confidence) / 2)
+    table["expected"] = -table["people"].astype("Float64") * table["share"]
     known_of = {} if isinstance(evidence, Gap) else evidence.set_index("reason")["goes_together"]
     table["goes_together"] = table["reason"].map(known_of).fillna("not known")
     table["unshown"] = table["goes_together"] != "yes"
     order = ["intrusion", "unshown", "expected", "column"]
     table = table.sort_values(order, ignore_index=True)
-    table["people"] = protect.counts(table["people"])
-    table = protect.shares(table, "again", "of", (1 - confidence) / 2)
     table["people_needed"] = _needed(table["share"])
     table["asks"] = [INTRUSION[step] for step in table["intrusion"]]
     columns = ["reason", "people", "goes_together", "first_step", "asks", "next_step"]
     return table[[*columns, "outcome", "share", "low", "high", "people_needed"]]
-
-
-def _pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return the outcome and the reason of each measure, as columns."""
-    return list(zip(table["outcome"], table["column"], strict=True))
 
 
 def _needed(share: pd.Series) -> pd.Series:
