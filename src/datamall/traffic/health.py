@@ -25,6 +25,7 @@ LEAST_ZEROS = 3.0  # hours
 EXPECTED = 30  # passages a detector would have counted; Poisson counts stay away once in e^30
 LEAST_EQUAL = 6  # equal values in a row that are looked at
 CHANCE = np.log(1e-3)  # of one run of equal values in the whole block, if nothing is wrong
+LEAST_FLAT, FLAT = 30, 0.25  # passages in every hour of a day, and how much the most is above it
 
 
 @passes_gaps
@@ -48,6 +49,7 @@ def examine(cube: Cube, calendar: pd.DataFrame | None = None) -> pd.DataFrame:
         - no data: nothing delivered for two hours or more;
         - stuck: the same number again and again, less likely than 1 in 1,000 for all intervals
           together by the detector's own distribution at that time of the week;
+        - flat: nearly the same in every hour of night and day;
         - zero: nothing counted where at least `EXPECTED` passages are usual. Faulty from a day on,
           unless all detectors of the approach or half of the mode count nothing: then it may be
           closed;
@@ -127,8 +129,8 @@ def _examine(block: Block, calendar: pd.DataFrame | None) -> pd.DataFrame:
     """Return the oddities of one block; each kind is looked for without those found before."""
     tables = [_outages(block)]
     spoilt = np.zeros(block.count.shape[:2], dtype=bool)
-    for search in (_stuck, _zero):
-        table = search(block)
+    for search in (_stuck, _flat, _zero):
+        table = search(block, spoilt)
         spoilt |= cover(spoilt.shape, table["row"], table["first"], table["last"] + 1)
         tables.append(table)
     found = levels.levels(block, spoilt, holidays(block.days, calendar))
@@ -175,7 +177,7 @@ def _outages(block: Block) -> pd.DataFrame:
     return rows_of("no data", rows)
 
 
-def _stuck(block: Block) -> pd.DataFrame:
+def _stuck(block: Block, _: Bools) -> pd.DataFrame:
     """Find runs of equal values that are too long by the detector's own distribution.
 
     At a ceiling, where a queue serves nearly the same number each time, that distribution is
@@ -195,6 +197,20 @@ def _stuck(block: Block) -> pd.DataFrame:
         said = f"The same count of {flat[r, a]:,.0f} again and again for {h:,.1f} hours."
         rows.append((r, (a - 1) // slots, (b - 1) // slots, h, said, FAULTY))
     return rows_of("stuck", rows)
+
+
+def _flat(block: Block, spoilt: Bools) -> pd.DataFrame:
+    """Find days on which night and day count nearly the same, which no street does."""
+    hours = block.hourly().count
+    low, high = hours.min(axis=2), hours.max(axis=2)  # NaN unless all hours were counted
+    runs = _runs((low >= LEAST_FLAT) & (high <= low * (1 + FLAT)) & ~spoilt, 24 * 60)
+    runs = _joined(runs, np.zeros(len(runs.row)), 1)
+    rows = []
+    for r, a, b, h in zip(runs.row, runs.start, runs.end, runs.hours, strict=True):
+        said = f"About {np.nanmedian(hours[r, a:b]):,.0f} an hour by night as by day"
+        said += f" on {h / 24:,.0f} days."
+        rows.append((r, a, b - 1, h, said, FAULTY))
+    return rows_of("flat", rows)
 
 
 def _log_chance(block: Block, runs: _Runs) -> NDArray[np.float64]:
@@ -226,7 +242,7 @@ def _log_chance(block: Block, runs: _Runs) -> NDArray[np.float64]:
     return result
 
 
-def _zero(block: Block) -> pd.DataFrame:
+def _zero(block: Block, _: Bools) -> pd.DataFrame:
     """Find zeros where a detector usually counts."""
     number, _, slots = block.count.shape
     flat = block.count.reshape(number, -1)

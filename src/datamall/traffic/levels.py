@@ -180,8 +180,8 @@ def odd(block: Block, levels: Levels) -> pd.DataFrame:
         ratio = STEP * (sign * relative - STEP / 2) / noise**2
         evidence = np.nan_to_num(np.clip(ratio, -MOST, MOST))
         for place in _stretches(evidence):
-            kind, *about = _judged(block, levels, *place)
-            tables.append(rows_of(kind, [(*place, *about)]))
+            kind, hours, said, verdict = _judged(block, levels, *place)
+            tables.append(rows_of(kind, [(*place, hours, said, verdict)]))
     return pd.concat(tables or [rows_of("change", [])], ignore_index=True)
 
 
