@@ -7,11 +7,15 @@ from pathlib import Path
 from datamall.chapters import REGISTRY
 from datamall.mall.authorities import load_authority
 from datamall.mall.contracts import load_contracts
+from datamall.mall.registers import is_register
 from datamall.project import load_parameters
 
 
 def coverage(root: Path, authority: str) -> str:
     """Return two tables as text: contract columns × mapping, and chapters × what they lack.
+
+    Chapters are listed by package, since reports of one package share them. The mall's own
+    registers are made by the door for every authority.
 
     Raises
     ------
@@ -23,6 +27,9 @@ def coverage(root: Path, authority: str) -> str:
     delivered, constant = set(), set()
     for name, contract in sorted(load_contracts(root).items()):
         store = mapping.stores.get(name)
+        if is_register(name):
+            delivered |= {f"{name}.{column.name}" for column in contract.columns}
+            continue
         if store is None:
             lines.append(f"{name}: not delivered")
             continue
@@ -39,13 +46,14 @@ def coverage(root: Path, authority: str) -> str:
                 state = "delivered"
                 delivered.add(full)
             lines.append(f"  {column.name:<16} {state}")
-    reports = load_parameters(root)["reports"]
-    for report, about in reports.items():
-        package = about["package"]
+    reports: dict[str, list[str]] = {}
+    for report, about in load_parameters(root)["reports"].items():
+        reports.setdefault(about["package"], []).append(report)
+    for package, names in reports.items():
         folder = importlib.import_module(f"datamall.{package}").__path__
         for module in sorted(found.name for found in pkgutil.iter_modules(folder)):
             importlib.import_module(f"datamall.{package}.{module}")
-        lines += ["", f"Chapters of {report}"]
+        lines += ["", f"Chapters of {' and '.join(names)}"]
         for chapter in REGISTRY.get(package, []):
             gap = chapter.gap(
                 [c for c in (*chapter.columns, *chapter.varying) if c not in delivered],

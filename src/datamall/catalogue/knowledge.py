@@ -142,7 +142,7 @@ def unasked(data: Tables) -> pd.DataFrame:
     return table[["store", "counted", "idle", "of", "columns"]].reset_index(drop=True)
 
 
-@needs("Asked and not delivered", *_GRANTS, "mall.columns.state")
+@needs("Asked in vain", *_GRANTS, "mall.columns.state")
 def asked_in_vain(data: Tables) -> pd.DataFrame:
     """Return one row per purpose and store of which this authority lacks what is granted.
 
