@@ -82,7 +82,7 @@ class Repeats:
             unlike[again] = self._unlike(table.take(again), table.take(again - 1))
         records, starts = table[RECORD].to_numpy(), np.flatnonzero(new)
         head = starts[0] if len(starts) else rows
-        self._copies.append(records[:head])
+        self._copies.append(records[:head].copy())  # a view would keep the whole batch
         self._differ |= bool(unlike[:head].any())
         if not len(starts):
             return []
@@ -97,7 +97,7 @@ class Repeats:
         self.duplicates.append(records[body][~keep & ~in_conflict])
         kept = table.slice(head, last - head)
         accepted.append(kept if keep.all() else kept.filter(pa.array(keep)))
-        self._first, self._copies = table.slice(last, 1), [records[last + 1 :]]
+        self._first, self._copies = table.slice(last, 1), [records[last + 1 :].copy()]
         self._differ = bool(unlike[last + 1 :].any())
         return accepted
 
