@@ -70,6 +70,13 @@ def test_extract_holds_what_is_granted_and_nothing_else(project: Path, folder: P
     assert about["stores"]["shared.neighbourhoods"]["not_delivered"] == []
 
 
+def test_a_last_day_without_a_length_is_the_last_date_itself(project: Path, folder: Path) -> None:
+    change(project, lambda p: p["stores"][INSPECTIONS].update(last_day=["period_start"]))
+    about = checkout(project, "demo", "enforcement", folder)
+    last = max(inspections()["period_start"].to_pylist())
+    assert about["period"] == {"first_day": "2026-01-05", "last_day": str(last)}
+
+
 def test_sums_equal_those_of_pandas(project: Path, folder: Path) -> None:
     checkout(project, "demo", "enforcement", folder)
     rows = inspections().to_pandas()
@@ -172,6 +179,10 @@ def test_a_store_of_persons_makes_the_extract_personal(project: Path, folder: Pa
     path = project / "data" / "contracts" / "enforcement" / "containers.yaml"
     text = path.read_text("utf-8")
     path.write_text(text.replace("value: things", "value: households"), encoding="utf-8")
+    # Other purposes get containers too, and would have to say so as well.
+    register = project / "data" / "purposes.yaml"
+    purposes = yaml.safe_load(register.read_text("utf-8"))
+    register.write_text(yaml.safe_dump({"enforcement": purposes["enforcement"]}), encoding="utf-8")
     with pytest.raises(DatamallError, match="set processes_personal_data to true"):
         checkout(project, "demo", "enforcement", folder)
     change(project, lambda p: p.update(processes_personal_data=True))
@@ -302,8 +313,16 @@ MISTAKES: dict[str, tuple[Callable[[dict], object], str]] = {
     "grain of text": (grant(grain={"cluster": "month"}), "only a date has the grain"),
     "sum of text": (grant(sums=["cluster"], grain={"period_start": "month"}), "no number"),
     "grain and sum": (grant(grain={"bulky": "value"}), "both grain and sum"),
-    "last_day of one": (grant(last_day=["period_start"]), "last_day names two columns"),
-    "last_day reversed": (grant(last_day=["period_days", "period_start"]), "last_day names two"),
+    "last_day of a number": (grant(last_day=["period_days"]), "last_day names a date, or a date"),
+    "last_day reversed": (
+        grant(last_day=["period_days", "period_start"]),
+        "last_day names a date, or a date and a whole number of days",
+    ),
+    "last_day of three": (
+        grant(last_day=["period_start", "period_days", "bulky"]),
+        "last_day names a date, or a date and a whole number of days",
+    ),
+    "last_day twice": (grant(last_day=["period_start", "period_start"]), "different columns"),
 }
 
 

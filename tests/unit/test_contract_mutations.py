@@ -1,11 +1,13 @@
 """Each contract is broken in every way it forbids, one row at a time, and each row is refused.
 
 The rows come from the contracts themselves: a contract that is added is tested without an edit.
+Left out are the mall's registers: the door makes them itself, so that no raw rows are taken in.
 """
 
 import csv
 import json
 import random
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,14 +21,19 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import find
 from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
 
 from datamall.mall.contracts import Column, Contract, load_contracts
 from datamall.mall.expressions import identifier, literal
 from datamall.mall.intake import intake
 
 ROOT = Path(__file__).parents[2]
-CONTRACTS = load_contracts(ROOT)
-ROWS = 150  # more than any contract has mutations
+CONTRACTS = {
+    name: contract
+    for name, contract in load_contracts(ROOT).items()
+    if not name.startswith("mall.")
+}
+ROWS = 300  # more than any contract has mutations
 Row = dict[str, Any]
 
 
@@ -57,12 +64,19 @@ def valid_values(column: Column, count: int) -> list[Any]:
         return [column.values[i % len(column.values)] for i in range(count)]
     if column.type == "string":
         low, high = max(column.min_length or 1, 1), column.max_length or 20
+        numbered = [f"{i:0{min(high, max(low, 3))}d}" for i in range(count)]
         if column.pattern:
             text = st.from_regex(column.pattern, fullmatch=True).filter(
                 lambda value: low <= len(value) <= high and value == value.strip()
             )
-            return find(st.lists(text, min_size=count, max_size=count, unique=True), lambda _: True)
-        return [f"{i:0{min(high, max(low, 3))}d}" for i in range(count)]
+            if all(re.fullmatch(column.pattern, value) for value in numbered):
+                return numbered
+            try:
+                some = find(st.lists(text, min_size=5, max_size=5, unique=True), lambda _: True)
+            except Unsatisfiable:
+                some = [find(text, lambda _: True)]
+            return [some[i % len(some)] for i in range(count)]
+        return numbered
     zero: Any = date(2000, 1, 1) if column.type == "date" else type(step(column))(0)
     first = zero if column.minimum is None else column.minimum
     values = [first + i * step(column) for i in range(count)]
@@ -76,14 +90,18 @@ def holds(contract: Contract, row: Row) -> list[bool | None]:
     if not contract.rules:
         return []
     types = {column.name: column.physical_type for column in contract.columns}
+    said = {name: "NULL" if value == "" else literal(str(value)) for name, value in row.items()}
     columns = ", ".join(
-        f"CAST({literal(str(value))} AS {types[name]}) AS {identifier(name)}"
-        for name, value in row.items()
+        f"CAST({value} AS {types[name]}) AS {identifier(name)}" for name, value in said.items()
     )
     rules = ", ".join(rule.expression for rule in contract.rules)
     found = duckdb.sql(f"SELECT {rules} FROM (SELECT {columns})").fetchone()
     assert found is not None
     return list(found)
+
+
+def free_text(column: Column) -> bool:
+    return column.type == "string" and not (column.values or column.pattern or column.reference)
 
 
 def search(contract: Contract, row: Row, wanted: list[bool], columns: tuple[str, ...]) -> Row:
@@ -92,13 +110,28 @@ def search(contract: Contract, row: Row, wanted: list[bool], columns: tuple[str,
     choices = {}
     for name in columns:
         column = contract.column(name)
-        ends = [end for end in (column.minimum, column.maximum) if end is not None]
-        choices[name] = [*valid_values(column, 5), *ends]
+        low, high = column.minimum, column.maximum
+        ends = [end for end in (low, high) if end is not None]
+        if column.type == "number" and low is not None and low < 0:  # type: ignore[operator]
+            ends.append(Decimal(0))
+        same = [row[c.name] for c in contract.columns if free_text(c) and free_text(column)]
+        choices[name] = [*valid_values(column, 5), *ends, *same]
     for _ in range(2000):
         changed = {**row, **{name: chance.choice(values) for name, values in choices.items()}}
         if [answer is not False for answer in holds(contract, changed)] == wanted:
             return changed
     raise AssertionError(f"no row of {contract.name} found for which its rules say {wanted}")
+
+
+def another(contract: Contract, row: Row) -> Row:
+    """Return another valid row with the same key."""
+    for column in contract.columns:
+        if column.name not in contract.key:
+            for value in [*([] if column.required else [""]), *valid_values(column, 2)]:
+                changed = {**row, column.name: value}
+                if changed != row and False not in holds(contract, changed):
+                    return changed
+    raise AssertionError(f"no two rows of {contract.name} with one key")
 
 
 def valid_rows(contract: Contract) -> list[Row]:
@@ -111,6 +144,9 @@ def valid_rows(contract: Contract) -> list[Row]:
     if not all(holds(contract, first)):
         first = search(contract, first, [True] * len(contract.rules), free)
     rows = [{**first, **{name: some[i] for name, some in values.items()}} for i in range(ROWS)]
+    if any(set(rule.columns) & set(values) for rule in contract.rules):
+        good = [True] * len(contract.rules)
+        rows = [r if all(holds(contract, r)) else search(contract, r, good, free) for r in rows]
     assert len({tuple(row[name] for name in contract.key) for row in rows}) == ROWS
     return [{column.name: row[column.name] for column in contract.columns} for row in rows]
 
@@ -178,13 +214,12 @@ def mutations(contract: Contract) -> Iterator[Mutation]:
 
         yield Mutation(contract.name, f"against {rule.name}", f"rule:{rule.name}", against)
     yield Mutation(contract.name, "twice", "duplicate", lambda row: [row, row])
-    other = next((c for c in contract.columns if not c.required), None)
-    if other is not None:
+    if len(contract.columns) > len(contract.key):
         yield Mutation(
             contract.name,
             "twice, with a difference",
             "conflict",
-            lambda row, name=other.name: [row, {**row, name: ""}],
+            lambda row: [row, another(contract, row)],
         )
 
 
@@ -239,7 +274,12 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
             places[mutation.name] = range(len(lines) + 2, len(lines) + 2 + len(broken))
             lines += broken
         empty = {column.name: "" for column in CONTRACTS[name].columns if not column.required}
-        rows[0] = {**rows[0], **empty}  # allowed
+        rows[0] = {**rows[0], **empty}  # allowed, where the rules allow it
+        if False in holds(CONTRACTS[name], rows[0]):
+            free = {column for rule in CONTRACTS[name].rules for column in rule.columns}
+            free -= {*empty, *CONTRACTS[name].key}
+            wanted = [True] * len(CONTRACTS[name].rules)
+            rows[0] = search(CONTRACTS[name], rows[0], wanted, tuple(sorted(free)))
         report = take_in(name, lines + rows)
         quarantine = root / "data" / "stores" / "broken" / name / "quarantine.parquet"
         reasons = {row["row"]: row["reason"] for row in pq.read_table(quarantine).to_pylist()}

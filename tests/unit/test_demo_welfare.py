@@ -34,7 +34,8 @@ def steps(people: pd.DataFrame) -> dict[str, tuple[pd.Series, pd.DataFrame]]:
     free = people[people["flagged"] & ~people["arm"].isin(["random", "signal"])]
     open_to_signals = people[people["arm"] != "random"]
     administrative = people[people["visited"] & (people["truth"] == "administrative")]
-    decided = people[people["visited"] & (people["finding"] == "administrative")]
+    decided = people[people["visited"] & people["finding"].isin(["administrative", "unlawful"])]
+    objected = (decided["objection"] != "none").astype(float)
     later = people[people["year"] == 2025]
     chosen = people[people["chosen"]]
     lot = people["arm"] == "random"
@@ -51,7 +52,8 @@ def steps(people: pd.DataFrame) -> dict[str, tuple[pd.Series, pd.DataFrame]]:
         "chosen": (free["arm"] == "profile", free),
         "visited": (chosen["visited"], chosen),
         "finding": (administrative["finding"] == "unlawful", administrative),
-        "objection": (decided["objection"] != "none", decided),
+        # Beyond what the severity of the finding explains.
+        "objection": (objected - objected.groupby(decided["finding"]).transform("mean"), decided),
         "repaid": (later["repaid_before"], later),
     }
 

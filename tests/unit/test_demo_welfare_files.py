@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from datamall.demo import raw, welfare
+from datamall.demo.raw import Delivery
 from datamall.demo.welfare import WelfareWorld
 from datamall.demo.welfare_counts import KEYS
 from datamall.fairness import Bounds
@@ -82,7 +83,7 @@ def taken_in(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     target = folder / "data" / "raw" / "demo"
     target.mkdir(parents=True)
     for name, table in welfare.files(SEED)[0].items():
-        raw.write(target / name, table)
+        raw.write(target, Delivery(name, table, raw.count_faults([])))
     return folder, {store: intake(folder, "demo", f"welfare.{store}") for store in STORES}
 
 
@@ -204,7 +205,7 @@ def test_stages_nest(counts: pd.DataFrame) -> None:
     wide = counts[counts["outcome"] == "total"].pivot(index=keys, columns="stage", values="exact")
     arms = wide.dropna(subset="chosen")
     order = ["chosen", "visited", "finding", "objection", "upheld"]
-    for earlier, later in zip(order, order[1:], strict=False):
+    for earlier, later in pairwise(order):
         assert (arms[earlier] >= arms[later]).all()
     everybody = wide.xs("total", level="arm")
     assert (everybody["population"] >= everybody[["flagged", "chosen"]].max(axis=1)).all()
@@ -235,14 +236,14 @@ def test_bounds_accept_the_counts_and_hold_the_truth(counts: pd.DataFrame) -> No
         & counts["stage"].isin(["chosen", "visited"])
         & (counts["outcome"] == "total")
     ]
+    table = table.rename(columns={"group": "origin", "band": "score_band"})
+    bands = pd.Categorical(table["score_band"], ["other", "high", "total"], ordered=True)
+    by = ["origin", "arm", "stage", "score_band"]
+    roles = {role: role for role in by[1:]}
     bounds = Bounds.from_rounded(
-        table, ["group"], count="people", arm="arm", stage="stage", score_band="band", rounding=10
+        table.assign(score_band=bands), by[:1], count="people", rounding=10, **roles
     )
-    by = ["group", "arm", "stage", "score_band"]
-    names = {"band": "score_band"}
-    exact = table.rename(columns=names).merge(
-        bounds.rates(by, ["base_rate"]).astype(dict.fromkeys(by, str)), on=by
-    )
+    exact = table.merge(bounds.rates(by, ["base_rate"]).astype(dict.fromkeys(by, str)), on=by)
     assert len(exact) == 3 * 4 * 2 * 2
     assert exact["exact"].between(exact["n_low"], exact["n_high"]).all()
 
@@ -261,8 +262,10 @@ def test_same_files_every_time(tmp_path: Path) -> None:
     small = WelfareWorld(clients=1500, profile=120, signal=40, follow_up=20, random=80)
     first, second = (welfare.files(SEED, small) for _ in range(2))
     pd.testing.assert_frame_equal(first[1], second[1])
+    for number, (tables, _) in enumerate((first, second)):
+        (tmp_path / str(number)).mkdir()
+        for name in FILES:
+            raw.write(tmp_path / str(number), Delivery(name, tables[name], raw.count_faults([])))
     for name in FILES:
-        written: Callable[[Path], bytes] = Path.read_bytes
-        for number, (tables, _) in enumerate((first, second)):
-            raw.write(tmp_path / f"{number}.csv", tables[name])
-        assert written(tmp_path / "0.csv") == written(tmp_path / "1.csv")
+        one, other = (tmp_path / str(number) / name for number in range(2))
+        assert one.read_bytes() == other.read_bytes()

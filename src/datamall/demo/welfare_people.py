@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from datamall.demo import geography
 from datamall.demo.draws import Floats, Integers, expit, logit, normal, pick, poisson, stream
@@ -64,7 +65,7 @@ def draw(seed: int, world: WelfareWorld) -> pd.DataFrame:
     order = np.argsort(rng.random(number), kind="stable")
     people = _person(seed, world, number)
     years = _years(seed, world, people, number)
-    years |= _truth(seed, world, people, years)
+    years |= _truth(seed, world, people, years, present)
     table: dict[str, Any] = {
         "client": np.array([f"BU{100_000 + place}" for place in range(number)], dtype=object)[order]
     }
@@ -229,9 +230,16 @@ def _years(seed: int, world: WelfareWorld, people: dict[str, Any], number: int) 
 
 
 def _truth(
-    seed: int, world: WelfareWorld, people: dict[str, Any], years: dict[str, Any]
+    seed: int,
+    world: WelfareWorld,
+    people: dict[str, Any],
+    years: dict[str, Any],
+    present: NDArray[np.bool_],
 ) -> dict[str, Any]:
-    """Return the chance that each amount is wrong or unlawful, and whether it is."""
+    """Return the chance that each amount is wrong or unlawful, and whether it is.
+
+    The shares of the world are met among the files that are `present`, in both years together.
+    """
     rng = stream(seed, "welfare truth")
     odds = (
         0.26 * years["late_reports"].clip(0, 4)
@@ -244,13 +252,13 @@ def _truth(
         + world.error_spread * people["hidden"]
         + np.log(world.true_difference) * people["exposure"]
     )
-    chance = expit(odds + _intercept(odds, np.ones_like(odds), world.error_rate))
+    chance = expit(odds + _intercept(odds, present.astype(float), world.error_rate))
     worse = (
         0.9 * years["vehicle_mismatch"]
         + 0.25 * years["income_differences"].clip(0, 5)
         + 0.15 * years["late_reports"].clip(0, 4)
     )
-    given = expit(worse + _intercept(worse, chance, world.unlawful_share))
+    given = expit(worse + _intercept(worse, chance * present, world.unlawful_share))
     uniform = rng.random(odds.shape)
     wrong, unlawful = uniform < chance, uniform < chance * given
     return {
