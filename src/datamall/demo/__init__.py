@@ -56,7 +56,7 @@ def truth(folder: Path, seed: int, world: World | None = None, *, root: Path | N
     Parameters
     ----------
     folder
-        Where ``clusters.csv``, ``hot_spots.csv``, ``districts.csv``, ``faults.csv`` and
+        Where a CSV per table of `datamall.demo.truth.tables`, ``faults.csv`` and
         ``parameters.json`` go.
     seed, world
         As for `make`.

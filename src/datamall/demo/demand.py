@@ -99,7 +99,7 @@ class Traffic:
 def traffic(seed: int, world: World) -> Traffic:
     """Draw the junctions and their year."""
     made = junctions(seed, knobs_of(world))
-    days = _days(seed, world)
+    days = traffic_days(seed, world)
     works = _roadworks(seed, world, made, days)
     shape = (len(made.detectors), len(days), QUARTERS)
     demand = np.zeros(shape, dtype=np.int32)
@@ -169,8 +169,8 @@ def clock_changes(days: pd.DataFrame, season: str) -> NDArray[np.bool_]:
     return (last & (day.dt.month == month)).to_numpy()
 
 
-def _days(seed: int, world: World) -> pd.DataFrame:
-    """Return the days of the counts with the weather."""
+def traffic_days(seed: int, world: World) -> pd.DataFrame:
+    """Return the days of the counts with their kind and weather: see `Traffic.days`."""
     rng = stream(seed, "weather")
     knobs = knobs_of(world)
     table = calendar.days(world)

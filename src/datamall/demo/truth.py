@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from datamall.demo import departments
+from datamall.demo import demand, departments, detectors, reports, welfare
+from datamall.demo import junctions as _junctions
 from datamall.demo.draws import Floats, expit
 from datamall.demo.enforcement import ROLES, City, base_logit
 from datamall.errors import DatamallError
@@ -65,17 +66,114 @@ def role_shares(city: City) -> dict[str, float]:
     return {role: float(looks[role] / looks.sum()) for role in ROLES}
 
 
-def write(city: City, folder: Path) -> None:
-    """Write the truth: clusters, hot_spots, districts and faults (CSV) and parameters (JSON)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    places = clusters(city)
-    deliveries = list(departments.deliver(city))
-    districts = places.groupby("district", as_index=False).agg(
+def districts(places: pd.DataFrame) -> pd.DataFrame:
+    """Return the planted effects and the mean true rate by district.
+
+    Parameters
+    ----------
+    places
+        What `clusters` returns.
+
+    Returns
+    -------
+    DataFrame
+        district, places, district_effect (logit), officer_attention and rate (mean over places).
+    """
+    return places.groupby("district", as_index=False).agg(
         places=("cluster", "size"),
         district_effect=("district_effect", "first"),
         officer_attention=("officer_attention", "first"),
         rate=("rate", "mean"),
     )
+
+
+def reporting(city: City) -> pd.DataFrame:
+    """Return neighbourhood and rate: reports a day on one thing that lies there."""
+    return reports.rates(city)
+
+
+def junctions(city: City) -> pd.DataFrame:
+    """Return the junctions and what is the matter with each.
+
+    Returns
+    -------
+    DataFrame
+        site, name, x, y (m), kind, layout, plan (fine, wrong split, over capacity, no conflict data
+        or no saturation flow), load (Y in the design hour), cycle, lost_time and webster_cycle (s;
+        NaN where no timing helps).
+    """
+    return _junctions.junctions(city.seed, demand.knobs_of(city.world)).sites
+
+
+def lane_groups(city: City) -> pd.DataFrame:
+    """Return lane groups with demand, capacity and the better green; see `Junctions.groups`."""
+    return _junctions.junctions(city.seed, demand.knobs_of(city.world)).groups
+
+
+def detector_faults(city: City) -> pd.DataFrame:
+    """Return every fault of a detector.
+
+    Returns
+    -------
+    DataFrame
+        site, approach, movement, mode, detector, kind (swapped, stuck, dead, doubled, missing or
+        not delivered), start and end (local time, end exclusive), first_day and last_day (both with
+        at least a quarter of an hour of it), other (the detector it is exchanged with, "" for
+        none) and value (that a stuck one shows; NaN for the others).
+    """
+    return _traffic_year(city)["detector_faults"]
+
+
+def road_works(city: City) -> pd.DataFrame:
+    """Return site, approach, first_day, last_day and share (of the traffic that is left)."""
+    return _traffic_year(city)["road_works"]
+
+
+def clock_changes(city: City) -> dict[str, str]:
+    """Return the days of the counts on which clocks change: forward and back, where they do."""
+    days = demand.traffic_days(city.seed, city.world)
+    found = {
+        name: days.loc[demand.clock_changes(days, season), "day"]
+        for name, season in (("forward", "spring"), ("back", "autumn"))
+    }
+    return {name: str(day.iloc[0].date()) for name, day in found.items() if len(day)}
+
+
+def _traffic_year(city: City) -> dict[str, pd.DataFrame]:
+    year = demand.traffic(city.seed, city.world)
+    faults = detectors.counted(city.seed, city.world, year).faults
+    last = faults["end"] - pd.Timedelta(minutes=15)
+    spans = {"first_day": faults["start"].dt.normalize(), "last_day": last.dt.normalize()}
+    return {"detector_faults": faults.assign(**spans), "road_works": year.roadworks}
+
+
+def tables(city: City) -> dict[str, pd.DataFrame]:
+    """Return all that was planted, by name of the table.
+
+    Returns
+    -------
+    dict
+        clusters, hot_spots and districts; where the world has them reporting; junctions,
+        lane_groups, detector_faults and road_works; and the tables of
+        `datamall.demo.welfare.truth_tables`.
+    """
+    world = city.world
+    places = clusters(city)
+    found = {"clusters": places, "hot_spots": city.hot_spots, "districts": districts(places)}
+    if world.reports:
+        found["reporting"] = reporting(city)
+    if world.traffic and world.traffic.junctions:
+        found |= {"junctions": junctions(city), "lane_groups": lane_groups(city)}
+        found |= _traffic_year(city)
+    if world.welfare:
+        found |= welfare.truth_tables(city.seed, departments.benefit_world(city))
+    return found
+
+
+def write(city: City, folder: Path) -> None:
+    """Write `tables`, faults (CSV) and parameters (JSON)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    deliveries = list(departments.deliver(city))
     parameters = {
         "seed": city.seed,
         "world": asdict(city.world),
@@ -83,14 +181,10 @@ def write(city: City, folder: Path) -> None:
         "inspections": int(city.tallies["inspections"].sum()),
         "with_waste": int(city.tallies["with_waste"].sum()),
         "tallies": len(city.tallies),
+        "clock_changes": clock_changes(city),
         "raw_rows": {one.name: len(one.table) for one in deliveries},
     }
-    for name, table in {
-        "clusters": places,
-        "hot_spots": city.hot_spots,
-        "districts": districts,
-        "faults": departments.faults(deliveries),
-    }.items():
+    for name, table in (tables(city) | {"faults": departments.faults(deliveries)}).items():
         table.to_csv(folder / f"{name}.csv", index=False, float_format="%.9g", lineterminator="\n")
     text = json.dumps(parameters, indent=2, default=str, ensure_ascii=False)
     (folder / "parameters.json").write_text(text + "\n", encoding="utf-8")
