@@ -33,8 +33,8 @@ def planted(seed: int, **knobs: object) -> Planted:
     world = World(traffic=TrafficWorld(**knobs))  # type: ignore[arg-type]
     year = traffic(seed, world)
     counts = counted(seed, world, year)
-    there = counts.sent[..., None] & (counts.count != BLANK)
-    count = np.where(there, counts.count, np.nan).astype(np.float32)
+    there = counts.sent[..., None] & (counts.cells != BLANK)
+    count = np.where(there, counts.cells, np.nan).astype(np.float32)
     order = year.junctions.detectors.sort_values(KEYS).index.to_numpy()
     series = year.junctions.detectors.loc[order, KEYS].reset_index(drop=True)
     block = Block(series, pd.DatetimeIndex(year.days["day"]), 15, count[order])

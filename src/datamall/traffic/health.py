@@ -242,14 +242,14 @@ def _log_chance(block: Block, runs: _Runs) -> NDArray[np.float64]:
     return result
 
 
-def _zero(block: Block, _: Bools) -> pd.DataFrame:
+def _zero(block: Block, spoilt: Bools) -> pd.DataFrame:
     """Find zeros where a detector usually counts."""
     number, _, slots = block.count.shape
     flat = block.count.reshape(number, -1)
     runs = _runs(flat == 0, block.interval)
     runs = runs.take(runs.hours >= LEAST_ZEROS)
     alive = np.nansum(block.count, axis=2) > 0
-    weeks = block.weeks(np.where(alive[..., None], block.count, np.nan))
+    weeks = block.weeks(np.where((alive & ~spoilt)[..., None], block.count, np.nan))
     known = np.isfinite(weeks).sum(axis=1)
     mean = np.nansum(weeks, axis=1) / np.maximum(known, 1)
     usual = mean[:, block.days.day_of_week.to_numpy()].reshape(number, -1)

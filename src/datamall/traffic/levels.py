@@ -203,8 +203,9 @@ def _judged(
     if np.isfinite(others):
         said += f"; the junction's other detectors {others:.2f} times"
     said += f"; correlation with its usual hours {alike:.2f}"
-    positive = block.count[row, days][block.count[row, days] > 0]
-    # Real counts are even half of the time.
+    # Real counts are even half of the time. On the first and last day they may be mixed.
+    inner = block.count[row, first + 1 : last]
+    positive = inner[inner > 0]
     even = len(positive) >= 50 and (positive % 2 == 0).mean() > 0.99
     as_usual = not np.isfinite(others) or UNCHANGED[0] < others < UNCHANGED[1]
     if TWICE[0] < ratio < TWICE[1] and (even or (as_usual and alike >= SHAPE)):
