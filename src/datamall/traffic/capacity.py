@@ -69,11 +69,11 @@ def ratios(
     Returns
     -------
     pandas.DataFrame
-        site, name, approach, lane_group, peak, hour (its begin), days, coverage (share of working
-        days), volume (pcu/h, mean over days), quarter (pcu/h in the busiest 15 minutes),
-        peak_hour_factor, capacity (pcu/h), ratio (mean over days of quarter / capacity) with low
-        and high, day_low and day_high (9 of 10 single days), delay (s per vehicle, median day),
-        level, verdict and demand. The highest ratio first.
+        site, approach, lane_group, peak, ratio (mean over days of the busiest 15 minutes divided by
+        capacity) with low and high, verdict, demand, delay (s per vehicle, median day), level,
+        day_low and day_high (ratio of 9 in 10 single days), capacity (pcu/h), volume (pcu/h, mean
+        over days), quarter (pcu/h in the busiest 15 minutes), peak_hour_factor, hour (its begin),
+        days, coverage (share of working days) and name. The highest ratio first.
 
     Notes
     -----
@@ -97,9 +97,9 @@ def ratios(
     )  # fmt: skip
     unknown = table["demand"] != ""
     table.loc[unknown & (table["verdict"] != "crowded"), "verdict"] = "at capacity"
-    order = ["site", "name", "approach", "lane_group", "peak", "hour", "days", "coverage"]
-    order += ["volume", "quarter", "peak_hour_factor", "capacity", "ratio", "low", "high"]
-    order += ["day_low", "day_high", "delay", "level", "verdict", "demand"]
+    order = ["site", "approach", "lane_group", "peak", "ratio", "low", "high", "verdict"]
+    order += ["demand", "delay", "level", "day_low", "day_high", "capacity", "volume", "quarter"]
+    order += ["peak_hour_factor", "hour", "days", "coverage", "name"]
     keys = ["site", "approach", "lane_group", "peak"]
     table["order"] = -table["ratio"].round(9)
     return table.sort_values(["order", *keys], ignore_index=True)[order]
@@ -178,10 +178,10 @@ def levels(parts: tuple[Peaks, ...], plateaus: pd.DataFrame | Gap) -> pd.DataFra
     Returns
     -------
     pandas.DataFrame
-        site, name, peak, days (on which all lane groups were counted), delay (s per vehicle, median
-        day), usual (level of the median day), A to F (shares of these days), above (the share of
-        days on which some lane group was above capacity) and demand (where some demand is cut off,
-        so that the delay is at least this). Longest delay first, junctions without one last.
+        site, name, peak, delay (s per vehicle, median day), usual (level of the median day), demand
+        (where some demand is cut off, so that the delay is at least this), A to F (shares of days),
+        above (the share of days on which some lane group was above capacity) and days (on which all
+        lane groups were counted). Longest delay first, junctions without one last.
     """
     frames = []
     for own in parts:
@@ -205,4 +205,5 @@ def levels(parts: tuple[Peaks, ...], plateaus: pd.DataFrame | Gap) -> pd.DataFra
         frames.append(rows)
     table = pd.concat(frames, ignore_index=True)
     order = table.assign(order=-table["delay"].round(9)).sort_values(["order", "site", "peak"])
-    return order.drop(columns="order").reset_index(drop=True)
+    columns = ["site", "name", "peak", "delay", "usual", "demand", *signals.LEVELS, "F", "above"]
+    return order[[*columns, "days"]].reset_index(drop=True)

@@ -162,7 +162,7 @@ def hours_table(hours: Hours, confidence: float) -> pd.DataFrame:
     -------
     pandas.DataFrame
         site, basis, weekday (1 Monday), hour, weeks, chance (share of the weeks in which it was
-        congested), low, high. Hours never congested are left out.
+        congested), low, high. The most often congested first; hours that never were are left out.
 
     Notes
     -----
@@ -174,7 +174,10 @@ def hours_table(hours: Hours, confidence: float) -> pd.DataFrame:
     index = (site, weekday, hour)
     table = hours.sites.iloc[site].reset_index(drop=True)
     table = table.assign(weekday=weekday + 1, hour=hour, weeks=weeks[index].astype(int))
-    return table.assign(chance=chance[index], low=low[index], high=high[index])
+    table = table.assign(chance=chance[index], low=low[index], high=high[index])
+    order = table.assign(order=-table["chance"].round(9))
+    order = order.sort_values(["order", "site", "weekday", "hour"], ignore_index=True)
+    return order.drop(columns="order")
 
 
 def wilson(share: Floats, number: Floats, confidence: float) -> tuple[Floats, Floats]:

@@ -64,7 +64,8 @@ def avoidable(parts: tuple[Peaks, ...], plans: tuple[Plan, ...], confidence: flo
         site, name, days (judged), lost (person-hours a working day in the peaks that have a plan),
         avoidable with low and high (negative: the plan would cost time), share (avoidable / lost),
         rank_low, rank_high and refused (peaks without a plan). Junctions with the most avoidable
-        hours first; those without any plan last, with no number: what they could save is not known.
+        hours first; those without any plan last, with no number and no rank: what they could save
+        is not known.
 
     Notes
     -----
@@ -85,11 +86,7 @@ def avoidable(parts: tuple[Peaks, ...], plans: tuple[Plan, ...], confidence: flo
     table["lost"] = np.concatenate([_mean(n, g) for n, g in zip(now, gain, strict=True)])
     table["avoidable"], table["low"], table["high"] = found.mean, found.low, found.high
     table["share"] = table["avoidable"] / table["lost"]
-    first, last = weekly.ranks(found.low, found.high)
-    known = ~np.isnan(found.mean)
-    table["rank_low"] = pd.array(np.where(known, first, 0), dtype="Int64")
-    table["rank_high"] = pd.array(np.where(known, last, 0), dtype="Int64")
-    table.loc[~known, ["rank_low", "rank_high"]] = pd.NA
+    table["rank_low"], table["rank_high"] = weekly.ranks(found.low, found.high)
     refused = pd.concat([plan.table[plan.table["refused"] != ""] for plan in plans])
     names = refused.groupby("site")["peak"].agg(" and ".join)
     table["refused"] = table["site"].map(names).fillna("")
@@ -107,10 +104,9 @@ def _sites(plan: Plan) -> pd.DataFrame:
 
 def _mean(values: Floats, where: Floats) -> Floats:
     """Return the means over the days on which `where` is known."""
-    known = ~(np.isnan(values) | np.isnan(where))
-    return np.where(known, values, 0).sum(axis=1) / np.where(
-        known.any(axis=1), known.sum(1), np.nan
-    )
+    values = np.where(np.isnan(where), np.nan, values)
+    number = (~np.isnan(values)).sum(axis=1)
+    return np.nansum(values, axis=1) / np.where(number > 0, number, np.nan)
 
 
 def _joined(parts: tuple[Peaks, ...], values: list[Floats], confidence: float) -> Means:

@@ -34,8 +34,9 @@ def stops(data: Mapping[str, pd.DataFrame], distance: float) -> pd.DataFrame | G
     Returns
     -------
     pandas.DataFrame
-        truck, weekday, start (minute of the day), service_seconds, cluster, x, y (m), site (empty
-        where no junction is near) and metres. In order of truck, weekday and start.
+        truck, weekday, start (minute of the day), time (the same as a clock shows it),
+        service_seconds, cluster, x, y (m), site (empty where no junction is near) and metres. In
+        order of truck, weekday and start.
     """
     if not distance > 0:
         raise DatamallError(f"distance is {distance}: set it above 0 in params.yaml.")
@@ -58,7 +59,8 @@ def stops(data: Mapping[str, pd.DataFrame], distance: float) -> pd.DataFrame | G
     near["site"] = near["site"].where(near["metres"] <= distance, "")
     table = table.merge(near, left_on="cluster", right_index=True, how="left")
     table["site"] = table["site"].fillna("")
-    columns = ["truck", "weekday", "start", "service_seconds", "cluster", "x", "y"]
+    table["time"] = table["start"].map(lambda minute: f"{minute // 60}:{minute % 60:02d}")
+    columns = ["truck", "weekday", "start", "time", "service_seconds", "cluster", "x", "y"]
     table = table.sort_values(["truck", "weekday", "start", "cluster"], ignore_index=True)
     return table[[*columns, "site", "metres"]]
 
@@ -83,8 +85,8 @@ def judged(
     Returns
     -------
     pandas.DataFrame
-        truck, weekday, start, service_seconds, cluster, site, metres, basis, hour, weeks, chance
-        with low and high, if_late (chance in the hour after), calm_hour (nearest hour with a chance
+        truck, weekday, start, time, service_seconds, cluster, site, metres, basis, hour, weeks,
+        chance with low and high, if_late (chance in the hour after), calm_hour (nearest hour with a chance
         of at most `calm` in which trucks are under way that day, the earlier one of two as near; NA
         if there is none or the hour itself is calm), calm_chance and verdict. The highest chance
         first.
@@ -263,17 +265,17 @@ def changes(near: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        truck, weekday (its name), hour, site, stops, minutes (of service), weeks, chance with low
-        and high, if_late, calm_hour, calm_chance and verdict, as in `judged`. What asks for a
+        truck, weekday (its name), hour, site, stops, verdict, chance with low and high, calm_hour,
+        calm_chance, if_late and weeks, as in `judged`, and minutes (of service). What asks for a
         change first, the most stops in congested hours before others.
     """
     keys = ["truck", "weekday", "hour", "site"]
-    same = ["weeks", "chance", "low", "high", "if_late", "calm_hour", "calm_chance", "verdict"]
+    same = ["verdict", "chance", "low", "high", "calm_hour", "calm_chance", "if_late", "weeks"]
     groups = near.assign(minutes=near["service_seconds"] / 60).groupby(keys, as_index=False)
     table = groups.agg(
         stops=("cluster", "size"),
-        minutes=("minutes", "sum"),
         **{name: (name, "first") for name in same},
+        minutes=("minutes", "sum"),
     )
     table["rank"] = table["verdict"].map([MOVE, STUCK, DOUBT, KEEP].index)
     table["order"] = -(table["stops"] * table["chance"]).round(9)
@@ -301,7 +303,10 @@ def decision_records(table: pd.DataFrame) -> pd.DataFrame:
     hour, calm = (_span(own[name]) for name in ("hour", "calm_hour"))
     stops = own["stops"].map(lambda n: f"{n} stop{'' if n == 1 else 's'}")
     recommended = "serve " + stops + " near " + own["site"] + " at " + calm + ", not " + hour
-    share = [own[name].map("{:.0%}".format) for name in ("chance", "low", "high", "calm_chance")]
+    share = [
+        (100 * own[name]).map("{:.0f} %".format)
+        for name in ("chance", "low", "high", "calm_chance")
+    ]
     text = "congested in " + share[0] + " of the weeks (" + share[1] + " to " + share[2] + "), then"
     result = own[["truck", "weekday"]].assign(
         recommended=recommended, expected=text + " in " + share[3]

@@ -15,12 +15,13 @@ HEADINGS = {
     "basis": "Judged by",
     "calm_chance": "Congested then",
     "calm_hour": "Calm hour",
-    "chance": "Congested",
+    "chance": "Share of weeks congested",
     "cluster": "Place",
     "congested": "Stops in congested hours",
     "decided_by_role": "Decided by (role)",
     "high": "To",
     "if_late": "Congested an hour later",
+    "interval": "Interval (min)",
     "least": "Fewest in a week",
     "low": "From",
     "metres": "To the junction (m)",
@@ -29,7 +30,9 @@ HEADINGS = {
     "movable": "With a calm hour that day",
     "near": "Stops near a junction",
     "site": "Junction",
+    "start": "Start (minute of the day)",
     "stops": "Stops",
+    "weekday": "Weekday",
 }
 
 
@@ -46,12 +49,11 @@ def answer(totals: Result, confidence: float) -> str:
     if isinstance(totals, Gap):
         return f"Which stops lie in congested hours cannot be said. {totals.reason}"
     own = totals.iloc[0]
-    away = int(own["stops"] - own["near"])
     return (
-        f"Of {counted(own['stops'], 'stop')} a week, {own['congested']:.0f} ({100 * confidence:g} "
-        f"% interval {own['low']:.0f} to {own['high']:.0f}) lie in congested hours near a junction;"
-        f" {own['movable']:.0f} of these have a calm hour the same day. Of {away:,}, traffic knows "
-        "nothing."
+        f"Of {counted(own['stops'], 'stop')} a week, {own['near']:,} are near a junction that "
+        f"counts; {own['congested']:.0f} of these ({100 * confidence:g} % interval "
+        f"{own['low']:.0f} to {own['high']:.0f}) fall in congested hours, {own['movable']:.0f} of "
+        "them with a calm hour the same day. Of the others traffic knows nothing."
     )
 
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from datamall.traffic.information import check_confidence
@@ -74,22 +75,21 @@ def means(values: Floats, week: NDArray[np.int64], confidence: float, together: 
     return Means(mean, mean - width, mean + width, days, weeks, error * np.sqrt(weeks))
 
 
-def ranks(low: Floats, high: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def ranks(low: Floats, high: Floats) -> tuple[pd.Series, pd.Series]:
     """Return the first and last rank that each row may have, 1 for the highest value.
 
     Parameters
     ----------
     low, high
-        Ends of intervals that hold together. A row without an interval may have any rank and takes
-        none from the others.
+        Ends of intervals that hold together. A row without an interval has no rank (NA).
 
     Notes
     -----
     A rank is excluded only where intervals do not overlap, so that the ranks hold together with the
     probability of the intervals (Klein, Wright and Wieczorek 2020, JRSS A 183:589).
     """
-    known = ~(np.isnan(low) | np.isnan(high))
-    low, high = np.where(known, low, -np.inf), np.where(known, high, np.inf)
-    above = (low[None, :] > high[:, None]).sum(axis=1)
-    below = (high[None, :] < low[:, None]).sum(axis=1)
-    return above + 1, len(low) - below
+    known = pd.Series(~(np.isnan(low) | np.isnan(high)))
+    # Comparisons with NaN are false, so that rows without an interval take no rank from others.
+    first = (low[None, :] > high[:, None]).sum(axis=1) + 1
+    last = known.sum() - (high[None, :] < low[:, None]).sum(axis=1)
+    return pd.Series(first, dtype="Int64").where(known), pd.Series(last, dtype="Int64").where(known)

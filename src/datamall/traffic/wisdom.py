@@ -47,7 +47,7 @@ def proposals(
         (parts of the gain), bike_wait_now, bike_wait, pedestrian_wait_now and pedestrian_wait (mean
         wait per person, s), longest_red (s, of all phases, with the plan), cut (lane groups whose
         demand is cut off) and coverage.
-        The largest gain first, refusals last.
+        Plans to try first, then refusals, doubts and plans to keep; the largest gain first.
 
     Notes
     -----
@@ -80,7 +80,9 @@ def proposals(
     steps = [table["refused"] != "", table["low"] > worth, table["high"] < worth]
     table["verdict"] = np.select(steps, [REFUSED, RECOMMENDED, KEEP], DOUBT)
     table["reason"] = table["refused"].where(table["refused"] != "", _reasons(table, worth))
-    table = table.assign(order=-table["gain"].round(9)).sort_values(["order", "site", "peak"])
+    place = table["verdict"].map([RECOMMENDED, REFUSED, DOUBT, KEEP].index)
+    table = table.assign(place=place, order=-table["gain"].round(9))
+    table = table.sort_values(["place", "order", "site", "peak"])
     columns = [*_KEYS, "verdict", "reason", "cycle_now", "cycle", "greens", "served"]
     columns += ["ratio_sum", "optimal_cycle", "days", "gain", "low", "high", "better_days", *KINDS]
     columns += [f"{kind}_wait{when}" for kind in KINDS[1:] for when in ("_now", "")]

@@ -23,6 +23,7 @@ HEADINGS = {
     "capacity": "Capacity (pcu/h)",
     "ceiling": "Counts stop at (per hour)",
     "coverage": "Counted",
+    "cut": "Demand cut off at",
     "cycle": "Cycle then (s)",
     "cycle_now": "Cycle now (s)",
     "day_high": "Single days, to",
@@ -36,6 +37,7 @@ HEADINGS = {
     "high": "To",
     "hour_from": "From (h)",
     "hour_to": "Until (h)",
+    "interval": "Interval (min)",
     "level": "Level of service",
     "longest_red": "Longest red then (s)",
     "lost": "Person-hours lost",
@@ -56,11 +58,17 @@ HEADINGS = {
     "ratio_sum": "Share of time needed (Y)",
     "refused": "Peaks without a plan",
     "served": "Share of time served",
+    "site": "Junction",
+    "sites": "Junctions",
     "usual": "Level, usual day",
     "volume": "Volume (pcu/h)",
     "week_sd": "Week to week (sd)",
 }
 
+# Columns of one kind, as tables show them.
+ERRORS = ("mase_median", "mase_model", "mase_gated")
+STRETCH = ("hour_from", "hour_to", "days", "of_days")
+PLAN = ("cycle_now", "cycle", "gain", "low", "high", "better_days", "cut")
 WAITS = ("bike_wait_now", "bike_wait", "pedestrian_wait_now", "pedestrian_wait")
 
 
@@ -173,10 +181,10 @@ def part(ahead: Forecasts, name: str) -> pd.DataFrame:
 
 
 @passes_gaps
-def labelled(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
-    """Return the table with a column `where` that joins what names a row."""
-    where = table[list(columns)].astype(str).agg(", ".join, axis=1)
-    return table.assign(where=where)
+def fullest(ratios: pd.DataFrame, rows: int) -> pd.DataFrame:
+    """Return the first rows of `capacity.ratios` with a column `where` that names each."""
+    where = ratios[["site", "approach", "lane_group"]].agg(" ".join, axis=1)
+    return ratios.assign(where=where + ", " + ratios["peak"]).head(rows)
 
 
 @passes_gaps
@@ -219,7 +227,7 @@ def describe_ratios(ratios: pd.DataFrame) -> str:
     top = known.iloc[0]
     return (
         f"Lane groups and peaks: {', '.join(parts)}. The fullest is {top['approach']} "
-        f"{top['lane_group']} at {top['name']} in the {top['peak']}, {top['ratio']:.2f} of its "
+        f"{top['lane_group']} at {top['name']} in the {top['peak']}: {top['ratio']:.2f} of its "
         f"capacity ({top['low']:.2f} to {top['high']:.2f})."
     )
 
