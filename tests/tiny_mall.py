@@ -61,6 +61,7 @@ def write_store(
         "not_delivered": list(not_delivered),
         "rows": table.num_rows,
         "parts": listed,
+        "raw": [],
     }
     (folder / "store.json").write_text(json.dumps(manifest))
     return folder

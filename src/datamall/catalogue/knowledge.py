@@ -105,15 +105,15 @@ def openness(data: Tables) -> pd.DataFrame:
     based = grants.dropna(subset=["link_basis"])[["store", "purpose", "link_basis"]]
     based = based.drop_duplicates().sort_values(["store", "purpose"])
     text = based["purpose"] + " (" + based["link_basis"] + ")"
-    named = text.groupby(based["store"]).agg("; ".join)
-    needed = table["link_needs_basis"] == "yes"
+    named = {store: "; ".join(found) for store, found in text.groupby(based["store"])}
+    needed = zip(table["store"], table["link_needs_basis"] == "yes", strict=True)
     result = pd.DataFrame(
         {
             "store": table["store"],
             "counted": table["counted"],
             "open": table["counted"].isin(OPEN),
             "why": table["counted"].map(why),
-            "link": table["store"].map(named).fillna(NO_BASIS).where(needed, None),
+            "link": [named.get(store, NO_BASIS) if asks else None for store, asks in needed],
         }
     )
     return result.sort_values("open", ascending=False, kind="stable", ignore_index=True)

@@ -1,5 +1,7 @@
 """Wisdom: what a steward should mend first, what nobody uses, and who decides."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from datamall.catalogue.information import Tables, at_least_one
@@ -83,7 +85,10 @@ def unused(data: Tables) -> pd.DataFrame:
     vain = (
         vain[vain["state"] == "not delivered"].drop(columns="owner").merge(purposes, on="purpose")
     )
-    columns = personal["idle"].astype("str") + " columns of " + personal["store"]
+    columns = [
+        f"{row.idle} column{'' if row.idle == 1 else 's'} of {row.store}"
+        for row in personal.itertuples()
+    ]
     rows = [
         *_rows("purpose", idle["purpose"], idle["owner"], "No report checks it out."),
         *_rows("store", kept["store"], kept["owner"], "No purpose uses what is kept."),
@@ -99,7 +104,7 @@ def unused(data: Tables) -> pd.DataFrame:
 
 
 def _rows(
-    kind: str, names: pd.Series, owners: pd.Series, why: str
+    kind: str, names: Iterable[str], owners: Iterable[str], why: str
 ) -> list[tuple[str, str, str, str]]:
     return [(kind, name, owner, why) for name, owner in zip(names, owners, strict=True)]
 
