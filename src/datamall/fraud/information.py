@@ -134,10 +134,11 @@ def people(data: Tables) -> pd.DataFrame:
     stages = ["people", "chosen", "visited", "recorded"]
     parts = []
     for year, own in table.groupby("year"):
-        sums = own.groupby("arm")[stages].sum().reindex([*ARMS.values(), REST]).fillna(0)
+        sums = own.groupby("arm")[stages].sum().astype(float)
+        sums = sums.reindex([arm for arm in (*ARMS.values(), REST) if arm in sums.index])
         everybody = sums.sum().to_frame("everybody").T.apply(protect.counts)
         # Who was not looked at is part of everybody, and of no later stage.
-        sums.loc[REST, stages[1:]] = np.nan
+        sums.loc[sums.index == REST, stages[1:]] = np.nan
         parts.append(pd.concat([everybody, protect.parts(sums.T).T]).assign(year=year))
     result = pd.concat(parts).rename_axis("arm").reset_index()
     return result[["year", "arm", *stages]]

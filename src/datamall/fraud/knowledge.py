@@ -177,9 +177,8 @@ def calibration(
     -------
     pandas.DataFrame
         band (third of the people by chance, 1 = lowest), recorded (people), expected (mean chance),
-        found, share, low, high, for the first label; as from `protect.shares`, and no band alone
-        is hidden, since it would follow from the others. Intervals hold for all bands together
-        (Bonferroni).
+        found, share, low, high, for the first label; as from `protect.shares`, found as from
+        `protect.parts` of the draw. Intervals hold for all bands together (Bonferroni).
     """
     check_level("confidence", confidence)
     table = joined(data)
@@ -192,9 +191,9 @@ def calibration(
     groups = frame.groupby("band")
     result = groups[["recorded", "found"]].sum().join(groups["expected"].mean()).reset_index()
     tail = (1 - confidence) / 2 / len(result)
-    shown = protect.enough(result["found"], result["recorded"])
-    if (~shown).sum() == 1:
-        shown = shown & (result.index != result["found"].where(shown).idxmin())
+    # The bands are the parts of the draw, of which is printed how many were found.
+    printed = protect.parts(result[["found"]].T).T["found"]
+    shown = protect.enough(result["found"], result["recorded"]) & printed.notna().to_numpy()
     result = protect.shares(result, "found", "recorded", tail, shown=shown)
     result["expected"] = result["expected"].round(2)
     columns = ["band", "recorded", "expected", "found", "share", "low", "high"]

@@ -71,7 +71,7 @@ def lifts(
     table = joined(data)
     table = table[table["year"] == table["year"].max()]
     picks = picked(table, trained, capacity)
-    return _measured(name, table, picks, labels, confidence, power, wanted)
+    return measure(name, table, picks, labels, confidence, power, wanted)
 
 
 def picked(table: pd.DataFrame, trained: Profile, capacity: int) -> np.ndarray:
@@ -97,10 +97,10 @@ def lifts_in_use(
     if not drawn.any() or drawn.all():
         reason = "Not possible here: people drawn at random carry no flag to compare."
         return Gap("The selection in use", reason)
-    return _measured("flags in use", table, flagged, labels, confidence, power, wanted)
+    return measure("flags in use", table, flagged, labels, confidence, power, wanted)
 
 
-def _measured(
+def measure(
     way: str,
     table: pd.DataFrame,
     picks: np.ndarray,

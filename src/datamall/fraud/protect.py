@@ -48,14 +48,16 @@ def parts(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        As `counts`. Where one part alone would be hidden, it would follow from the others: then
-        the smallest of these is hidden too, of equal ones the first.
+        As `counts`. Parts below 10 would follow from the whole and the others: so the smallest of
+        these are hidden too, of equal ones the first, until at least two parts are hidden and
+        these make up at least 10 people together.
     """
     exact = table.to_numpy(float)
     hidden = exact < MINIMUM
-    for row in np.flatnonzero(hidden.sum(axis=1) == 1):
-        others = np.where(hidden[row] | np.isnan(exact[row]), np.inf, exact[row])
-        hidden[row, others.argmin()] = True
+    for own, row in zip(hidden, exact, strict=True):
+        for place in np.argsort(row, kind="stable"):  # from the smallest; what is no part is last
+            if own.any() and (own.sum() == 1 or row[own].sum() < MINIMUM):
+                own[place] = True
     return table.apply(counts).mask(hidden)
 
 
