@@ -57,7 +57,7 @@ def read(
     """Return the bounds of published counts, and the counts (NaN where hidden)."""
     texts = column.map(lambda v: "" if label(v) == counting.MISSING else label(v))
     hidden = (texts.isin(HIDDEN) | texts.str.startswith("<")).to_numpy()
-    if hidden.any() and below is None:
+    if (hidden & ~texts.str.fullmatch("<[1-9][0-9]*").to_numpy()).any() and below is None:
         raise DatamallError(
             f"Column {name} holds hidden counts: say with suppressed_below under which number "
             "counts were hidden."
@@ -68,7 +68,9 @@ def read(
         raise DatamallError(
             f"Column {name} holds {shown[odd][0]}, which is no multiple of the rounding {rounding}."
         )
-    top = (below or 1) - 1
+    # "<10" says itself what it hides.
+    said = pd.to_numeric(texts.str.removeprefix("<").where(texts.str.startswith("<")), "coerce")
+    top = said.fillna(below or 1).to_numpy(np.int64) - 1
     low = np.where(hidden, 0, np.maximum(shown - rounding // 2, 0))
     high = np.where(hidden, top, shown + rounding // 2)
     return low, high, np.where(hidden, np.nan, shown)

@@ -1,0 +1,364 @@
+"""The checks of the audit: which step each is about, who takes it, which norm it serves.
+
+A step is a share: of the people who could be taken on (`whole`, a count in print), those who were.
+Its parts are counts too, each of people who were taken on, were not, or are left out because the
+step was not for them. Bounds and totals are dealt with by `datamall.fairness.Bounds`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+
+from datamall.errors import DatamallError
+from datamall.fairness import Bounds, reshape
+from datamall.fraud import protect
+from datamall.fraud.audit_counts import TOTAL
+
+Node = tuple[str, str, str, str]  # arm, band, stage, outcome
+REST, OF = "not in print", "whose"
+# More people than any table counts: what the counts in print leave for the rest.
+_UNPRINTED = 10**9
+HIDDEN = f"<{protect.MINIMUM}"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A step of the selection at which groups may be treated differently.
+
+    Attributes
+    ----------
+    key
+        Short name, as in ``params.yaml``.
+    done, among
+        What happens to people, and of whom; both continue "Of 1,000 …".
+    who
+        Who takes the step.
+    norm
+        Norm that the check serves.
+    whole
+        Count of the people who could be taken on.
+    parts
+        Counts that make up the whole: True where they were taken on, False where not, None where
+        the step was not for them. A part without a count in print is `REST`.
+    alike
+        Whether the people are alike in all that may count here: then the narrow tolerance holds.
+    outcome
+        Arm whose recorded results are the parts, by the definition of a mistake found.
+    error
+        Of an error of the flags: whether it is about people with a mistake (False: without), of
+        whom those flagged (False) or not flagged (True) are wronged. None: no such check.
+    """
+
+    key: str
+    done: str
+    among: str
+    who: str
+    norm: str
+    whole: Node
+    parts: Mapping[Node, bool | None] = field(default_factory=dict)
+    alike: bool = False
+    outcome: str = ""
+    error: bool | None = None
+
+
+def _node(stage: str, arm: str = TOTAL, band: str = TOTAL, outcome: str = TOTAL) -> Node:
+    return arm, band, stage, outcome
+
+
+CHECKS = {
+    check.key: check
+    for check in (
+        Check(
+            "flagged",
+            "are flagged by the profile",
+            "people on benefit",
+            "the profile",
+            "College voor de Rechten van de Mens, Toetsingskader risicoprofilering (2025): no "
+            "distinction by origin, also not through what stands for it; ECHR 14 with 8",
+            _node("population"),
+            {_node("flagged"): True},
+        ),
+        Check(
+            "picked",
+            "are chosen for a visit, by profile and caseworker together",
+            "people on benefit",
+            "profile and caseworker",
+            "ECHR 14 with 8; GDPR 5(1)(a) and 22; Toetsingskader risicoprofilering (2025)",
+            _node("population"),
+            {_node("chosen", "profile"): True},
+        ),
+        Check(
+            "reported",
+            "are looked at because of a signal",
+            "people on benefit outside the draw",
+            "who reports: neighbours, other offices",
+            "ECHR 14 with 8; GDPR 5(1)(a)",
+            _node("population"),
+            {_node("chosen", "signal"): True, _node("chosen", "random"): None},
+        ),
+        Check(
+            "chosen",
+            "are chosen for a visit by a caseworker",
+            "people whom the profile flagged",
+            "the caseworker",
+            "Algemene wet gelijke behandeling 7a; ECHR 14 with 8; AI Act 14 (human oversight)",
+            _node("flagged"),
+            {
+                _node("chosen", "profile", "high"): True,
+                _node("chosen", "random", "high"): None,
+                _node("chosen", "signal", "high"): None,
+            },
+            alike=True,
+        ),
+        Check(
+            "visited",
+            "are visited",
+            "people chosen for a visit",
+            "the department and its letters",
+            "ECHR 8 (home); GDPR 5(1)(a)",
+            _node("chosen"),
+            {_node("visited"): True},
+            alike=True,
+        ),
+        Check(
+            "found",
+            "have a mistake recorded",
+            "people drawn at random and visited",
+            "the investigator, or the facts: these counts cannot tell",
+            "GDPR 5(1)(d) (accuracy); AI Act 10(2)(f)",
+            _node("finding", "random"),
+            outcome="random",
+        ),
+        Check(
+            "harsher",
+            "have it called unlawful",
+            "people with a mistake recorded",
+            "the investigator, or the facts: these counts cannot tell",
+            "GDPR 5(1)(a) and (d); ECHR 14 with 8",
+            _node("finding"),
+            {
+                _node("finding", outcome="unlawful"): True,
+                _node("finding", outcome="administrative"): False,
+                _node("finding", outcome="nothing"): None,
+                _node("finding", outcome="unclear"): None,
+            },
+        ),
+        Check(
+            "objected",
+            "object",
+            "people with a mistake recorded",
+            "the person, if they know that they may",
+            "ECHR 13; AI Act 86 (explanation)",
+            _node("finding"),
+            {
+                _node("objection"): True,
+                _node("finding", outcome="nothing"): None,
+                _node("finding", outcome="unclear"): None,
+            },
+        ),
+        Check(
+            "upheld",
+            "are put right",
+            "people who objected",
+            "the objections committee",
+            "ECHR 13; GDPR 5(1)(d)",
+            _node("objection"),
+            {_node("upheld"): True},
+        ),
+        Check(
+            "hit rate",
+            "have a mistake recorded",
+            "people chosen on the flags and visited",
+            "the whole selection",
+            "Toetsingskader 2025: a profile must be suited to its aim; GDPR 5(1)(c)",
+            _node("finding", "profile"),
+            outcome="profile",
+        ),
+        Check(
+            "wrongly flagged",
+            "are flagged by the profile",
+            "people drawn at random in whom nothing was found",
+            "the profile",
+            "ECHR 14 with 8; AI Act 15 (accuracy); GDPR 5(1)(a)",
+            _node("finding", "random"),
+            outcome="random",
+            error=False,
+        ),
+        Check(
+            "missed",
+            "are not flagged",
+            "people drawn at random in whom a mistake was found",
+            "the profile",
+            "AI Act 10(2)(f) and 15",
+            _node("finding", "random"),
+            outcome="random",
+            error=True,
+        ),
+    )
+}
+
+
+def outcomes(counts: pd.DataFrame) -> list[str]:
+    """Return the results that are recorded, in order, without parts of one of them."""
+    found = set(counts.loc[counts["stage"].eq("finding"), "outcome"]) - {TOTAL}
+    # "unduly, no appeal" is a part of "unduly", which is counted by itself.
+    return sorted(name for name in found if name.rpartition(", ")[0] not in found)
+
+
+def meaning(label: str, known: Sequence[str]) -> dict[str, bool | None] | None:
+    """Return for each recorded result whether it counts as a mistake found.
+
+    Parameters
+    ----------
+    label
+        Results joined by " or "; then, after " without ", those that are left out. A result that
+        is not named does not count: nobody is held to be wrong for want of proof.
+    known
+        Results that occur.
+
+    Returns
+    -------
+    dict or None
+        None where the definition names a result that nobody recorded: it is about other counts.
+    """
+    counted, _, left = label.partition(" without ")
+    true, none = counted.split(" or "), left.split(" or ") if left else []
+    if set(true) & set(none):
+        raise DatamallError(f"The label {label!r} counts a result and leaves it out: name it once.")
+    if not {*true, *none} <= set(known):
+        return None
+    return {name: True if name in true else None if name in none else False for name in known}
+
+
+def definitions(counts: pd.DataFrame, labels: Sequence[str]) -> list[str]:
+    """Return the labels that can be applied to these counts."""
+    known = outcomes(counts)
+    return [label for label in labels if meaning(label, known) is not None]
+
+
+def parts_of(
+    check: Check, counts: pd.DataFrame, label: str | None, band: str = TOTAL, arm: str = ""
+) -> Check:
+    """Return a check with its parts as the definition of a mistake found makes them.
+
+    Parameters
+    ----------
+    check
+        Any; one that reads no recorded results is returned as it is.
+    counts
+        Of one study.
+    label
+        Definition of a mistake found.
+    band
+        Risk band that is looked at, where it is about one.
+    arm
+        Another arm than that of the check.
+    """
+    read = meaning(label, outcomes(counts)) if label is not None else None
+    if not check.outcome or read is None:
+        return check
+    arm = arm or check.outcome
+    if check.error is None:
+        parts = {_node("finding", arm, band, name): value for name, value in read.items()}
+        return replace(check, parts=parts, whole=_node("finding", arm, band))
+    wronged = "other" if check.error else "high"
+    parts = {
+        _node("finding", arm, own, name): own == wronged if value is check.error else None
+        for name, value in read.items()
+        for own in ("high", "other")
+    }
+    return replace(check, parts=parts, whole=_node("finding", arm))
+
+
+def at_risk(counts: pd.DataFrame, bands: Sequence[str], chosen: bool) -> Bounds | None:
+    """Return the counts of a step where risk bands are printed and nobody counted the flagged.
+
+    Parameters
+    ----------
+    counts
+        One study and attribute.
+    bands
+        Risk bands that are meant.
+    chosen
+        Whether of the people in these bands those who were chosen are wanted; else of everybody
+        those in these bands.
+
+    Returns
+    -------
+    Bounds or None
+        Keys ``whose`` and ``part`` (the band), with a decision; None where a count is not there.
+    """
+    rows = {
+        ("total", band, "population", TOTAL): (band, TOTAL if chosen else "yes") for band in bands
+    }
+    if chosen:
+        rows |= {("profile", band, "chosen", TOTAL): (band, "yes") for band in bands}
+        rows |= {(TOTAL, band, "population", "not chosen"): (band, "no") for band in bands}
+    else:
+        rows[TOTAL, TOTAL, "population", TOTAL] = (TOTAL, TOTAL)
+    places = list(zip(*(counts[key] for key in ("arm", "band", "stage", "outcome")), strict=True))
+    if not set(rows) <= set(places):
+        return None
+    where = [place in rows for place in places]
+    marks = pd.DataFrame(
+        [rows[place] for place in places if place in rows], columns=["part", "yes"]
+    )
+    table = counts[where].reset_index(drop=True)[["group", "people", "rounding"]].join(marks)
+    return Bounds.from_rounded(
+        table.rename(columns={"group": OF}),
+        [OF, "part"],
+        "yes",
+        count="people",
+        rounding=int(table["rounding"].iloc[0]),
+    )
+
+
+def bounds(counts: pd.DataFrame, check: Check) -> Bounds | None:
+    """Return the counts of a step by group, with its outcome: was taken on, or not.
+
+    Parameters
+    ----------
+    counts
+        One study and attribute, as from `audit_counts`.
+    check
+        The step, with its parts.
+
+    Returns
+    -------
+    Bounds or None
+        Key ``whose`` (the group); None where a count is not there.
+    """
+    nodes = {check.whole: TOTAL} | {node: str(i) for i, node in enumerate(check.parts)}
+    places = zip(*(counts[key] for key in ("arm", "band", "stage", "outcome")), strict=True)
+    part = pd.Series([nodes.get(node) for node in places], index=counts.index, dtype=object)
+    rows = counts.assign(part=part)[part.notna()]
+    groups, exact = sorted(counts["group"].unique()), counts["rounding"].eq(1).all()
+    said = {nodes[node]: value for node, value in check.parts.items()}
+    complete = bool(check.outcome) or False in said.values()
+    # An exact table leaves out what did not occur; a rounded one prints a nought.
+    if exact:
+        columns = zip(("band", "stage", "outcome"), list(zip(*nodes, strict=True))[1:], strict=True)
+        there = all(set(values) <= set(counts[name]) for name, values in columns)
+    else:
+        there = set(said) | (set() if complete else {TOTAL}) <= set(rows["part"])
+    if not said or not there or len(set(groups) - {TOTAL}) < 2:
+        return None
+    if exact:
+        every = pd.MultiIndex.from_product([groups, nodes.values()], names=["group", "part"])
+        people = rows.set_index(["group", "part"])["people"].reindex(every, fill_value=0)
+        rows = people.reset_index().assign(rounding=1)
+    table = rows.rename(columns={"group": OF})[[OF, "part", "people"]].astype({"people": object})
+    table["people"] = table["people"].where(rows["people"].notna(), HIDDEN)
+    if not complete:
+        said[REST] = False
+        rest = pd.DataFrame({OF: groups, "part": REST, "people": "."})
+        table = pd.concat([table, rest], ignore_index=True)
+    made = Bounds.from_rounded(
+        table,
+        [OF, "part"],
+        count="people",
+        rounding=int(rows["rounding"].iloc[0]),
+        suppressed_below=_UNPRINTED,
+    )
+    return reshape.label(made, "part", said)

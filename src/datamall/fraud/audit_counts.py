@@ -1,0 +1,176 @@
+"""From the extract to one table of counts by group and stage, whoever counted them.
+
+The department counts by what it registers itself (sex, age, living form).
+Origin it may not hold: a statistics office counts by origin, rounded, with totals in print. Both
+become the same table, so that each check is written once, and each count is known between bounds.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from datamall.chapters import Gap
+from datamall.errors import DatamallError
+from datamall.fraud import protect
+from datamall.fraud.facts import INVESTIGATIONS
+
+OFFICIAL = "welfare.audit_counts"
+OWN = "own counts"
+TOTAL = "total"
+CROSSED = " × "
+STAGES = ("population", "flagged", "chosen", "visited", "finding", "objection", "upheld")
+KEYS = ["study", "attribute", "group", "arm", "band", "stage", "outcome"]
+NEEDED = ("year", "arm", "flagged", "chosen", "visited", "finding", "people")
+
+Tables = Mapping[str, pd.DataFrame]
+
+
+def own(data: Tables, groups: Sequence[str], depth: int) -> pd.DataFrame | Gap:
+    """Count the department's files as a statistics office would.
+
+    Everything on the page follows from these counts as they may be printed: rounded to 5, those
+    below 10 hidden. So no number on it can say more than they do.
+
+    Parameters
+    ----------
+    data
+        The extract.
+    groups
+        Columns of welfare.investigations to group by; those that are not delivered are left out.
+    depth
+        Up to how many of them are crossed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of welfare.audit_counts: study (``own counts`` and the year), attribute
+        (crossed ones joined by " × "), group, arm, band (``high`` for flagged, ``other``), stage
+        that people reached at least, outcome, people (missing below 10), rounding (5).
+    """
+    table = data.get(INVESTIGATIONS)
+    missing = [f"{INVESTIGATIONS}.{c}" for c in NEEDED if table is None or c not in table]
+    known = [name for name in groups if table is not None and name in table]
+    if table is None or missing or not known:
+        lacks = " and ".join(missing or [f"a column of {', '.join(groups)}"])
+        reason = f"Not possible here: the authority does not deliver {lacks}."
+        return Gap("The department's own counts", reason)
+    files = table.assign(
+        study=OWN + " " + table["year"].astype(str),
+        band=np.where(table["flagged"].eq("yes"), "high", "other"),
+        outcome=table["finding"].astype(object).where(table["finding"].notna(), "none"),
+        **{name: table[name].astype(object).fillna("(missing)") for name in known},
+    )
+    cells = _reached(files, known)
+    for name in ("arm", "band", "outcome"):
+        cells = pd.concat([cells, cells.assign(**{name: TOTAL})], ignore_index=True)
+    cells = cells[~cells["arm"].eq("none") & ~cells["outcome"].eq("none")]
+    cells = cells[cells["outcome"].eq(TOTAL) | cells["stage"].eq("finding")]
+    parts = [_grouped(cells, names) for names in crossings(known, depth)]
+    table = pd.concat(parts, ignore_index=True)
+    return table.assign(people=protect.counts(table["people"]), rounding=protect.ROUNDING)
+
+
+def crossings(names: Sequence[str], depth: int) -> list[tuple[str, ...]]:
+    """Return each name, each pair of names, and so on up to `depth` of them."""
+    sizes = range(1, min(depth, len(names)) + 1)
+    return [pick for size in sizes for pick in combinations(names, size)]
+
+
+def _reached(files: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return how many people reached each stage, by everything."""
+    decided = files["objection"] if "objection" in files else pd.Series(None, index=files.index)
+    reached = {
+        "population": np.ones(len(files), bool),
+        "flagged": files["flagged"].eq("yes"),
+        "chosen": files["chosen"].eq("yes"),
+        "visited": files["visited"].eq("yes"),
+        "finding": files["finding"].notna(),
+        "objection": decided.isin(["rejected", "upheld"]),
+        "upheld": decided.eq("upheld"),
+    }
+    keys = ["study", *names, "arm", "band", "outcome"]
+    cells = pd.concat([files[where].assign(stage=s) for s, where in reached.items()])
+    return cells.groupby([*keys, "stage"], observed=True)["people"].sum().reset_index()
+
+
+def _grouped(cells: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return counts by one attribute, or by several crossed, and for everybody."""
+    text = cells[names[0]].astype(str)
+    for name in names[1:]:
+        text = text + CROSSED + cells[name].astype(str)
+    both = [cells.assign(group=text), cells.assign(group=TOTAL)]
+    table = pd.concat(both).assign(attribute=CROSSED.join(names))
+    sums = table.groupby(KEYS, observed=True)["people"].sum()
+    # What occurs in one group is counted in each, also where it is nobody.
+    groups = [sorted(table["group"].unique())]
+    rest = [key for key in KEYS if key != "group"]
+    every = table[rest].drop_duplicates().merge(pd.DataFrame({"group": groups[0]}), how="cross")
+    return every.set_index(KEYS).join(sums).fillna({"people": 0}).reset_index()
+
+
+def official(data: Tables) -> pd.DataFrame | Gap:
+    """Return the official counts as they were delivered; totals of exact ones are added.
+
+    Raises
+    ------
+    DatamallError
+        When one study rounds some counts of an attribute otherwise than others.
+    """
+    table = data.get(OFFICIAL)
+    absent = [f"{OFFICIAL}.{c}" for c in (*KEYS, "people", "rounding")]
+    absent = [name for name in absent if table is None or name.rsplit(".", 1)[1] not in table]
+    if table is None or absent:
+        reason = f"Not possible here: the authority does not deliver {' and '.join(absent)}."
+        return Gap("Official counts", reason)
+    mixed = table.groupby(["study", "attribute"])["rounding"].nunique()
+    if (mixed > 1).any():
+        raise DatamallError(
+            f"The official counts of {' by '.join(mixed.index[mixed.argmax()])} are rounded in "
+            "different ways: give each rounding an attribute of its own."
+        )
+    table = table[[*KEYS, "people", "rounding"]]
+    exact = table[table["rounding"] == 1]
+    for name in ("group", "arm", "band", "outcome"):
+        exact = _with_total(exact, name)
+    return pd.concat([table[table["rounding"] > 1], exact], ignore_index=True)
+
+
+def _with_total(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Add what exact counts add up to over a column, for studies that do not print it."""
+    printed = table.loc[table[name] == TOTAL, "study"].unique()
+    rest = table[~table["study"].isin(printed)]
+    keys = [key for key in KEYS if key != name]
+    sums = rest.groupby([*keys, "rounding"], observed=True)["people"].sum().reset_index()
+    return pd.concat([table, sums.assign(**{name: TOTAL})], ignore_index=True)
+
+
+def together(*tables: pd.DataFrame | Gap) -> pd.DataFrame | Gap:
+    """Put counts of several sources below each other; a Gap only where there are none at all."""
+    there = [table for table in tables if not isinstance(table, Gap)]
+    return pd.concat(there, ignore_index=True) if there else tables[0]
+
+
+def is_own(study: str) -> bool:
+    """Return whether a study is the department's own count, of which persons could be told."""
+    return study.startswith(OWN)
+
+
+def year_of(study: str) -> str:
+    """Return the year at the end of the name of a study, or nothing."""
+    last = study.rsplit(" ", 1)[-1]
+    return last if last.isdigit() else ""
+
+
+def latest(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return the counts of the last year of each selection that was studied."""
+    studies = sorted(counts["study"].unique(), key=year_of)
+    last = {study.removesuffix(year_of(study)): study for study in studies}
+    return counts[counts["study"].isin(last.values())].reset_index(drop=True)
+
+
+def earlier(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return the counts of the years that `latest` leaves out."""
+    rest = counts[~counts["study"].isin(latest(counts)["study"])]
+    return rest.reset_index(drop=True)

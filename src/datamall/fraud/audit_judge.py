@@ -1,0 +1,261 @@
+"""Judge the checks of the audit by the plan that was fixed beforehand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from datamall.chapters import Gap
+from datamall.errors import DatamallError
+from datamall.fairness import Bounds, inference, rounded, verdict
+from datamall.fraud import audit_errors
+from datamall.fraud.audit_checks import CHECKS, OF, at_risk, bounds, definitions, parts_of
+from datamall.fraud.audit_counts import TOTAL, is_own, latest
+from datamall.fraud.audit_errors import WRONGLY_VISITED
+
+COLUMNS = [
+    *("study", "attribute", "group", "check", "label", "source"),
+    *("successes", "trials", "rate", "other_successes", "other_trials", "other_rate"),
+    *("ratio", "low", "high", "verdict", "detectable"),
+]
+HIGHEST = ("1", "2")  # risk bands, where these are numbered from the highest
+KNOWN = (*CHECKS, WRONGLY_VISITED)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is compared and what is tolerated: the audit's section of ``params.yaml``.
+
+    Attributes
+    ----------
+    groups
+        Columns of the department's own counts, and attributes of official counts, that gate;
+        other attributes of official counts inform.
+    gating, informing
+        Names of checks: on the first the verdict of the audit depends, the others are shown.
+    labels
+        Definitions of a mistake found; see `audit_checks.meaning`. The first that a study can
+        apply counts, every conclusion is repeated under its rivals.
+    ratio
+        How many times as often as everybody else something may happen to a group, or the other
+        way round.
+    ratio_alike
+        The same where people are alike in all that may count; see `audit_checks.Check`.
+    level
+        1 - level is the error of a wrong PASS, and of any wrong FAIL among all gating checks.
+    power
+        Probability with which a gap counts as detectable.
+    """
+
+    groups: Sequence[str]
+    gating: Sequence[str]
+    informing: Sequence[str]
+    labels: Sequence[str]
+    ratio: float
+    ratio_alike: float
+    level: float
+    power: float
+
+    def __post_init__(self) -> None:
+        """Refuse a plan that names no check, an unknown one, or one twice."""
+        named = [*self.gating, *self.informing]
+        odd = [name for name in named if name not in KNOWN or named.count(name) > 1]
+        if odd or not self.gating:
+            raise DatamallError(
+                f"gating and informing in params.yaml name {odd[0] if odd else 'no check'!r}: name "
+                f"each of {', '.join(KNOWN)} at most once, and at least one that gates."
+            )
+        for check in named:
+            self.tolerance(check)
+
+    def tolerance(self, check: str) -> verdict.Tolerance:
+        """Return what is tolerated of a check."""
+        alike = check in CHECKS and CHECKS[check].alike
+        most = self.ratio_alike if alike else self.ratio
+        return verdict.Tolerance("ratio", 1 / most if most > 0 else 0.0, most)
+
+    def label(self, counts: pd.DataFrame) -> str | None:
+        """Return the definition of a mistake found that counts for a study."""
+        known = definitions(counts, self.labels)
+        return known[0] if known else None
+
+
+def steps(
+    counts: pd.DataFrame,
+    keys: Sequence[str],
+    label: str | None,
+    band: str = TOTAL,
+    arm: str = "",
+    every_group: bool = False,
+) -> pd.DataFrame:
+    """Return the counts of each group and of everybody else at some steps.
+
+    Parameters
+    ----------
+    counts
+        As from `audit_counts`; several studies and attributes may be in it.
+    keys
+        Checks; those whose counts are not there are left out.
+    label
+        Definition of a mistake found; None where there is none.
+    band, arm
+        Risk band, and another arm than usual, for checks of recorded results.
+    every_group
+        Whether of two groups both are wanted; else the first: the other is the same comparison
+        turned round.
+
+    Returns
+    -------
+    pandas.DataFrame
+        study, attribute, group, check, label (empty where nothing recorded is read), source
+        (``own`` or ``official``), and the columns of `datamall.fairness.rounded.pairs` or
+        `audit_errors.pairs`; a number that is hidden is the middle of what it can be, and missing
+        where that is not within a quarter.
+    """
+    parts = []
+    for (study, attribute), own in counts.groupby(["study", "attribute"], sort=True):
+        source = "own" if is_own(str(study)) else "official"
+        for key in keys:
+            if key == WRONGLY_VISITED:
+                table, read = audit_errors.pairs(own, label), label
+            else:
+                check = CHECKS[key]
+                read = label if check.outcome else ""
+                table = _compared(bounds(own, parts_of(check, own, label, band, arm)), "base_rate")
+                if table is None and key in ("flagged", "chosen"):
+                    # Where nobody counted the flagged, they are those of the highest risk.
+                    found = at_risk(own, HIGHEST, key == "chosen")
+                    table = _compared(found, "selection_rate")
+            if table is not None:
+                table = table.head(1) if len(table) == 2 and not every_group else table
+                table = _filled(table)
+                about = {"study": study, "attribute": attribute, "check": key, "label": read}
+                parts.append(table.assign(**about, source=source))
+    if not parts:
+        return pd.DataFrame(columns=["study", "attribute", "group", "check", "label", "source"])
+    return pd.concat(parts, ignore_index=True)
+
+
+def _compared(found: Bounds | None, metric: str) -> pd.DataFrame | None:
+    if found is None:
+        return None
+    return rounded.pairs(found, [OF], estimand="procedure", names=[metric])
+
+
+def _filled(table: pd.DataFrame) -> pd.DataFrame:
+    """Return comparisons with the middle of what a hidden number can be, if that says enough."""
+    table = table.copy()
+    for low in [name for name in table if str(name).endswith("_low")]:
+        name = str(low).removesuffix("_low")
+        ends = np.sort(table[[low, f"{name}_high"]].to_numpy(float), axis=1)
+        middle, wide = ends.mean(axis=1), ends[:, 1] - ends[:, 0]
+        known = np.where(wide <= middle / 2, np.round(middle), np.nan)
+        table[name] = table[name].where(table[name].notna(), known)
+    return table
+
+
+def every_step(
+    counts: pd.DataFrame, plan: Plan, keys: Sequence[str], **options: Any
+) -> pd.DataFrame:
+    """Return `steps` for each study under the definition that counts for it."""
+    studies = counts.groupby("study", sort=True)
+    parts = [steps(own, keys, plan.label(own), **options) for _, own in studies]
+    return pd.concat(parts, ignore_index=True)
+
+
+def judged(pairs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """Judge comparisons that are one family.
+
+    Parameters
+    ----------
+    pairs
+        As from `steps`.
+    plan
+        Tolerances, level and power.
+
+    Returns
+    -------
+    pandas.DataFrame
+        study, attribute, group, check, label, source; successes, trials and rate of the group and
+        (``other_``) of everybody else; ratio with its limits low and high, for all rows at once;
+        verdict; detectable (ratio above 1 that would have been found). In the order of the plan's
+        checks, then study, attribute and group.
+    """
+    if not len(pairs):
+        return pairs.assign(verdict=[])
+    wrong = pairs["check"].eq(WRONGLY_VISITED)
+    number = max(int(inference.comparable(pairs).sum()), 1)
+    tail, parts = (1 - plan.level) / 2 / number, []
+    for (check, composite), own in pairs.assign(w=wrong).groupby(["check", "w"], sort=False):
+        tolerance = plan.tolerance(check)
+        low, high = tolerance.low or 0.0, tolerance.high or np.inf
+        if composite:
+            own = audit_errors.rates(own)
+            own["low"], own["high"] = audit_errors.interval(own, tail)
+            evidence = audit_errors.evidence(own, low, high)
+            found = audit_errors.detectable(own, tail, plan.power, high)
+        else:
+            own = inference.with_gaps(own, tail)
+            own = own.rename(columns={"ratio_low": "low", "ratio_high": "high"})
+            one, other = inference.ends(own)
+            evidence = verdict.evidence(one, other, tolerance)
+            middle = [np.floor((side[0] + side[1]) / 2) for side in _sides(own)]
+            found = verdict.detectable(
+                (middle[0], middle[1]), (middle[2], middle[3]), tolerance, tail, plan.power
+            )[1]
+        own["p_inside"], own["p_outside"] = evidence
+        parts.append(own.assign(detectable=found))
+    table = pd.concat(parts, ignore_index=True)
+    # A comparison that cannot be made is no chance of a false alarm.
+    table["p_outside"] = table["p_outside"].where(inference.comparable(table))
+    table = verdict.judged(table, plan.level)
+    rank = {key: place for place, key in enumerate((*plan.gating, *plan.informing))}
+    order = table.assign(rank=table["check"].map(rank))
+    order = order.sort_values(["rank", "study", "attribute", "group"], kind="stable")
+    return order[COLUMNS].reset_index(drop=True)
+
+
+def _sides(table: pd.DataFrame) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return lowest and highest successes and trials of one and of other."""
+    names = [f"{side}{what}" for side in ("", "other_") for what in ("successes", "trials")]
+    return [(table[f"{n}_low"].to_numpy(float), table[f"{n}_high"].to_numpy(float)) for n in names]
+
+
+def gate(counts: pd.DataFrame | Gap, plan: Plan) -> pd.DataFrame | Gap:
+    """Return the checks that gate, judged together; see `judged`.
+
+    Only the last year of each selection is judged, by the attributes of the plan.
+    """
+    return _of_plan(counts, plan, plan.gating, "The checks that gate")
+
+
+def inform(counts: pd.DataFrame | Gap, plan: Plan) -> pd.DataFrame | Gap:
+    """Return the checks that inform, judged together as a family of their own; see `gate`."""
+    return _of_plan(counts, plan, plan.informing, "The checks that inform")
+
+
+def _of_plan(
+    counts: pd.DataFrame | Gap, plan: Plan, keys: Sequence[str], chapter: str
+) -> pd.DataFrame | Gap:
+    if isinstance(counts, Gap):
+        return counts
+    last = latest(counts)
+    last = last[last["attribute"].isin(plan.groups)]
+    pairs = every_step(last, plan, keys) if len(last) else last
+    if not len(pairs):
+        names = f"{', '.join(keys)} by {', '.join(plan.groups)}"
+        return Gap(chapter, f"Not possible here: no counts allow {names}.")
+    return judged(pairs, plan)
+
+
+def overall(table: pd.DataFrame | Gap, plan: Plan) -> str:
+    """Return the verdict of the audit: PASS needs every check that gates, on every attribute.
+
+    A check whose counts are not there is no evidence.
+    """
+    if isinstance(table, Gap):
+        return verdict.NOT_ENOUGH
+    complete = set(plan.gating) <= set(table["check"])
+    return verdict.overall([*table["verdict"], *([] if complete else [verdict.NOT_ENOUGH])])
