@@ -45,11 +45,12 @@ class Forecasts:
     scores
         One row per group of like detectors and mode: period (and interval), mode, sites, origins
         (weeks forecast as a test), mase_median, mase_model, mase_gated (mean absolute scaled error
-        over all sites and origins: error ÷ mean absolute difference to the week before, in the
-        weeks before the origin), model_used (share of sites and origins at which the gate was
+        over all sites and origins, Hyndman and Koehler 2006 with the seasonal naive forecast of a
+        week: error ÷ mean absolute difference to the week before, in the weeks before the
+        origin), model_used (share of sites and origins at which the gate was
         open), nominal, coverage (share of the counts in their interval, on these weeks).
     by_site
-        The same by site and mode, with method (for the week ahead).
+        The same by site and mode, with method (for the week ahead) and why it was chosen.
     """
 
     week: pd.DataFrame
@@ -102,6 +103,9 @@ def forecasts(
 
     Intervals are quantiles of the chosen method's errors in the 26 weeks before, on the log scale,
     at the same hour of the day on working or weekend days. The gate is that of `chosen`.
+
+    Only past counts enter a forecast. Which counts are healthy was however judged with the whole
+    period known: on the day itself some of these faults would not have been found yet.
     """
     check_confidence(confidence)
     weeks, scores, sites = [], [], []
@@ -331,6 +335,14 @@ def _scored(
         method=np.where(use[:, -1], MODEL, BASELINE),
         inside=inside.sum(axis=(1, 2, 3)),
         hours=known.sum(axis=(1, 2, 3)),
+    )
+    table["why"] = np.select(
+        [use[:, -1], table["origins"] < LEAST_ORIGINS],
+        [
+            "the model beat the median by more than chance in the weeks before",
+            f"fewer than {LEAST_ORIGINS} weeks could be tested: the median stays",
+        ],
+        "the model did not beat the median by more than chance: the median stays",
     )
     table["coverage"] = table["inside"] / table["hours"].where(table["hours"] > 0)
     return table[table["origins"] > 0]

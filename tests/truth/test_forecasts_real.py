@@ -1,0 +1,121 @@
+"""On real counts the published forecast is never worse than the weekly median.
+
+Boroondara: 40 signals, a month of quarters. Münster: 88 junctions, two years of hours.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from junction_counts import BOROONDARA, boroondara, muenster
+
+from datamall.traffic import forecast, health
+from datamall.traffic.cube import Cube
+from datamall.traffic.levels import FAULTY
+
+CONFIDENCE = 0.9
+
+
+class Real(NamedTuple):
+    """A real set: all counts, what was found about detectors, and forecasts without these."""
+
+    cube: Cube
+    faults: pd.DataFrame
+    raw: forecast.Forecasts
+    clean: forecast.Forecasts
+
+
+def real(cube: Cube) -> Real:
+    faults = health.examine(cube)
+    clean = health.healthy(cube, faults)
+    made = [forecast.forecasts(part, CONFIDENCE) for part in (cube, clean)]
+    return Real(cube, faults, *made)
+
+
+@pytest.fixture(scope="module")
+def melbourne(shared: Path) -> Real:
+    return real(boroondara(shared / "real" / "traffic"))
+
+
+@pytest.fixture(scope="module")
+def westphalia(shared: Path) -> Real:
+    return real(muenster(shared / "real" / "traffic"))
+
+
+def never_worse(made: forecast.Forecasts, band: float) -> None:
+    """Check accuracy and coverage by mode and over all sites and origins, and print them."""
+    scores, sites = made.scores, made.by_site
+    print(scores[["mode", "sites", "origins", "mase_median", "mase_gated", "coverage"]])
+    assert (scores["mase_gated"] <= scores["mase_median"] + 1e-12).all()
+    weight = sites["origins"] / sites["origins"].sum()
+    both = [float((sites[name] * weight).sum()) for name in ("mase_gated", "mase_median")]
+    print(f"all sites: {both[0]:.4f} against {both[1]:.4f} by the weekly median")
+    assert both[0] <= both[1] + 1e-12
+    assert (scores["coverage"] - CONFIDENCE).abs().max() < band
+
+
+def test_boroondara_is_read_whole(melbourne: Real, shared: Path) -> None:
+    raw = pd.read_csv(shared / "real" / "traffic" / BOROONDARA, dtype=str)
+    assert raw.duplicated(["SCATS Number", "Location", "Start Time"]).sum() == 31
+    assert (raw["NB_LATITUDE"].astype(float) == 0).sum() == 31
+    (block,) = melbourne.cube
+    # What looks double is a second detector of the same name; its counts differ.
+    assert len(block.series) == 140
+    assert block.series["site"].nunique() == 40
+    assert np.isfinite(block.count).sum() == len(raw) * 96
+    twins = block.series["approach"] == "HIGH_ST NE of CHARLES_ST"
+    assert twins.sum() == 2
+    first, second = block.count[twins.to_numpy()]
+    assert not np.array_equal(first, second)
+
+
+def test_boroondara_publishes_the_median_and_says_why(melbourne: Real) -> None:
+    never_worse(melbourne.clean, band=0.03)
+    sites = melbourne.clean.by_site
+    assert len(sites) == 40
+    assert set(sites["method"]) == {forecast.BASELINE}
+    assert (sites["mase_gated"] == sites["mase_median"]).all()
+    assert sites["why"].str.startswith("fewer than 8 weeks").all()
+    week = melbourne.clean.week
+    assert week["day"].min() == pd.Timestamp("2006-11-01")
+    assert set(week["method"]) == {forecast.BASELINE}
+
+
+def test_boroondara_has_no_faults_beyond_lost_data(melbourne: Real) -> None:
+    faulty = melbourne.faults[melbourne.faults["verdict"] == FAULTY]
+    assert set(faulty["kind"]) == {"no data"}
+
+
+@pytest.mark.slow
+def test_muenster_is_never_worse_than_the_median(westphalia: Real) -> None:
+    never_worse(westphalia.clean, band=0.02)
+    never_worse(westphalia.raw, band=0.02)
+
+
+@pytest.mark.slow
+def test_no_single_junction_of_muenster_is_worse_without_its_faults(westphalia: Real) -> None:
+    sites = westphalia.clean.by_site
+    assert len(sites) == 88
+    assert (sites["mase_gated"] <= sites["mase_median"] + 1e-12).all()
+    assert (sites["model_used"] > 0).sum() > 60
+
+
+@pytest.mark.slow
+def test_muenster_has_the_faults_its_publisher_warns_of(westphalia: Real) -> None:
+    faulty = westphalia.faults[westphalia.faults["verdict"] == FAULTY]
+    swapped = faulty[faulty["kind"] == "swapped"]
+    assert set(swapped["site"]) == {"08065", "08070"}
+    # One loop counts a vehicle every second, night and day, for two years.
+    flat = faulty[(faulty["kind"] == "flat") & (faulty["site"] == "01230")]
+    assert flat["hours"].sum() > 15_000
+    assert flat["evidence"].str.startswith("About 3,60").all()
+    # Twelve files hold nothing at all: every detector has these days as lost.
+    lost = faulty[(faulty["kind"] == "no data") & (faulty["first_day"] <= "2015-05-14")]
+    assert lost[lost["last_day"] >= "2015-05-14"]["detector"].nunique() == 647
+    # The rest, weeks of thousands of hours, is asked about.
+    other = westphalia.faults[westphalia.faults["kind"] == "change"]
+    assert set(other["verdict"]) == {"real or not: ask"}
+    share = health.summary(westphalia.cube, faulty).set_index("kind")["share"].drop("no data")
+    assert share.sum() < 0.01
