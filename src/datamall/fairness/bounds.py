@@ -16,7 +16,7 @@ import pandas as pd
 
 from datamall.errors import DatamallError
 from datamall.fairness import counting, keys, metrics, published
-from datamall.fairness.cells import check_names
+from datamall.fairness.cells import Cells, check_names
 from datamall.fairness.counting import NO, UNKNOWN, YES, Labels, named
 from datamall.fairness.published import TOTAL
 
@@ -68,6 +68,11 @@ class Bounds:
         for array in (self.low, self.high, self.printed):
             array.setflags(write=False)
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the attributes: the keys that are no role."""
+        return tuple(name for name in self.axes if name not in keys.ROLES)
+
     @classmethod
     def from_rounded(
         cls,
@@ -95,7 +100,8 @@ class Bounds:
         groups, decision, outcome, arm, stage, score_band, labels
             As in `Cells.from_frame`. Combinations that are not in the table are unknown.
         count
-            Column of counts. Hidden ones are empty, or one of ``. x * -``, or ``<10``.
+            Column of counts. Hidden ones are empty, or one of ``. x * -``, or ``<10``, which is
+            0 to 9 whatever `suppressed_below`.
         rounding
             Counts are rounded to the nearest multiple of this.
         suppressed_below
@@ -187,6 +193,26 @@ class Bounds:
         limits: dict[str, Any] = {"rounding": rounding, "suppressed_below": suppressed_below}
         return cls.from_rounded(table, groups, "decision", "outcome", count="count", **limits)
 
+    @classmethod
+    def from_cells(cls, cells: Cells) -> "Bounds":
+        """Return exact counts as bounds that leave nothing open.
+
+        Raises
+        ------
+        DatamallError
+            If the keys have too many combinations.
+        """
+        shape = (*(len(known) + 1 for known in cells.levels), 4, 4)
+        if np.prod(shape) > _LARGEST:
+            raise DatamallError("The table has too many combinations of keys: give fewer groups.")
+        counts = np.zeros(shape, np.int64)
+        counts[(*cells.codes.T, slice(3), slice(3))] = cells.counts
+        for axis in range(counts.ndim):
+            own = np.moveaxis(counts, axis, 0)
+            own[-1] = own[:-1].sum(axis=0)
+        exact = counts.astype(float)
+        return cls(cells.axes, cells.levels, counts, counts.copy(), exact, cells.merged)
+
     def corners(
         self, by: Sequence[str] | None = None, names: Sequence[str] = metrics.METRICS
     ) -> tuple[pd.DataFrame, np.ndarray]:
@@ -209,7 +235,10 @@ class Bounds:
         return table, corners_of(own)
 
     def sides(
-        self, by: Sequence[str] | None = None, names: Sequence[str] = metrics.METRICS
+        self,
+        by: Sequence[str] | None = None,
+        names: Sequence[str] = metrics.METRICS,
+        unknown: bool = False,
     ) -> tuple[pd.DataFrame, np.ndarray]:
         """Return the bounds of both sides of each rate.
 
@@ -217,6 +246,8 @@ class Bounds:
         ----------
         by, names
             See `corners`.
+        unknown
+            Whether people without an outcome may have had either, and count on both sides.
 
         Returns
         -------
@@ -233,6 +264,8 @@ class Bounds:
                 d, y = np.array(nodes).T
                 for end, bound in enumerate(bounds):
                     out[:, m, side, end] = bound[:, d, y].sum(axis=1)
+                if unknown:
+                    out[:, m, side, 1] += bounds[1][:, d[y != TOTAL], UNKNOWN].sum(axis=1)
         return table, out
 
     def proportions(
@@ -270,19 +303,20 @@ class Bounds:
         -------
         DataFrame
             The keys; `n_low` and `n_high`, people; and for each metric three columns: as printed
-            (NaN where a count it needs is hidden; outside the bounds where printed numbers disagree
-            a little), `_low` and `_high`. No room for sampling is in them.
+            (NaN where a count it needs is hidden), `_low` and `_high`. Where printed numbers
+            contradict each other by their rounding, the printed rate is the nearest that all of
+            them allow. No room for sampling is in the bounds.
         """
         table, ends = self.corners(by, names)
         place = self._places(by)[1]
         table["n_low"], table["n_high"] = self.low[place][:, -1, -1], self.high[place][:, -1, -1]
         for m, name in enumerate(names):
-            table[name] = metrics.share(*self._printed(place, name))
             # Without trials at one end only, any rate is possible at that end.
             some = ends[:, m, :, 1].any(axis=1)
-            for side, suffix in ((0, "_low"), (1, "_high")):
-                value = metrics.share(*ends[:, m, side].T)
-                table[name + suffix] = np.where(some & np.isnan(value), side, value)
+            value = [metrics.share(*ends[:, m, side].T) for side in (0, 1)]
+            low, high = (np.where(some & np.isnan(v), end, v) for end, v in enumerate(value))
+            table[name] = np.clip(metrics.share(*self._printed(place, name)), low, high)
+            table[name + "_low"], table[name + "_high"] = low, high
         return table
 
     def gaps(
@@ -334,8 +368,7 @@ class Bounds:
 
     def _places(self, by: Sequence[str] | None) -> tuple[pd.DataFrame, tuple[Any, ...]]:
         """Return the groups as a table, and where their counts are."""
-        groups = [name for name in self.axes if name not in keys.ROLES]
-        names = groups if by is None else [by] if isinstance(by, str) else list(by)
+        names = list(self.groups) if by is None else [by] if isinstance(by, str) else list(by)
         absent = [name for name in names if name not in self.axes]
         if absent:
             raise DatamallError(f"There is no key {named(absent)}: there are {named(self.axes)}.")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from datamall.errors import DatamallError
-from datamall.fairness import keys, metrics
+from datamall.fairness import metrics
 from datamall.fairness.bounds import Bounds, corners_of
 from datamall.fairness.counting import named
 from datamall.fairness.inference import Estimand
@@ -22,6 +22,7 @@ def pairs(
     reference: Reference = REST,
     names: Sequence[str] = metrics.METRICS,
     depth: int | None = None,
+    unknown: bool = False,
 ) -> pd.DataFrame:
     """Return the counts of each comparison, with the corners of their bounds.
 
@@ -31,6 +32,8 @@ def pairs(
         Counts; keys that are not among `by` are summed over, by their totals where printed.
     by, estimand, reference, names, depth
         See `datamall.fairness.inference.compare`.
+    unknown
+        See `datamall.fairness.bounds.Bounds.sides`.
 
     Returns
     -------
@@ -49,16 +52,15 @@ def pairs(
     DatamallError
         If there is no such key or reference group.
     """
-    groups = [name for name in bounds.axes if name not in keys.ROLES]
-    attributes = groups if by is None else [by] if isinstance(by, str) else list(by)
+    attributes = list(bounds.groups) if by is None else [by] if isinstance(by, str) else list(by)
     if not attributes:
         raise DatamallError("There are no groups to compare: name at least one attribute.")
     names = list(names)
-    everybody, whole = bounds.sides([], names)[1], bounds.proportions([], names)[1]
+    everybody, whole = bounds.sides([], names, unknown)[1], bounds.proportions([], names)[1]
     parts = []
     for size in range(1, min(depth, len(attributes)) + 1) if depth else [len(attributes)]:
         for own in combinations(attributes, size):
-            table, sides = bounds.sides(own, names)
+            table, sides = bounds.sides(own, names, unknown)
             printed = bounds.proportions(own, names)[1]
             there: np.ndarray = np.asarray(sides[..., 1].any(axis=(1, 2)))
             if reference == REST:
@@ -67,7 +69,7 @@ def pairs(
                 others = np.stack([np.maximum(low, 0), high], axis=-1)
                 base = whole - printed
             else:
-                row = _row(table, own, reference)
+                row = row_of(table, own, reference)
                 others = np.broadcast_to(sides[row], sides.shape)
                 base = np.broadcast_to(printed[row], printed.shape)
                 there[row] = False
@@ -91,8 +93,8 @@ def _others(bound: np.ndarray) -> np.ndarray:
     return bound.sum(axis=0) - bound
 
 
-def _row(table: pd.DataFrame, own: Sequence[str], reference: Reference) -> int:
-    """Return the row of the reference group."""
+def row_of(table: pd.DataFrame, own: Sequence[str], reference: Reference) -> int:
+    """Return the row of the reference group, or say that there is none."""
     if isinstance(reference, str):
         raise DatamallError(
             f"The reference is 'rest' or a value for each attribute, not {reference!r}: write "

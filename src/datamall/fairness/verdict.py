@@ -88,25 +88,25 @@ def verdicts(
     table["detectable_low"], table["detectable_high"] = np.nan, np.nan
     census = (table["estimand"] == "list").to_numpy()
     number = max(int((known & ~census).sum()), 1)
-    of_list = np.full(len(table), NOT_ENOUGH, object)
+    certain = np.full(len(table), NOT_ENOUGH, object)
     for own in dict.fromkeys(given):
         rows = np.array([each == own for each in given])
         one, other = ([(x[rows], n[rows]) for x, n in side] for side in corners)
         table.loc[rows, ["p_inside", "p_outside"]] = np.stack(evidence(one, other, own), axis=1)
-        tail = (1 - level) / _sides(own) / number
-        gaps = detectable(_middle(one), _middle(other), own, tail, power)
+        tail = (1 - level) / sides(own) / number
+        gaps = detectable(middle(one), middle(other), own, tail, power)
         table.loc[rows, ["detectable_low", "detectable_high"]] = np.stack(gaps, axis=1)
-        of_list[rows] = _of_list(gap_ends(one, other, own.kind), own)
+        certain[rows] = of_list(gap_ends(one, other, own.kind), own)
     # A comparison that cannot be made is no chance of a false alarm.
     table["p_outside"] = table["p_outside"].where(known)
     tested = ["p_inside", "p_outside", "detectable_low", "detectable_high"]
     table.loc[census, tested] = np.nan
     table = judged(table, level)
-    table["verdict"] = np.where(census, of_list, table["verdict"])
+    table["verdict"] = np.where(census, certain, table["verdict"])
     return table
 
 
-def _of_list(gaps: tuple[np.ndarray, np.ndarray], tolerance: Tolerance) -> np.ndarray:
+def of_list(gaps: tuple[np.ndarray, np.ndarray], tolerance: Tolerance) -> np.ndarray:
     """Judge gaps that have no sampling error; rounding may leave them open."""
     low = -np.inf if tolerance.low is None else tolerance.low
     high = np.inf if tolerance.high is None else tolerance.high
@@ -115,9 +115,13 @@ def _of_list(gaps: tuple[np.ndarray, np.ndarray], tolerance: Tolerance) -> np.nd
     return np.where(outside, FAIL, np.where(inside, PASS, NOT_ENOUGH))
 
 
-def judged(table: pd.DataFrame, level: float) -> pd.DataFrame:
-    """Add `p_outside_holm` and `verdict` to rows with `p_inside` and `p_outside`."""
-    adjusted = adjust(table["p_outside"].to_numpy(), "holm")
+def judged(table: pd.DataFrame, level: float, adjusted: np.ndarray | None = None) -> pd.DataFrame:
+    """Add `p_outside_holm` and `verdict` to rows with `p_inside` and `p_outside`.
+
+    `adjusted`: `p_outside` adjusted for the number of rows, if not by Holm's method.
+    """
+    if adjusted is None:
+        adjusted = adjust(table["p_outside"].to_numpy(), "holm")
     fails, passes = adjusted <= 1 - level, (table["p_inside"] <= 1 - level).to_numpy()
     verdict = np.where(fails, FAIL, np.where(passes, PASS, NOT_ENOUGH))
     return table.assign(p_outside_holm=adjusted, verdict=verdict)
@@ -147,14 +151,15 @@ def evidence(one: Pairs, other: Pairs, tolerance: Tolerance) -> tuple[np.ndarray
     if tolerance.high is not None:
         inside = np.maximum(inside, p_below(one[1], other[0], tolerance.high, kind))
         outside = np.minimum(outside, p_above(one[0], other[1], tolerance.high, kind))
-    return inside, np.minimum(1, _sides(tolerance) * outside)
+    return inside, np.minimum(1, sides(tolerance) * outside)
 
 
-def _sides(tolerance: Tolerance) -> int:
+def sides(tolerance: Tolerance) -> int:
+    """Return how many sides of a tolerance are limited."""
     return int(tolerance.low is not None) + int(tolerance.high is not None)
 
 
-def _middle(side: Pairs) -> tuple[np.ndarray, np.ndarray]:
+def middle(side: Pairs) -> tuple[np.ndarray, np.ndarray]:
     """Return whole counts in the middle of their bounds."""
     (x, n), (y, m) = side
     return np.floor((x + y) / 2), np.floor((n + m) / 2)
@@ -169,7 +174,7 @@ def overall(verdict: Iterable[str]) -> str:
 
 
 def detectable(
-    one: Pair, other: Pair, tolerance: Tolerance, tail: float, power: float
+    one: Pair, other: Pair, tolerance: Tolerance, tail: np.ndarray | float, power: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the gaps that a test would have found, below and above the tolerance.
 
@@ -209,9 +214,9 @@ def detectable(
         # The least number of successes (failures, on the low side) that the test would find.
         least, most = np.zeros(np.shape(trials)), trials + 1.0
         while np.any(most - least > 1):
-            middle = np.floor((least + most) / 2)
-            finds = found(np.minimum(middle, trials))
-            least, most = np.where(finds, least, middle), np.where(finds, middle, most)
+            half = np.floor((least + most) / 2)
+            finds = found(np.minimum(half, trials))
+            least, most = np.where(finds, least, half), np.where(finds, half, most)
         there = (most <= trials) & (trials > 0)
         k = np.where(there, most, 1)
         # The rate at which that many are seen with the given power.

@@ -1,0 +1,369 @@
+"""The audit: every check of a plan, under every label, with one verdict of three on all of them.
+
+PASS needs evidence from every gating check that each gap lies inside its tolerance; then the error
+of a wrong PASS is that of one comparison (intersection and union, Berger 1982). FAIL needs evidence
+that one lies outside, at an error that is shared among all comparisons that gate
+(`datamall.fairness.families`). Otherwise, and where the answer depends on what counts as the
+outcome, there is NOT ENOUGH EVIDENCE.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from datamall.fairness import changes, families, identification, parts, reshape, stages, sweeps
+from datamall.fairness.cells import Cells
+from datamall.fairness.inference import ends
+from datamall.fairness.plan import Check, Plan
+from datamall.fairness.reshape import Counts
+from datamall.fairness.subgroups import REST
+from datamall.fairness.verdict import FAIL, NOT_ENOUGH, PASS, detectable, judged, middle, sides
+from datamall.fairness.verdict import overall as together
+
+_FIGURES = ["check", "label", "by", "group", "metric", "estimand", "source"]
+FIGURES = [*_FIGURES, "successes", "trials", "rate", "low", "high"]
+COMPARISONS = [
+    *("check", "label", "by", "group", "metric", "estimand", "source", "people", "gates"),
+    *("rate", "other_rate", "gap", "gap_low", "gap_high", "all_low", "all_high"),
+    *("p_inside", "p_outside", "p_outside_holm", "detectable_low", "detectable_high"),
+    *("verdict", "identified", "why", "not_judged"),
+]
+
+_CORNERS = [
+    f"{p}{v}_{end}"
+    for p in ("", "other_")
+    for v in ("successes", "trials")
+    for end in ("low", "high")
+]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an audit says: PASS, FAIL or NOT ENOUGH EVIDENCE, and a sentence per open question."""
+
+    overall: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """The results of an audit, as tidy tables.
+
+    Attributes
+    ----------
+    plan
+        What was asked.
+    figures
+        One row per check, label and group: check, label, by, group, metric, estimand, source (how
+        the rate is known), successes, trials, rate, low, high (limits at the plan's level, each
+        for itself; for a list nothing but rounding is between them).
+    comparisons
+        One row per check, label and group that is compared: as in `figures`; people; gates;
+        rate, other_rate; gap (of the kind of the tolerance); gap_low, gap_high (each holds with
+        the plan's level: PASS is both inside the tolerance); all_low, all_high (all gaps of the
+        check at once); p_inside, p_outside (evidence that it is inside, or outside),
+        p_outside_holm (shared among all that gate), detectable_low and detectable_high (gaps that
+        would have been found with the plan's power), verdict; identified, why (not); not_judged
+        (why a group does not gate).
+    checks
+        One row per check, in the order of the plan: check, metric, estimand, norm, gating, kind,
+        low, high, reason (of the tolerance), verdict, fragile (depends on the label), identified,
+        why, compared, failed, unclear and not_judged (groups), and of the group that is furthest
+        from the tolerance, by the evidence: label, by, group, rate, other_rate, gap, gap_low,
+        gap_high, all_low, all_high, detectable (smallest gap that would have been found).
+    labels
+        One row per check and label: check, label, verdict, by, group, gap, gap_low, gap_high.
+    recorded
+        See `datamall.fairness.identification.recorded`; empty if the plan reads no results.
+    changes
+        What was done to groups, labels and tolerances; see `datamall.fairness.changes`.
+    verdict
+        See `Verdict`.
+    """
+
+    plan: Plan
+    counts: Counts
+    figures: pd.DataFrame
+    comparisons: pd.DataFrame
+    checks: pd.DataFrame
+    labels: pd.DataFrame
+    recorded: pd.DataFrame
+    changes: pd.DataFrame
+    verdict: Verdict
+
+    @cached_property
+    def stages(self) -> pd.DataFrame:
+        """Stages of the selection; see `datamall.fairness.stages.decompose`; empty without."""
+        if not self.plan.stages or "stage" not in self.counts.axes:
+            return pd.DataFrame()
+        return stages.decompose(
+            self.counts,
+            self.plan.stages,
+            self.plan.groups,
+            reference=self.plan.reference,
+            level=self.plan.level,
+        )
+
+    @cached_property
+    def capacities(self) -> pd.DataFrame:
+        """Each check on decisions if fewer or more people could be selected; empty without bands.
+
+        One row per capacity and check: capacity (share of the number now, or of the plan's),
+        selected (people), check, verdict, by, group, gap, gap_low, gap_high.
+        """
+        if not isinstance(self.counts, Cells) or "score_band" not in self.counts.axes:
+            return pd.DataFrame()
+        cells = self.counts
+        now = self.plan.capacity or int(cells.counts[:, 1].sum())
+        out = []
+        for share in sweeps.CAPACITIES:
+            moved = sweeps.decide(cells, sweeps.threshold_for(cells, share * now))
+            own = _checks(*_judge(moved, self.plan)[1:], self.plan)[0]
+            own = own[["check", "verdict", "by", "group", "gap", "gap_low", "gap_high"]]
+            selected = int(moved.counts[:, 1].sum())
+            out.append(own.assign(capacity=share, selected=selected))
+        table = pd.concat(out, ignore_index=True)
+        return table[["capacity", "selected", *table.columns[:-2]]]
+
+
+def audit(
+    counts: Counts,
+    spec: Plan | Mapping[str, Any] | str | Path,
+    *,
+    registered: Plan | Mapping[str, Any] | None = None,
+) -> Audit:
+    """Audit counts by a plan.
+
+    Parameters
+    ----------
+    counts
+        `Cells`, or `Bounds` where counts were rounded or hidden. Keys: the attributes of the plan,
+        the recorded result if labels read it, and the roles arm, stage and score_band; what else
+        there is, is summed over.
+    spec
+        The plan, as a mapping, a YAML file or a `Plan`; see `datamall.fairness.plan`.
+    registered
+        The plan that was fixed beforehand; what differs from it is shown in `changes`.
+
+    Returns
+    -------
+    Audit
+
+    Raises
+    ------
+    DatamallError
+        If the plan cannot be, names keys, values or a reference group that do not exist, or the
+        counts are weighted.
+    """
+    plan = Plan.read(spec)
+    parts.check_keys(counts, plan)
+    for axis, into in plan.merge.items():
+        counts = reshape.merge(counts, axis, into)
+    recorded, figures, comparisons = _judge(counts, plan)
+    checks, labels, verdict = _checks(figures, comparisons, plan)
+    before = None if registered is None else Plan.read(registered)
+    return Audit(
+        plan,
+        counts,
+        figures[FIGURES],
+        comparisons[COMPARISONS],
+        checks,
+        labels,
+        recorded,
+        changes.made(counts, plan, before),
+        verdict,
+    )
+
+
+def _judge(counts: Counts, plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return the recorded results, the figures and the judged comparisons."""
+    recorded = pd.DataFrame()
+    if plan.result and "arm" in counts.axes:
+        recorded = identification.recorded(counts, plan.result)
+    alone = recorded[recorded["one_arm_only"]] if len(recorded) else recorded
+    one_arm = dict(zip(alone["result"], alone["arms"], strict=True)) if len(alone) else {}
+    figures, rows = [], []
+    for check in plan.checks:
+        for label in parts.labels(plan, check):
+            own, compared = parts.make(counts, plan, check, label, one_arm)
+            figures.append(own)
+            rows.append(_about(compared, check, plan))
+    return recorded, pd.concat(figures, ignore_index=True), _verdicts(rows, plan)
+
+
+def _about(table: pd.DataFrame, check: Check, plan: Plan) -> pd.DataFrame:
+    """Add what the plan says about each comparison, and whether it gates."""
+    tolerance, out = check.tolerance, plan.leave_out
+    why = np.full(len(table), "", object)
+    for i, (by, group) in enumerate(zip(table["by"], table["group"], strict=True)):
+        values = dict(zip(by.split(" × "), group.split(" × "), strict=False))
+        left = [f"{k} {v}" for k, v in values.items() if v in map(str, out.get(k, ()))]
+        why[i] = f"the plan leaves out {' and '.join(left)}" if left else ""
+    small = (table["people"] < plan.smallest).to_numpy() & (why == "")
+    why[small] = f"fewer than {plan.smallest} people"
+    twice = families.mirrored(table, tolerance) & (check.reference == REST)
+    return table.assign(not_judged=why, gates=check.gating & (why == ""), twice=twice)
+
+
+def _verdicts(tables: list[pd.DataFrame], plan: Plan) -> pd.DataFrame:
+    """Judge all comparisons: those that gate under one label together, others check by check."""
+    table = pd.concat(tables, ignore_index=True)
+    table["detectable_low"] = table["detectable_high"] = np.nan
+    if "verdict" not in table:
+        table["verdict"] = np.nan
+    checks = {check.name: check for check in plan.checks}
+    labels = [label for label in table["label"].unique() if label in plan.labels]
+    out = table.copy()
+    # Checks that need no outcome belong to the family of every label, and are judged in the first.
+    for label in reversed(labels or [table["label"].iloc[0]]):
+        own = ~table["label"].isin(labels) | (table["label"] == label)
+        together_ = np.where(table["gates"], "", table["check"] + table["not_judged"])
+        for name in np.unique(together_[own].astype(str)):
+            rows = np.flatnonzero(own & (together_ == name))
+            out = _family(out, rows, checks, plan)
+    return out
+
+
+def _family(
+    table: pd.DataFrame, rows: np.ndarray, checks: Mapping[str, Check], plan: Plan
+) -> pd.DataFrame:
+    own = table.iloc[rows].reset_index(drop=True)
+    census = (own["estimand"] == "list").to_numpy()
+    same = (own[["check", "by"]] == own[["check", "by"]].shift()).all(axis=1)
+    twice = (own["twice"] & same).to_numpy(bool)
+    among = own["p_outside"].notna().to_numpy() & ~twice
+    share = _shares(own, among, checks, plan.level)
+    p = np.where(among, own["p_outside"], np.nan)
+    adjusted = families.weighted_holm(p, np.where(among, share, 1.0))
+    # The second of two groups says what the first said.
+    adjusted, share = (np.where(twice, np.r_[np.nan, v[:-1]], v) for v in (adjusted, share))
+    fresh = judged(own, plan.level, adjusted)
+    fresh["verdict"] = np.where(census, own["verdict"], fresh["verdict"])
+    for name, check in checks.items():
+        mine = (own["check"] == name).to_numpy() & (share > 0) & ~census
+        for gaps, part in _detectable(own, mine, check, share, plan):
+            fresh.loc[part, ["detectable_low", "detectable_high"]] = gaps
+    for column in ("p_outside_holm", "verdict", "detectable_low", "detectable_high"):
+        values = (
+            table[column].to_numpy(copy=True) if column in table else np.full(len(table), np.nan)
+        )
+        values = values.astype(object) if column == "verdict" else values
+        values[rows] = fresh[column]
+        table = table.assign(**{column: values})
+    return table
+
+
+def _detectable(
+    own: pd.DataFrame, mine: np.ndarray, check: Check, share: np.ndarray, plan: Plan
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the gaps that would have been found, where counts say how large a group is."""
+    if "trials" not in own:
+        return
+    bounded = own["trials_high"].notna() if "trials_high" in own else pd.Series(False, own.index)
+    for part, columns in ((mine & bounded, []), (mine & ~bounded, _CORNERS)):
+        part = part.to_numpy(bool) & (own["trials"].notna() | bounded).to_numpy(bool)
+        if part.any():
+            one, other = ends(own[part].drop(columns=columns, errors="ignore"))
+            tail = (1 - plan.level) * share[part] / sides(check.tolerance)
+            gaps = detectable(middle(one), middle(other), check.tolerance, tail, plan.power)
+            yield np.stack(gaps, axis=1), part
+
+
+def _shares(
+    own: pd.DataFrame, among: np.ndarray, checks: Mapping[str, Check], level: float
+) -> np.ndarray:
+    """Return the share of the error of each comparison: equal for checks, then by depth, size."""
+    share, names = np.zeros(len(own)), own.loc[among, "check"].unique()
+    for name in names:
+        mine = among & (own["check"] == name).to_numpy()
+        depth = own["by"].str.count(" × ").to_numpy() + 1
+        pairs = [f"{p}{v}" for p in ("", "other_") for v in ("successes", "trials")]
+        effect = np.ones(len(own))
+        if set(pairs) <= set(own) and own.loc[mine, pairs].notna().all(axis=None):
+            x, n, y, m = own[pairs].to_numpy(float).T
+            rate = (x[mine] + y[mine]).sum() / max((n[mine] + m[mine]).sum(), 1)
+            effect = families.effects(np.nan_to_num(n), rate, checks[name].tolerance)
+        share += families.weights(depth, effect, level, mine) / len(names)
+    return share
+
+
+def _checks(
+    figures: pd.DataFrame, comparisons: pd.DataFrame, plan: Plan
+) -> tuple[pd.DataFrame, pd.DataFrame, Verdict]:
+    """Return one row per check, one per check and label, and the verdict on all."""
+    rows, by_label, reasons = [], [], []
+    for check in plan.checks:
+        mine = comparisons[comparisons["check"] == check.name]
+        found = [
+            {"check": check.name, "label": label} | _summary(own, check)
+            for label, own in mine.groupby("label", sort=False)
+        ]
+        by_label += found
+        each = [row["verdict"] for row in found]
+        first = found[0] if found else _summary(mine, check) | {"label": ""}
+        fragile = len(set(each)) > 1
+        verdict = NOT_ENOUGH if fragile else together(each)
+        edges = check.tolerance
+        rows.append(
+            {
+                **{"check": check.name, "metric": check.metric, "estimand": check.estimand},
+                **{"norm": check.norm, "gating": check.gating, "kind": edges.kind},
+                **{"low": edges.low, "high": edges.high, "reason": check.reason},
+                **{"verdict": verdict, "fragile": fragile},
+                **{k: v for k, v in first.items() if k not in ("check", "verdict")},
+            }
+        )
+        if check.gating and verdict != PASS:
+            reasons.append(
+                _reason(check, rows[-1], dict(zip(mine["label"].unique(), each, strict=True)))
+            )
+    gating = [row["verdict"] for row in rows if row["gating"]]
+    if not gating:
+        reasons.append("The plan has no check that gates, so that nothing can pass.")
+    labels = pd.DataFrame(by_label)
+    kept = ["check", "label", "verdict", "by", "group", "gap", "gap_low", "gap_high"]
+    table = pd.DataFrame(rows).astype({"low": float, "high": float})
+    return table, labels[kept], Verdict(together(gating), tuple(reasons))
+
+
+def _summary(own: pd.DataFrame, check: Check) -> dict[str, Any]:
+    """Return the verdict on the groups of a check, and the one that is clearest outside."""
+    judged_ = own[own["not_judged"] == ""]
+    out: dict[str, Any] = {
+        "verdict": together(judged_["verdict"]),
+        "identified": bool(own["identified"].all()),
+        "why": next((why for why in own["why"] if why), ""),
+        "compared": len(judged_),
+        "failed": int((judged_["verdict"] == FAIL).sum()),
+        "unclear": int((judged_["verdict"] == NOT_ENOUGH).sum()),
+        "not_judged": len(own) - len(judged_),
+    }
+    names = ["by", "group", "rate", "other_rate", "gap", "gap_low", "gap_high"]
+    names += ["all_low", "all_high"]
+    if judged_.empty:
+        return out | dict.fromkeys(["by", "group"], "") | dict.fromkeys([*names[2:], "detectable"])
+    order = judged_["verdict"].map({FAIL: 0, NOT_ENOUGH: 1, PASS: 2})
+    ratio = check.tolerance.kind == "ratio"
+    size = np.abs(np.log(judged_["gap"].clip(1e-9, 1e9))) if ratio else judged_["gap"].abs()
+    ranked = judged_.assign(order=order, p=judged_["p_outside"].fillna(1), size=-size)
+    worst = ranked.sort_values(["order", "p", "size", "by", "group"], kind="stable").iloc[0]
+    return out | worst[names].to_dict() | {"detectable": worst["detectable_high"]}
+
+
+def _reason(check: Check, row: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    if row["fragile"]:
+        each = ", ".join(f"{name}: {verdict}" for name, verdict in labels.items())
+        return f"{check.name} depends on what counts as the outcome ({each})."
+    if not row["identified"] and row["verdict"] == NOT_ENOUGH:
+        return f"{check.name} is not identified: {row['why']}."
+    if row["verdict"] == FAIL:
+        return f"{check.name} is outside its tolerance for {row['by']} {row['group']}."
+    if not row["compared"]:
+        return f"{check.name} compares no group that is judged."
+    groups = f"{row['unclear']} of {row['compared']} groups"
+    return f"{check.name} is not shown to be inside its tolerance for {groups}."
