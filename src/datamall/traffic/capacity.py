@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from datamall.chapters import Gap, passes_gaps
+from datamall.chapters import passes_gaps
 from datamall.traffic import signals, weekly
 from datamall.traffic.peaks import PEAKS, Peaks, membership, over_days
 from datamall.traffic.weekly import Floats
@@ -13,7 +13,7 @@ CUT_OFF = "cut off at capacity"
 UNKNOWN_DEMAND = "demand above this is unknown"
 
 
-def cut_off(own: Peaks, plateaus: pd.DataFrame | Gap) -> NDArray[np.bool_]:
+def cut_off(own: Peaks, plateaus: pd.DataFrame) -> NDArray[np.bool_]:
     """Return in which peaks a lane group is cut off at capacity, shape (groups, peaks).
 
     Parameters
@@ -21,12 +21,9 @@ def cut_off(own: Peaks, plateaus: pd.DataFrame | Gap) -> NDArray[np.bool_]:
     own
         One block.
     plateaus
-        As from `censoring.plateaus`; a Gap says that this was not looked at, so that nothing is
-        known to be cut off.
+        As from `censoring.plateaus`.
     """
     result = np.zeros((len(own.groups), len(PEAKS)), dtype=bool)
-    if isinstance(plateaus, Gap) or plateaus.empty:
-        return result
     flat = plateaus[(plateaus["verdict"] == CUT_OFF) & (plateaus["mode"].astype(str) == "car")]
     keys = flat[["site", "approach", "movement"]].astype(str).reset_index(drop=True)
     member = membership(keys, own.groups) > 0
@@ -51,7 +48,7 @@ def delays(own: Peaks, volume: Floats) -> signals.ControlDelay:
 
 @passes_gaps
 def ratios(
-    parts: tuple[Peaks, ...], plateaus: pd.DataFrame | Gap, confidence: float, crowded: float
+    parts: tuple[Peaks, ...], plateaus: pd.DataFrame, confidence: float, crowded: float
 ) -> pd.DataFrame:
     """Return volume over capacity of each lane group in the peak hour of its junction.
 
@@ -167,7 +164,7 @@ def junction_delay(own: Peaks) -> tuple[pd.DataFrame, Floats, Floats]:
 
 
 @passes_gaps
-def levels(parts: tuple[Peaks, ...], plateaus: pd.DataFrame | Gap) -> pd.DataFrame:
+def levels(parts: tuple[Peaks, ...], plateaus: pd.DataFrame) -> pd.DataFrame:
     """Return the share of working days at each level of service, by junction and peak.
 
     Parameters

@@ -43,15 +43,14 @@ class Hours:
         return np.nansum(self.congested, axis=1) / np.where(weeks > 0, weeks, np.nan)
 
 
-@passes_gaps
 def congested_hours(
-    cube: Cube,
+    cube: Cube | Gap,
     groups: pd.DataFrame | Gap,
     calendar: pd.DataFrame | None,
     crowded: float,
     busy: float,
     pcu_bus: float,
-) -> Hours:
+) -> Hours | Gap:
     """Say for each hour whether a junction was congested.
 
     Parameters
@@ -75,12 +74,15 @@ def congested_hours(
     -------
     Hours
         From the first week of any block to the last; a junction in two blocks as in the last one.
+        A Gap where `cube` is one.
 
     Raises
     ------
     DatamallError
         When a share is not above 0.
     """
+    if isinstance(cube, Gap):
+        return cube
     for name, value in {"crowded": crowded, "busy": busy}.items():
         if not value > 0:
             raise DatamallError(f"{name} is {value}: set it above 0 in params.yaml.")

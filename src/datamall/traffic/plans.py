@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from datamall.chapters import Gap, passes_gaps
+from datamall.chapters import passes_gaps
 from datamall.errors import DatamallError
 from datamall.traffic import signals
 from datamall.traffic.capacity import cut_off, delays
@@ -89,9 +89,7 @@ class Plan:
 
 
 @passes_gaps
-def propose(
-    parts: tuple[Peaks, ...], plateaus: pd.DataFrame | Gap, rules: Rules
-) -> tuple[Plan, ...]:
+def propose(parts: tuple[Peaks, ...], plateaus: pd.DataFrame, rules: Rules) -> tuple[Plan, ...]:
     """Propose a plan per junction and peak and judge it on the days that did not choose it.
 
     Parameters

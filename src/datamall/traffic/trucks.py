@@ -86,10 +86,10 @@ def judged(
     -------
     pandas.DataFrame
         truck, weekday, start, time, service_seconds, cluster, site, metres, basis, hour, weeks,
-        chance with low and high, if_late (chance in the hour after), calm_hour (nearest hour with a chance
-        of at most `calm` in which trucks are under way that day, the earlier one of two as near; NA
-        if there is none or the hour itself is calm), calm_chance and verdict. The highest chance
-        first.
+        chance with low and high, if_late (chance in the hour after), calm_hour (nearest hour with
+        a chance of at most `calm` in which trucks are under way that day, the earlier one of two as
+        near; NA if there is none or the hour itself is calm), calm_chance and verdict. The highest
+        chance first.
 
     Raises
     ------
