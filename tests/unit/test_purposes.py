@@ -1,0 +1,174 @@
+"""What law and contracts ask for before a purpose is granted anything about people."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import yaml
+from tiny_mall import make_project, write_store
+
+from datamall.errors import DatamallError
+from datamall.mall.access import checkout
+from datamall.mall.contracts import load_contracts
+from datamall.mall.door import Door
+from datamall.mall.purposes import FORBIDDEN, Refused, load_purposes
+
+CLIENTS, PROTECTED = "welfare.clients", "welfare.protected"
+BASIS = {
+    "gdpr": "9(2)(g)",
+    "statute": "An act of parliament, art. 1",
+    "decided_by": "municipal council",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return make_project(tmp_path / "project")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "extract"
+    made.mkdir()
+    return made
+
+
+def change(project: Path, purpose: str, edit: Callable[[dict], object]) -> None:
+    path = project / "data" / "purposes.yaml"
+    register = yaml.safe_load(path.read_text("utf-8"))
+    edit(register[purpose])
+    path.write_text(yaml.safe_dump(register, sort_keys=False), encoding="utf-8")
+
+
+def load(project: Path) -> dict:
+    return load_purposes(project, load_contracts(project))
+
+
+def keep_protected(project: Path) -> None:
+    """Take in three made-up people."""
+    write_store(
+        project,
+        PROTECTED,
+        pa.table(
+            {
+                "client": ["A1", "A2", "A3"],
+                "origin": ["Netherlands", "Europe", "outside Europe"],
+                "nationality": ["Dutch", "other", "both"],
+                "disability": ["no", "yes", None],
+            }
+        ),
+    )
+
+
+def ask_for_protected(**link: Any) -> Callable[[dict], object]:
+    def edit(purpose: dict) -> None:
+        purpose["stores"] = {PROTECTED: {"columns": ["client", "origin"], **link}}
+
+    return edit
+
+
+def forbidden_columns(root: Path) -> list[tuple[str, str]]:
+    return [
+        (name, column.name)
+        for name, contract in load_contracts(root).items()
+        for column in contract.columns
+        if (column.profiling or "").startswith(FORBIDDEN)
+    ]
+
+
+def test_no_purpose_of_the_project_that_profiles_gets_a_forbidden_column(root: Path) -> None:
+    forbidden = set(forbidden_columns(root))
+    assert len(forbidden) > 20
+    profiling = [purpose for purpose in load(root).values() if purpose.profiling]
+    assert [purpose.name for purpose in profiling] == ["fraud-profile"]
+    for grant in profiling[0].grants:
+        assert not {(grant.store, name) for name in grant.names} & forbidden
+
+
+def test_each_forbidden_column_is_refused_to_a_purpose_that_profiles(project: Path) -> None:
+    path = project / "data" / "purposes.yaml"
+    whole = path.read_bytes()
+    for store, column in forbidden_columns(project):
+        if store not in ("welfare.clients", "welfare.investigations"):
+            continue
+        change(
+            project,
+            "fraud-profile",
+            lambda p, s=store, c=column: p["stores"][s]["columns"].append(c),
+        )
+        with pytest.raises(Refused, match=f"of '{column}'") as refusal:
+            load(project)
+        assert refusal.value.code == "forbidden-for-profiling"
+        path.write_bytes(whole)
+    load(project)
+
+
+def test_a_forbidden_column_is_refused_however_it_is_asked_for(project: Path) -> None:
+    wish = {"grain": {"neighbourhood": "value"}, "sums": ["benefit"]}
+    change(project, "fraud-profile", lambda p: p["stores"].update({CLIENTS: wish}))
+    with pytest.raises(Refused, match="leave the column out"):
+        load(project)
+
+
+def test_a_purpose_that_does_not_profile_may_count_by_it(project: Path) -> None:
+    grants = {grant.store: grant for grant in load(project)["fraud-audit"].grants}
+    assert "sex" in grants["welfare.investigations"].names
+    change(project, "fraud-audit", lambda p: p.update(profiling=True))
+    with pytest.raises(Refused, match="forbidden-for-profiling"):
+        load(project)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        {},
+        {"link_basis": None},
+        {"link_basis": {}},
+        {"link_basis": "9(2)(g)"},
+        {"link_basis": BASIS | {"gdpr": "6(1)(e)"}},
+        {"link_basis": BASIS | {"gdpr": "9(2)(k)"}},
+        {"link_basis": BASIS | {"statute": " "}},
+        {"link_basis": {k: v for k, v in BASIS.items() if k != "decided_by"}},
+        {"link_basis": BASIS | {"because": "it is handy"}},
+    ],
+)
+def test_the_door_refuses_a_link_to_persons_without_a_basis(
+    project: Path, folder: Path, link: dict
+) -> None:
+    keep_protected(project)
+    change(project, "fraud-audit", ask_for_protected(**link))
+    with Door(project, "demo", ["fraud-audit"]) as door:
+        answer = door.answer(b'{"purpose": "fraud-audit"}')
+        assert "no-basis-for-link" in answer["refused"]
+        assert list(door.extracts.iterdir()) == []
+    with pytest.raises(Refused) as refusal:
+        checkout(project, "demo", "fraud-audit", folder)
+    assert refusal.value.code == "no-basis-for-link"
+    assert list(folder.iterdir()) == []
+
+
+def test_with_a_basis_it_is_handed_out_and_said_in_the_register(
+    project: Path, folder: Path
+) -> None:
+    keep_protected(project)
+    change(project, "fraud-audit", ask_for_protected(link_basis=BASIS))
+    about = checkout(project, "demo", "fraud-audit", folder)
+    assert about["personal"] is True
+    assert about["stores"][PROTECTED]["columns"] == ["client", "origin"]
+    assert about["stores"][PROTECTED]["rows"] == 3
+    [grant] = load(project)["fraud-audit"].grants
+    assert grant.link_basis == BASIS
+
+
+def test_a_basis_where_none_is_needed_is_a_mistake(project: Path) -> None:
+    change(project, "fraud-profile", lambda p: p["stores"][CLIENTS].update(link_basis=BASIS))
+    with pytest.raises(DatamallError, match="asks for no link_basis; remove it"):
+        load(project)
+
+
+def test_profiling_is_true_or_false(project: Path) -> None:
+    change(project, "fraud-profile", lambda p: p.update(profiling="sometimes"))
+    with pytest.raises(DatamallError, match="needs 'profiling', as true or false"):
+        load(project)
