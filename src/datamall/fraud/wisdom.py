@@ -89,7 +89,7 @@ def measures(data: Tables, evidence: pd.DataFrame | Gap, confidence: float) -> p
     Notes
     -----
     People needed: two shares compared at an error of 5 % (two-sided) with a power of 80 %
-    (Fleiss, Levin and Paik 2003, section 4.3, without continuity correction).
+    (Fleiss, Levin and Paik 2003, chapter 4, without continuity correction).
     """
     check_level("confidence", confidence)
     clients = data[CLIENTS]
@@ -112,8 +112,8 @@ def measures(data: Tables, evidence: pd.DataFrame | Gap, confidence: float) -> p
     table["people"] = protect.counts(table["people"])
     table = protect.shares(table, "again", "of", (1 - confidence) / 2)
     table["expected"] = -table["people"].astype("Float64") * table["share"]
-    known_of = {} if isinstance(evidence, Gap) else evidence.set_index("reason")["goes_together"]
-    table["goes_together"] = table["reason"].map(known_of).fillna("not known")
+    told = {} if isinstance(evidence, Gap) else dict(evidence[["reason", "goes_together"]].values)
+    table["goes_together"] = [told.get(reason, "not known") for reason in table["reason"]]
     table["unshown"] = table["goes_together"] != "yes"
     order = ["intrusion", "unshown", "expected", "column"]
     table = table.sort_values(order, ignore_index=True)
