@@ -15,13 +15,14 @@ from scipy.special import gammaln, xlogy
 
 from datamall.chapters import passes_gaps
 from datamall.traffic import levels
-from datamall.traffic.cube import KEYS, Block, Cube
+from datamall.traffic.cube import KEYS, Block, Cube, median
 from datamall.traffic.information import holidays
 from datamall.traffic.levels import FAULTY, SUSPECT, Bools, Ints, cover, rows_of
 
 COLUMNS = [*KEYS, "kind", "first_day", "last_day", "hours", "evidence", "verdict"]
 LEAST_OUTAGE = 2.0  # hours; the hour that is lacking where clocks change is none
 LEAST_ZEROS = 3.0  # hours
+A_DAY = 24  # hours; who is silent that long is not merely quiet
 EXPECTED = 30  # passages a detector would have counted; Poisson counts stay away once in e^30
 LEAST_EQUAL = 6  # equal values in a row that are looked at
 CHANCE = np.log(1e-3)  # of one run of equal values in the whole block, if nothing is wrong
@@ -86,10 +87,11 @@ def healthy(cube: Cube, faults: pd.DataFrame) -> Cube:
     for block in cube:
         rows = pd.MultiIndex.from_frame(block.series[KEYS])
         row = rows.get_indexer(pd.MultiIndex.from_frame(bad[KEYS].astype(str)))
-        first = (bad["first_day"] - block.days[0]).dt.days.to_numpy()
-        last = (bad["last_day"] - block.days[0]).dt.days.to_numpy()
-        here = (row >= 0) & (last >= 0) & (first < len(block.days))
-        spoilt = cover(block.count.shape[:2], row[here], first[here].clip(0), last[here] + 1)
+        first, last = ((bad[day] - block.days[0]).dt.days for day in ("first_day", "last_day"))
+        places = pd.DataFrame({"row": row, "first": first, "last": last})
+        # A detector may be in two periods, that of another block lies outside.
+        here = (places["row"] >= 0) & (places["last"] >= 0)
+        spoilt = cover(block.count.shape[:2], places[here].clip(lower=0))
         count = np.where(spoilt[..., None], np.float32(np.nan), block.count)
         blocks.append(Block(block.series, block.days, block.interval, count))
     return Cube(tuple(blocks))
@@ -127,17 +129,23 @@ class _Runs:
 
 def _examine(block: Block, calendar: pd.DataFrame | None) -> pd.DataFrame:
     """Return the oddities of one block; each kind is looked for without those found before."""
-    tables = [_outages(block)]
-    spoilt = np.zeros(block.count.shape[:2], dtype=bool)
-    for search in (_stuck, _flat, _zero):
-        table = search(block, spoilt)
-        spoilt |= cover(spoilt.shape, table["row"], table["first"], table["last"] + 1)
-        tables.append(table)
+    shape = block.count.shape[:2]
+    stuck = _stuck(block)
+    spoilt = cover(shape, stuck)
+    flat = _flat(block, spoilt)
+    spoilt |= cover(shape, flat)
+    silent = _zero(block, spoilt)
+    short = (silent["verdict"] == SUSPECT) & (silent["hours"] < A_DAY)
+    spoilt |= cover(shape, silent[~short])
     found = levels.levels(block, spoilt, holidays(block.days, calendar))
-    for search_in in (levels.swapped, levels.shifted):
-        tables.append(search_in(found))
-        found = found.without(tables[-1])
-    tables.append(levels.odd(block, found))
+    swapped = levels.swapped(found)
+    found = found.without(swapped)
+    shifted = levels.shifted(found)
+    odd = levels.odd(block, found.without(shifted))
+    # Who shows another's counts is quiet in another's hours.
+    explained = cover(shape, swapped) | cover(shape, shifted)
+    silent = silent[~(short & explained[silent["row"], silent["first"]])]
+    tables = [_outages(block), stuck, flat, silent, swapped, shifted, odd]
     table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
     days = block.days.to_numpy()
     table["first_day"], table["last_day"] = days[table["first"]], days[table["last"]]
@@ -177,7 +185,7 @@ def _outages(block: Block) -> pd.DataFrame:
     return rows_of("no data", rows)
 
 
-def _stuck(block: Block, _: Bools) -> pd.DataFrame:
+def _stuck(block: Block) -> pd.DataFrame:
     """Find runs of equal values that are too long by the detector's own distribution.
 
     At a ceiling, where a queue serves nearly the same number each time, that distribution is
@@ -249,10 +257,10 @@ def _zero(block: Block, spoilt: Bools) -> pd.DataFrame:
     runs = _runs(flat == 0, block.interval)
     runs = runs.take(runs.hours >= LEAST_ZEROS)
     alive = np.nansum(block.count, axis=2) > 0
-    weeks = block.weeks(np.where((alive & ~spoilt)[..., None], block.count, np.nan))
-    known = np.isfinite(weeks).sum(axis=1)
-    mean = np.nansum(weeks, axis=1) / np.maximum(known, 1)
-    usual = mean[:, block.days.day_of_week.to_numpy()].reshape(number, -1)
+    counting = np.where((alive & ~spoilt)[..., None], block.hourly().count, np.nan)
+    usual = np.nan_to_num(median(block.weeks(counting), axis=1))
+    usual = usual[:, block.days.day_of_week.to_numpy()].repeat(slots // 24, axis=2)
+    usual = usual.reshape(number, -1) * (block.interval / 60)
     total = np.pad(np.cumsum(usual, axis=1, dtype=float), ((0, 0), (1, 0)))
     lost = total[runs.row, runs.end] - total[runs.row, runs.start]
     runs = runs.take(lost >= EXPECTED)
@@ -269,7 +277,7 @@ def _zero(block: Block, spoilt: Bools) -> pd.DataFrame:
         beside = (arm == arm[r]) & (np.arange(number) != r)
         closed = beside.any() and none[beside, days].mean() > 0.8
         strike = (mode == mode[r]).sum() > 2 and none[mode == mode[r], days].mean() > 0.5
-        lasting = h >= 24
+        lasting = h >= A_DAY
         said = f"Nothing in {h:,.0f} hours in which about {total[r, b] - total[r, a]:,.0f} pass."
         if closed or strike:
             said += " Its neighbours count nothing either: closed, or out."

@@ -36,11 +36,11 @@ def rows_of(kind: str, rows: list[tuple[int, int, int, float, str, str]]) -> pd.
     return pd.DataFrame(rows, columns=names).astype(types).assign(kind=kind)
 
 
-def cover(shape: tuple[int, ...], row: Ints, first: Ints, end: Ints) -> Bools:
-    """Return which (row, day) lies in a stretch, the end exclusive."""
+def cover(shape: tuple[int, ...], table: pd.DataFrame) -> Bools:
+    """Return which (row, day) lies in a stretch of a table with row, first and last day."""
     result = np.zeros(shape, dtype=bool)
-    for r, a, b in zip(row, first, end, strict=True):
-        result[r, a:b] = True
+    for row, first, last in table[["row", "first", "last"]].itertuples(index=False):
+        result[row, first : last + 1] = True
     return result
 
 
@@ -64,7 +64,7 @@ class Levels:
 
     def without(self, table: pd.DataFrame) -> "Levels":
         """Return the levels without the stretches of a table."""
-        spoilt = cover(self.relative.shape, table["row"], table["first"], table["last"] + 1)
+        spoilt = cover(self.relative.shape, table)
         count = np.where(spoilt[..., None], np.nan, self.block.count)
         block = Block(self.block.series, self.block.days, self.block.interval, count)
         return Levels(block, self.usual, np.where(spoilt, np.nan, self.relative))
@@ -135,18 +135,11 @@ def shifted(levels: Levels) -> pd.DataFrame:
         usual = levels.usual[own]
         known = np.isfinite(block.count[own]) & np.isfinite(usual)
         root = np.sqrt(np.where(known, block.count[own], 0).sum(axis=0, dtype=float))
-        flat = np.nan_to_num(usual).reshape(len(own), -1)
         there = known.any(axis=0).sum(axis=1) >= LEAST_HOURS
-
-        def misfit(hours: int) -> Array:
-            moved = np.roll(flat, hours, axis=1).reshape(known.shape)  # noqa: B023
-            expected = np.where(known, moved, 0).sum(axis=0, dtype=float)  # noqa: B023
-            return ((root - np.sqrt(expected)) ** 2).sum(axis=1)  # noqa: B023
-
-        alone = misfit(0)
+        alone = _moved(root, usual, known, 0)
         usually = np.median(alone[there]) if there.any() else np.nan
         for hours, word in ((1, "late"), (-1, "early")):
-            moved = misfit(hours)
+            moved = _moved(root, usual, known, hours)
             for _, first, last in _stretches(_evidence(alone - moved, usually, there)[None]):
                 days = np.arange(first, last + 1)[there[first : last + 1]]
                 if np.median(moved[days]) > FITS * usually:
@@ -160,6 +153,13 @@ def shifted(levels: Levels) -> pd.DataFrame:
                     (x, first, last, n, said, FAULTY) for x, n in zip(own, counted, strict=True)
                 ]
     return rows_of("shifted", rows)
+
+
+def _moved(root: Array, usual: Array, known: Bools, hours: int) -> Array:
+    """Return the misfit by day of a junction's sums to its usual, moved by some hours."""
+    moved = np.roll(np.nan_to_num(usual).reshape(len(usual), -1), hours, axis=1)
+    expected = np.where(known, moved.reshape(usual.shape), 0).sum(axis=0, dtype=float)
+    return np.asarray(((root - np.sqrt(expected)) ** 2).sum(axis=1))
 
 
 def odd(block: Block, levels: Levels) -> pd.DataFrame:
