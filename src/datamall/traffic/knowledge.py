@@ -89,7 +89,7 @@ def avoidable(parts: tuple[Peaks, ...], plans: tuple[Plan, ...], confidence: flo
     table["rank_low"], table["rank_high"] = weekly.ranks(found.low, found.high)
     refused = pd.concat([plan.table[plan.table["refused"] != ""] for plan in plans])
     names = refused.groupby("site")["peak"].agg(" and ".join)
-    table["refused"] = table["site"].map(names).fillna("")
+    table["refused"] = [names.get(site, "") for site in table["site"]]
     return _first(table, "avoidable")
 
 
