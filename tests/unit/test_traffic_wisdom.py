@@ -16,7 +16,7 @@ WEEKS = np.repeat([1.0, 1.05, 1.1, 0.95, 0.9, 1.0, 1.05, 0.95], 7)
 
 
 def proposals(worth: float = 3, **kwargs: object) -> tuple[pd.DataFrame, tuple, tuple]:
-    flow = {key: value * WEEKS for key, value in cars().items()}
+    flow = {key: value * WEEKS for key, value in cars(north=kwargs.get("north", 600)).items()}
     flow |= {("east", "-", "bike"): 90}
     parts = volumes(flow, kwargs.get("groups"), weeks=8)  # type: ignore[arg-type]
     found = plans.propose(parts, kwargs.get("plateaus", NO_CUT), RULES)
@@ -69,7 +69,8 @@ def test_refusals_keep_their_reason_and_come_after_plans() -> None:
 
 
 def test_a_first_step_says_so() -> None:
-    table, _, _ = proposals(worth=0, plateaus=cut_off("north"))
+    short = junction(green=[37.0, 15.0, 15.0])  # the north can be served 500 an hour
+    table, _, _ = proposals(groups=short, north=480, plateaus=cut_off("north"))
     reason = table.set_index("peak")["reason"]
     assert reason["evening"].endswith(
         "A first step: demand of north LSR is cut off, so measure again after it."
