@@ -71,7 +71,89 @@ def expression(text: str) -> Callable[[dict[str, Any]], None]:
     return fill("id", expression=text)
 
 
+def sheet(**change: Any) -> Callable[[dict[str, Any]], None]:
+    def edit(document: dict[str, Any]) -> None:
+        document["files"]["list"] = {"path": "x.xlsx", "format": "xlsx"}
+        document["stores"][STORE].update(change)
+
+    return edit
+
+
+def daily(**change: Any) -> Callable[[dict[str, Any]], None]:
+    return file(**{"path": "%Y-%m-%d.csv", "days": "2025-01-01/2025-12-31", **change})
+
+
+def store(**change: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda document: document["stores"][STORE].update(change)
+
+
+def unpivot(**change: Any) -> Callable[[dict[str, Any]], None]:
+    return store(unpivot={"headers": "[0-9]+", "name": "Dag", "value": "Aantal", **change})
+
+
+def tally(name: Any, **change: Any) -> Callable[[dict[str, Any]], None]:
+    def edit(document: dict[str, Any]) -> None:
+        fields(document).pop("amount")
+        document["stores"][STORE].update(tally=name, **change)
+
+    return edit
+
+
+def sources(*own: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
+    def edit(document: dict[str, Any]) -> None:
+        first = document["stores"][STORE]
+        document["stores"][STORE] = {"sources": [{**first, **change} for change in own]}
+
+    return edit
+
+
+SHAPES = [
+    (file(format="parquet", header_row=2), "has no meaning for parquet"),
+    (file(header_row=2), "header_row has no meaning for csv"),
+    (lambda d: d["files"]["list"].update(format="xlsx"), "encoding has no meaning for xlsx"),
+    (
+        lambda d: d["files"].update(x={"path": "x.xlsx", "format": "xlsx", "header_row": 0}),
+        "file x: header_row must be the number of a row, from 1",
+    ),
+    (file(may_be_empty="yes"), "may_be_empty must be true or false"),
+    (file(trailing_separator=1), "trailing_separator must be true or false"),
+    (daily(days="2025"), "days must be the first and the last day.*not '2025'"),
+    (daily(days="2025-12-31/2025-01-01"), "days must be the first and the last day"),
+    (daily(days="2025-02-30/2025-03-01"), "days must be the first and the last day"),
+    (daily(days="1800-01-01/2025-01-01"), "days are more than a hundred years"),
+    (daily(path="%Y-%m.csv"), "path gives the same name on two days"),
+    (daily(found_under="x.csv"), "found_under gives the same name on two days"),
+    (daily(path="%Y-%m-%d_*.csv"), r"with days, path has dates in it and no \*"),
+    (sheet(), "name the sheet of the workbook"),
+    (sheet(sheet=1), "sheet must be text"),
+    (store(sheet="x"), "sheet has no meaning for csv"),
+    (store(where=True), "where must be text"),
+    (store(where="true"), "where reads no field: `true` is the same for all records"),
+    (store(where="Nr || 'x'"), r"where: `Nr \|\| 'x'` gives VARCHAR: write what is true"),
+    (store(where="Nr ="), "where: `Nr =` is no SQL expression"),
+    (store(where="random() > 0.5"), r"uses random\(\)"),
+    (unpivot(headers="["), r"unpivot: headers '\[' is no regular expression"),
+    (unpivot(headers=""), "unpivot: headers must be text"),
+    (unpivot(value="Dag"), "name and value are the same"),
+    (unpivot(name="Uur"), "no column is filled from 'Uur', which is the name: use it"),
+    (unpivot(name="#1"), "name must not begin with #"),
+    (unpivot(step=1), "unpivot: unknown key 'step'"),
+    (store(unpivot={"headers": "x"}), "unpivot: the key 'name' is missing"),
+    (tally("colour"), "tally must be a column of whole numbers outside the key, not 'colour'"),
+    (tally("size"), "tally must be a column of whole numbers"),
+    (store(tally="amount"), "tally fills column amount: leave it out of `columns`"),
+    (tally("amount", distinct=True), "equal rows are counted or kept once: tally or distinct"),
+    (tally("amount"), "rule light_enough of the contract reads amount"),
+    (sources({}), "sources must be a list of two or more"),
+    (sources({}, {"file": "x"}), "store shop.things, source 2: no file is called 'x'"),
+    (sources({}, {"sort": "x"}), "source 2: unknown key 'sort'"),
+    (
+        lambda d: d["stores"][STORE].update(sources=[]),
+        "store shop.things: unknown key 'file': there are sources",
+    ),
+]
 MISTAKES = [
+    *SHAPES,
     (lambda d: d.update(authority="other"), "authority is 'other', not 'tiny'"),
     (lambda d: d.update(colour=1), "unknown key 'colour': there are authority, title"),
     (lambda d: d.pop("title"), "the key 'title' is missing"),
@@ -209,3 +291,33 @@ def test_type_of_an_expression() -> None:
 def test_literals_cannot_end_early() -> None:
     assert literal("it's") == "'it''s'"
     assert literal(None) == "NULL"
+
+
+def test_lines_that_are_taken_over(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    path = root / "data" / "authorities" / "tiny.yaml"
+    path.write_text(
+        """
+        authority: tiny
+        title: Tiny
+        synthetic: false
+        files: {list: {path: a.csv, format: csv}, other: {path: b.csv, format: csv}}
+        stores:
+          shop.things:
+            sources:
+              - file: list
+                columns: &same
+                  id: {from: Nr}
+                  day: {from: Dag}
+                  amount: {from: Aantal}
+              - file: other
+                columns: {<<: *same, amount: {value: "1"}}
+        """,
+        encoding="utf-8",
+    )
+    first, second = load_authority(root, "tiny").stores[STORE].sources
+    assert first.columns["id"] == second.columns["id"]
+    assert (first.columns["amount"].header, second.columns["amount"].value) == ("Aantal", "1")
+    path.write_text(path.read_text("utf-8").replace('"1"}}', '"1"}, amount: {value: "2"}}'))
+    with pytest.raises(DatamallError, match="the key 'amount' is given twice"):
+        load_authority(root, "tiny")

@@ -93,3 +93,75 @@ def test_no_address(tmp_path: Path) -> None:
 def test_nothing_to_fetch(root: Path) -> None:
     with pytest.raises(DatamallError, match=r"nothing to fetch .*made with `datamall demo`"):
         fetch(root, "demo")
+
+
+DAYS = {"a_2025_12_31.csv": b"x", "a_2026_01_01.csv": b"y", "a_2026_01_02.csv": b"z"}
+# What `sha256sum *.csv | sha256sum` prints in the folder of the files.
+TOGETHER = "68770524803dc10ee59425a93856107e82d3a3a75cd1ada47724107dba03b258"
+
+
+def daily(root: Path, **more: str) -> Path:
+    def mapping(document: dict) -> None:
+        document["files"]["list"].update(
+            path="in/a_%Y_%m_%d.csv",
+            days="2025-12-31/2026-01-02",
+            found_under="days/%y/a_%Y_%m_%d.csv",
+            sha256=TOGETHER,
+            **more,
+        )
+
+    return write_project(root / "project", {}, authority=mapping)
+
+
+def offer(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        path = folder / "days" / name[4:6] / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def test_files_of_days_are_checked_as_one(tmp_path: Path) -> None:
+    root = daily(tmp_path)
+    names = [f"in/{name}" for name in DAYS]
+    assert fetch(root, "tiny", offer(tmp_path / "source", DAYS)) == names
+    for name, content in DAYS.items():
+        assert (root / "data/raw/tiny/in" / name).read_bytes() == content
+    # All of them are there and right: no source is needed.
+    assert fetch(root, "tiny", tmp_path / "elsewhere") == names
+    (root / "data/raw/tiny" / names[1]).write_bytes(b"Y")
+    with pytest.raises(DatamallError, match=r"elsewhere holds no days/25/a_2025_12_31\.csv"):
+        fetch(root, "tiny", tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"a_2026_01_01.csv": b"Y"},
+            r"in/a_%Y_%m_%d\.csv are other files than",
+        ),
+        ({"a_2025_12_31.csv": b"y", "a_2026_01_01.csv": b"x"}, "are other files"),
+        ({"a_2026_01_02.csv": None}, r"holds no days/26/a_2026_01_02\.csv: get the shop"),
+    ],
+)
+def test_one_wrong_day_and_none_is_kept(
+    tmp_path: Path, change: dict[str, bytes | None], sentence: str
+) -> None:
+    root = daily(tmp_path)
+    files = {name: content for name, content in {**DAYS, **change}.items() if content is not None}
+    with pytest.raises(DatamallError, match=sentence):
+        fetch(root, "tiny", offer(tmp_path / "source", files))
+    assert there(root) == []
+
+
+def test_days_by_their_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def answer(url: str, timeout: float) -> io.BytesIO:
+        asked.append(url)
+        return io.BytesIO(DAYS[url.rsplit("/", 1)[1]])
+
+    monkeypatch.setattr(urllib.request, "urlopen", answer)
+    fetch(daily(tmp_path, url="https://example.org/%Y/a_%Y_%m_%d.csv"), "tiny")
+    assert asked[1:] == [f"https://example.org/2026/a_2026_01_0{n}.csv" for n in (1, 2)]

@@ -171,7 +171,6 @@ def _fill(
             verdict = table[CHECK].to_numpy()
             if COPIES in table.schema.names:
                 merged += int(pc.sum(table[COPIES]).as_py() or 0) - table.num_rows
-                _check_tally(table, contract, mapping)
             left_out += int((verdict == LEFT_OUT).sum())
             bad = verdict > 0
             if bad.any():
@@ -179,6 +178,7 @@ def _fill(
                 verdicts.append(verdict[bad] - 1)
             if verdict.any():
                 table = table.filter(pa.array(verdict == 0))
+            _check_tally(table, contract, mapping)
             parts.write(repeats.feed(table))
         parts.write(repeats.finish())
         written = parts.finish()
@@ -258,7 +258,10 @@ def _numbers(some: list[np.ndarray]) -> np.ndarray:
 
 
 def _check_tally(table: pa.Table, contract: Contract, mapping: StoreMapping) -> None:
-    """Refuse counts that the contract does not allow; no single record could be set apart."""
+    """Refuse counts that the contract does not allow; no single record could be set apart.
+
+    Rows that other sources deliver as counts have been checked one by one.
+    """
     for name in {source.tally for source in mapping.sources if source.tally}:
         column, most = contract.column(name), pc.max(table[name]).as_py()
         if most is not None and column.maximum is not None and most > column.maximum:
