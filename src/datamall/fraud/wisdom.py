@@ -52,7 +52,7 @@ MEASURES = pd.DataFrame(
             *("help desk goes through one month together", "income_differences"),
         ),
         (
-            *("vehicle_mismatch", "letter that asks to check the statement of assets", 1),
+            *("vehicle_mismatch", "letter that explains what to state about vehicles", 1),
             *("help with the statement at the desk", "vehicle_mismatch"),
         ),
     ],
