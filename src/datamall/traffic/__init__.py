@@ -2,5 +2,7 @@
 
 `cube` holds the counts as arrays, `information` says what was counted, `health` which counts are
 those of a faulty detector, `censoring` where counts stop at capacity, `forecast` what next week
-will bring and how far that can be trusted.
+will bring. `peaks` and `capacity` set volumes against what signals can serve, `plans` proposes
+others, `knowledge` says what is lost and avoidable, `wisdom` what to decide. `congestion` and
+`trucks` answer which container stops lie in congested hours. `docs/traffic-method.md` says why.
 """

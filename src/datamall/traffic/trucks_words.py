@@ -47,7 +47,10 @@ def answer(totals: Result, confidence: float) -> str:
         Level of the interval.
     """
     if isinstance(totals, Gap):
-        return f"Which stops lie in congested hours cannot be said. {totals.reason}"
+        return (
+            "Which stops lie in congested hours cannot be said: planned rounds near junctions that "
+            "count are not known."
+        )
     own = totals.iloc[0]
     return (
         f"Of {counted(own['stops'], 'stop')} a week, {own['near']:,} are near a junction that "
