@@ -114,7 +114,6 @@ def join(
             f"The {metric} of everybody is not identified: {why or 'no arm gives it'}."
         )
     names = list(cells.groups if by is None else [by] if isinstance(by, str) else by)
-    names = [name for name in names if name not in how.strata]
     if not names:
         raise DatamallError("There are no groups to compare: name at least one attribute.")
     if found == "cases" and how.strata:
@@ -122,7 +121,8 @@ def join(
             "A random arm drawn within strata needs the number of people in each stratum: count "
             "everybody, or leave strata out."
         )
-    base, parts = cells.by([*names, *how.strata, "arm"]), []
+    strata = [name for name in how.strata if name not in names]
+    base, parts = cells.by([*names, *strata, "arm"]), []
     for size in range(1, min(depth, len(names)) + 1) if depth else [len(names)]:
         for own in combinations(names, size):
             parts.append(_part(base, own, how, found, estimand, reference))
@@ -138,7 +138,7 @@ def _part(
     estimand: Estimand,
     reference: Reference,
 ) -> Part:
-    cells = base.by([*own, *how.strata, "arm"])
+    cells = base.by([*own, *(name for name in how.strata if name not in own), "arm"])
     known, group = np.unique(cells.codes[:, : len(own)], axis=0, return_inverse=True)
     strata, stratum = np.unique(cells.codes[:, len(own) : -1], axis=0, return_inverse=True)
     arms = cells.levels[-1]
@@ -168,7 +168,8 @@ def _part(
     of_draw = sample(drawn, _ANY)
     standing = of_draw[0] + of_draw[1] if found == "cases" else everybody
     of_everybody = Sample(standing, of_draw[0], of_draw[1], True)
-    left = of_everybody
+    # Whether those who were drawn are flagged too is not known: the others stand for themselves.
+    left = Sample(everybody - count(drawn, _ANY, _ANY), of_draw[0], of_draw[1], True)
     if found == "everybody":
         not_flagged = sample(drawn, [NO])
         left = Sample(count(1, [NO], _ANY), not_flagged[0], not_flagged[1], True)

@@ -3,7 +3,11 @@
 Sums of people × proportion and ratios of such sums get their limits from those of each proportion
 by recovering the variance on the side that matters (MOVER; Zou and Donner, Statistics in Medicine
 27, 2008, for sums; Donner and Zou 2012 for ratios). The limits of each proportion are exact, which
-is what makes the joined ones hold in small cells. See `datamall.fairness.identification`.
+is what makes the joined ones hold in small cells. Far out in the tail that is not enough where a
+share is near 1 (the share without a mistake often is): for 20 people at 90 % against 100 at 50 %
+the ratio is wrong 1.6 times as often as stated at 0.1 %, 2.4 times at 0.01 %, never at 2.5 % and
+above. Below that the proportions therefore get limits of a smaller error, `_careful`; with it no
+case of the grid in `tests/truth/test_identification.py` is wrong more often than stated.
 """
 
 from dataclasses import dataclass
@@ -22,6 +26,11 @@ Limited = tuple[Array, Array, Array]  # estimate, lower and upper limit
 
 # Normal deviates at which limits are computed to find where they cross a tolerance.
 _GRID = np.arange(0, 7.51, 0.25)
+
+
+def _careful(tail: float) -> float:
+    """Return the error at which to take limits so that joined ones hold; see the module."""
+    return tail * min(1.0, (tail / 0.025) ** 0.3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +155,7 @@ class Part:
         if metric in ("fnr", "tnr"):
             value, low, high = self.rate({"fnr": "tpr", "tnr": "fpr"}[metric], tail, against)
             return 1 - value, 1 - high, 1 - low
+        tail = _careful(tail)
         if metric == "base_rate":
             return self._scaled(self.drawn, True, tail, against, False)
         if metric == "ppv":
@@ -254,13 +264,13 @@ class Part:
         upper = np.where(x > 0, upper, most)
         return value, np.where(low > 0, np.nan_to_num(lower), 0.0), np.fmax(upper, value)
 
-    def _odds(self, mistake: bool, tail: float) -> tuple[Array, Array]:
+    def _odds(self, mistake: bool, stated: float) -> tuple[Array, Array]:
         """Return the limits of a ratio of rates where the sizes of groups are a sample too.
 
         Of the flagged, and of the random arm, those with (or without) a mistake belong to the group
         or to what it is compared with: two independent odds.
         """
-        sides = []
+        sides, tail = [], _careful(stated)
         for sample, exact in ((self.flagged, self.census), (self.drawn, False)):
             x, y = self._split(sample, mistake)
             low, high = limits(x, x + y, tail)
