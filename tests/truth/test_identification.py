@@ -5,6 +5,7 @@ and of the profile arm only. Small cases are enumerated, larger ones drawn.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -180,7 +181,7 @@ def test_the_next_people_are_known_less_well_than_this_list() -> None:
     cells = next(draws("everybody", 1))
     widths = []
     for estimand in ("list", "procedure"):
-        found = join(cells, "fpr", BOTH, estimand=estimand, reference={"g": "0"})  # type: ignore[arg-type]
+        found = join(cells, "fpr", BOTH, estimand=estimand, reference={"g": "0"})
         low, high = found.gaps(0.025, "ratio")
         widths.append(np.log(high[1] / low[1]))
     assert widths[0] < widths[1]
@@ -200,7 +201,7 @@ def test_a_draw_within_strata_is_put_right_by_their_sizes() -> None:
     """Half of the draw from a tenth of the people, where mistakes are rare: strata undo that."""
     sizes = {("x", "a"): 9000, ("x", "b"): 9000, ("y", "a"): 1000, ("y", "b"): 1000}
     base = {"x": 0.4, "y": 0.1}
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for (stratum, g), size in sizes.items():
         mistakes = round(300 * base[stratum])
         rows += [

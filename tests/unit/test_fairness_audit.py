@@ -19,7 +19,7 @@ def check(metric: str = "selection_rate", **more: Any) -> dict[str, Any]:
     return {"name": metric, "metric": metric, "tolerance": RATIO} | more
 
 
-def plan(*checks: dict[str, Any], groups: tuple[str, ...] = ("g",), **more: Any) -> dict[str, Any]:
+def plan(*checks: dict[str, Any], groups: Any = ("g",), **more: Any) -> dict[str, Any]:
     return {"groups": list(groups), "checks": list(checks)} | more
 
 
@@ -147,7 +147,7 @@ def everybody(seed: int = 3, **more: Any) -> pd.DataFrame:
     y = draw.random(n) < 0.2
     flag = draw.random(n) < np.where(g == "b", more.get("b", 0.15), 0.05) * (1 + y)
     arm = np.where(draw.random(n) < 0.1, "random", np.where(flag, "profile", "none"))
-    result = np.where(arm == "none", None, np.where(y, "fraud", "none"))
+    result = pd.Series(np.where(y, "fraud", "none")).where(arm != "none")
     return pd.DataFrame({"g": g, "flag": flag, "arm": arm, "result": result})
 
 
@@ -271,14 +271,8 @@ def test_capacity_and_threshold_are_varied() -> None:
     swept = result.capacities
     assert swept["capacity"].tolist() == [0.8, 0.9, 1.0, 1.1, 1.2]
     assert swept.loc[swept["capacity"] == 1.0, "selected"].item() == frame["d"].sum()
-    # Of the highest band alone both groups have as many.
-    assert swept.set_index("capacity")["verdict"].to_dict() == {
-        0.8: PASS,
-        0.9: FAIL,
-        1.0: FAIL,
-        1.1: FAIL,
-        1.2: FAIL,
-    }
+    # One band lower both groups have as many.
+    assert swept["verdict"].tolist() == [FAIL, FAIL, FAIL, FAIL, PASS]
     without = audit(counts.by(["g"]), plan(check()))
     assert without.capacities.empty
 

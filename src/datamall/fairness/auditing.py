@@ -350,8 +350,11 @@ def _summary(own: pd.DataFrame, check: Check) -> dict[str, Any]:
     order = judged_["verdict"].map({FAIL: 0, NOT_ENOUGH: 1, PASS: 2})
     ratio = check.tolerance.kind == "ratio"
     size = np.abs(np.log(judged_["gap"].clip(1e-9, 1e9))) if ratio else judged_["gap"].abs()
-    ranked = judged_.assign(order=order, p=judged_["p_outside"].fillna(1), size=-size)
-    worst = ranked.sort_values(["order", "p", "size", "by", "group"], kind="stable").iloc[0]
+    # Of two groups that mirror each other, the one with more comes first.
+    ranked = judged_.assign(order=order, p=judged_["p_outside"].fillna(1), size=-size.round(9))
+    ranked = ranked.assign(p=ranked["p"].round(12), more=-ranked["gap"].fillna(0))
+    keys = ["order", "p", "size", "more", "by", "group"]
+    worst = ranked.sort_values(keys, kind="stable").iloc[0]
     return out | worst[names].to_dict() | {"detectable": worst["detectable_high"]}
 
 
