@@ -105,7 +105,7 @@ def needs(
         @wraps(function)
         def run(data: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
             missing, constant = [], []
-            for name in (*columns, *varying):
+            for name in dict.fromkeys((*columns, *varying)):
                 store, column = name.rsplit(".", 1)
                 if store not in data or column not in data[store].columns:
                     missing.append(name)
