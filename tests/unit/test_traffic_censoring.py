@@ -74,6 +74,13 @@ def test_a_busy_street_without_a_queue_is_not_cut_off(seed: int) -> None:
     assert (table["demand"] == "").all()
 
 
+def test_a_flow_without_noise_of_its_own_is_not_told_from_a_queue() -> None:
+    row = found(quarters(40_000), UNKNOWN).iloc[0]
+    assert row["days"] > 0.2 * row["of_days"]
+    assert row["verdict"] == censoring.NOT_ENOUGH
+    assert "by chance it may be on" in row["evidence"]
+
+
 def test_a_flow_just_below_capacity_is_not_cut_off() -> None:
     count = quarters(380)
     table = found(count, known(400, 500)).set_index("approach")

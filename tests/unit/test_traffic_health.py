@@ -87,6 +87,19 @@ def test_a_queue_that_is_served_evenly_is_not_stuck() -> None:
     assert only(faults(count, 15), "stuck")["first_day"] == day(30)
 
 
+def test_a_lane_served_by_one_or_two_numbers_is_not_stuck() -> None:
+    rng = np.random.Generator(np.random.PCG64(9))
+    count = counts(minutes=15)
+    count[3, :, 28:76] = rng.integers(29, 31, (70, 48))
+    assert faults(count, 15).empty
+
+
+def test_a_street_that_is_nearly_closed_is_not_stuck() -> None:
+    count = counts()
+    count[2, 30, 6:18] = 1
+    assert faults(count).empty
+
+
 def test_a_detector_without_night_or_day() -> None:
     rng = np.random.Generator(np.random.PCG64(3))
     count = counts()
@@ -190,6 +203,26 @@ def test_one_detector_that_resembles_another_is_not_swapped() -> None:
     count = counts()
     count[3, FAULT] = count[0, FAULT]
     assert "swapped" not in set(faults(count)["kind"])
+
+
+def test_two_changes_at_once_are_not_swapped() -> None:
+    rng = np.random.Generator(np.random.PCG64(10))
+    count = counts()
+    # Each comes nearer to the other's usual, but to neither.
+    count[0, FAULT] = rng.binomial(count[0, FAULT].astype(int), 0.3)
+    count[3, FAULT] = rng.poisson(4 * count[3, FAULT])
+    found = faults(count)
+    assert found["kind"].tolist() == ["change", "change"]
+
+
+def test_a_pair_is_swapped_while_both_follow_the_other() -> None:
+    count = counts()
+    count[3, FIRST - 7 : FIRST] = count[0, FIRST - 7 : FIRST]
+    count[[0, 3], FAULT] = count[[3, 0], FAULT]
+    found = faults(count)
+    swapped = found[found["kind"] == "swapped"]
+    assert set(swapped["first_day"]) == {day(FIRST)}
+    assert set(swapped["last_day"]) == {day(LAST)}
 
 
 def test_pairs_are_of_one_junction() -> None:
