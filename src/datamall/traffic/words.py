@@ -77,7 +77,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def answer(plans: Result, periods: pd.DataFrame, confidence: float) -> str:
+def answer(plans: Result, periods: Result, confidence: float) -> str:
     """Return the answer of the analysis with its interval, short enough for a small screen.
 
     Parameters
@@ -85,7 +85,7 @@ def answer(plans: Result, periods: pd.DataFrame, confidence: float) -> str:
     plans
         As from `wisdom.proposals`; a Gap where no capacities or signal plans are known.
     periods
-        As from `information.periods`.
+        As from `information.periods`; a Gap where nothing is counted.
     confidence
         Level of the intervals.
     """
@@ -93,7 +93,7 @@ def answer(plans: Result, periods: pd.DataFrame, confidence: float) -> str:
     if isinstance(plans, Gap):
         days = working_days(periods)
         text = "Where people lose time cannot be said: no capacity or signal plan is known."
-        if days.empty:
+        if isinstance(days, Gap) or days.empty:
             return text
         top = days.iloc[0]
         return (
