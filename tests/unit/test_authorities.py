@@ -3,15 +3,17 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 from tiny_intake import STORE, fields, write_project
 
 from datamall.errors import DatamallError
-from datamall.mall.authorities import load_authority
+from datamall.mall.authorities import COLUMN_KEYS, SOURCE_KEYS, load_authority
+from datamall.mall.contracts import load_contracts
 from datamall.mall.expressions import columns_of, literal, type_of
-from datamall.mall.rawfiles import Notation
+from datamall.mall.rawfiles import FILE_KEYS, Notation
 
 
 def test_a_mapping_is_read_in_full(tmp_path: Path) -> None:
@@ -321,3 +323,15 @@ def test_lines_that_are_taken_over(tmp_path: Path) -> None:
     path.write_text(path.read_text("utf-8").replace('"1"}}', '"1"}, amount: {value: "2"}}'))
     with pytest.raises(DatamallError, match="the key 'amount' is given twice"):
         load_authority(root, "tiny")
+
+
+def test_the_how_to_is_complete_and_true(root: Path, tmp_path: Path) -> None:
+    text = (root / "docs" / "add-an-authority.md").read_text("utf-8")
+    for key in (*FILE_KEYS, *SOURCE_KEYS, *COLUMN_KEYS):
+        assert re.search(rf"\b{key}\b", text), key
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    mapping = "authority: new\ntitle: New\nsynthetic: false\n" + "".join(map(dedent, blocks))
+    (tmp_path / "data" / "authorities").mkdir(parents=True)
+    (tmp_path / "data" / "authorities" / "new.yaml").write_text(mapping, encoding="utf-8")
+    authority = load_authority(tmp_path, "new", load_contracts(root))
+    assert list(authority.stores) == ["enforcement.inspections"]

@@ -1,0 +1,146 @@
+"""Authorities written from docs/add-an-authority.md alone, with one store each."""
+
+import json
+import math
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+# Invented headers, UTF-16, English dates, hours side by side, a footer, a crossing under test.
+CROSSINGS = """
+authority: riverside
+title: Riverside
+synthetic: false
+description: Hourly counts at two crossings in the spring of 2025.
+files:
+  loops:
+    path: loops.txt
+    format: csv
+    encoding: utf-16
+    separator: "|"
+    thousands: ","
+    date_format: "%B %d, %Y"
+stores:
+  traffic.counts:
+    file: loops
+    where: Crossing NOT IN ('', 'TEST')
+    unpivot: {headers: "[0-9]{1,2}h", name: hour, value: counted}
+    columns:
+      site: {from: Crossing}
+      approach: {from: Arm}
+      movement: {from: Turn, map: {ahead: S, left: L}}
+      mode: {value: car}
+      detector: {from: "#4"}
+      day: {from: Counted on}
+      hour: {expression: "replace(hour, 'h', '')"}
+      minute: {value: "0"}
+      minutes: {expression: "CASE WHEN counted = '' THEN '0' ELSE '60' END"}
+      count: {from: counted}
+"""
+DAYS = [date(2025, 3, 3) + timedelta(days=n) for n in range(12 * 7)]
+
+
+def loops() -> str:
+    """Return counts that peak in the morning and are lower at weekends; one hour is not counted."""
+    lines = ["|".join(["Crossing", "Arm", "Turn", "", "Counted on", *(f"{n}h" for n in range(24))])]
+    for number, (crossing, turn) in enumerate((("C1", "ahead"), ("C1", "left"), ("C2", "ahead"))):
+        for index, day in enumerate(DAYS):
+            size = (600 if day.weekday() < 5 else 350) / (number + 1) + 7 * (index % 5)
+            hours = [size * math.exp(-(((hour - 8) / 5) ** 2)) for hour in range(24)]
+            texts = [f"{2 * round(count):,}" for count in hours]
+            texts[3] = "" if index == 10 else texts[3]
+            when = f"{day:%B} {day.day}, {day.year}"
+            lines.append("|".join([crossing, "north", turn, f"loop {number}", when, *texts]))
+    lines.append("|".join(["TEST", "north", "ahead", "loop 9", "May 1, 2025", *["1"] * 24]))
+    lines.append("|".join(["C2", "north", "round", "loop 2", "June 1, 2025", *["1"] * 24]))
+    lines.append("|".join(["", "source: city of Riverside", *[""] * 27]))
+    return "\n".join(lines) + "\n"
+
+
+INSPECTIONS = """
+authority: elsewhere
+title: Elsewhere
+synthetic: false
+description: Visits to bins, by week.
+files:
+  visits: {path: visits.csv, format: csv, encoding: utf-16, separator: ",", date_format: "%B %d %Y"}
+stores:
+  enforcement.inspections:
+    file: visits
+    columns:
+      cluster: {from: Bin}
+      period_start: {from: Week of}
+      period_days: {value: "7"}
+      observer_role: {value: unknown}
+      inspections: {from: Looked}
+      with_waste: {from: Dirty}
+"""
+VISITS = "Bin,Week of,Looked,Dirty\nb1,March 03 2025,4,1\nb2,March 10 2025,3,2\n"
+
+
+def add(project: Path, mapping: str, name: str, text: str) -> str:
+    """Write a mapping and its raw file; return the authority's name."""
+    authority = str(yaml.safe_load(mapping)["authority"])
+    (project / "data" / "authorities" / f"{authority}.yaml").write_text(mapping, "utf-8")
+    raw = project / "data" / "raw" / authority
+    raw.mkdir(parents=True)
+    (raw / name).write_text(text, encoding="utf-16")
+    return authority
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads(path.read_text("utf-8"))
+    return found
+
+
+@pytest.mark.slow
+def test_wide_counts_run_their_chapters_and_name_the_gaps(project: Path, cli: Callable) -> None:
+    authority = add(project, CROSSINGS, "loops.txt", loops())
+    checked = cli(project, "check", authority)
+    assert checked.returncode == 0, checked.stderr
+    assert "traffic.junctions: not delivered" in checked.stdout
+    for arguments in (["intake", "traffic.counts"], ["report", "traffic"], ["index"]):
+        done = cli(project, *arguments, "--authority", authority)
+        assert done.returncode == 0, done.stderr
+    pages = project / "reports" / authority
+    quality = json.loads((pages / "quality" / "traffic.counts.json").read_text("utf-8"))
+    assert quality["accepted"] == 3 * len(DAYS) * 24
+    assert quality["left_out"] == 2 * 24
+    assert quality["reasons"] == {"unmapped:movement": 24}
+    assert quality["missing"]["count"] == 3
+    # What needs counts alone has run; what needs lanes or signals says so.
+    gaps = read(pages / "results" / "traffic" / "gaps.json")
+    assert gaps
+    assert all("traffic.junctions" in gap["reason"] for gap in gaps)
+    tables = {path.stem for path in (pages / "results" / "traffic").glob("*.csv")}
+    assert {"profiles", "forecasts", "health", "working_days"} <= tables
+    assert not tables & {gap["name"] for gap in gaps}
+    assert "traffic.junctions" in (pages / "index.html").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_the_whole_pipeline_runs_for_a_single_store(project: Path, cli: Callable) -> None:
+    authority = add(project, INSPECTIONS, "visits.csv", VISITS)
+    done = cli(project, "run", authority)
+    assert done.returncode == 0, done.stdout + done.stderr
+    pages = project / "reports" / authority
+    quality = json.loads((pages / "quality" / "enforcement.inspections.json").read_text("utf-8"))
+    assert quality["accepted"] == quality["parsed"] == 2
+    assert quality["unchecked_references"] == ["cluster"]
+    gaps = read(pages / "results" / "enforcement" / "gaps.json")
+    assert len(gaps) > 10
+    assert all("enforcement.containers" in gap["reason"] for gap in gaps)
+    # Reports of which no store is delivered have a page, and say what they lack.
+    reports = yaml.safe_load((project / "params.yaml").read_text("utf-8"))["reports"]
+    for report in reports:
+        assert (pages / f"{report}.html").is_file(), report
+    for report, lacking in (("traffic", "traffic.counts"), ("fraud_profile", "welfare.clients")):
+        gaps = read(pages / "results" / report / "gaps.json")
+        assert any(lacking in gap["reason"] for gap in gaps)
+    gate = json.loads((pages / "gate.json").read_text("utf-8"))
+    assert not gate["open"]
+    assert gate["reasons"]
+    assert "enforcement.containers" in (pages / "index.html").read_text("utf-8")
