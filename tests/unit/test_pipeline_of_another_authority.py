@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from datamall.errors import DatamallError
+from datamall.mall.authorities import load_authority
 from datamall.pipeline import authorities, derive, run
 
 
@@ -54,3 +55,25 @@ def test_stores_that_are_not_delivered_are_neither_taken_in_nor_waited_for(deriv
     assert "intake-shared.neighbourhoods" not in derived["stages"]
     assert "shared.neighbourhoods" not in yaml.safe_dump(derived)
     assert "stores/elsewhere/enforcement.containers" in yaml.safe_dump(derived)
+
+
+@pytest.mark.parametrize("stores", [{"traffic.counts"}, {"enforcement.inspections"}, None])
+def test_every_stage_waits_for_what_another_one_makes(root: Path, stores: set[str] | None) -> None:
+    demo = yaml.safe_load((root / "dvc.yaml").read_text("utf-8"))
+    if stores is None:
+        stores = set(load_authority(root, "open-data").stores)
+    stages = derive(demo, "elsewhere", stores, root)["stages"]
+    made = {out for kind in ("outs", "metrics") for s in stages.values() for out in paths(s, kind)}
+    there = ("../../../src/", "../../../data/contracts", "../../../data/purposes.yaml")
+    there += ("../../../notebooks/", "../../../data/authorities/", "../../../data/raw/")
+    there += ("../../../data/audits/",)
+    for name, stage in stages.items():
+        for dep in paths(stage, "deps"):
+            # A folder is there once something in it has been made.
+            makes = any(out == dep or out.startswith(f"{dep}/") for out in made)
+            assert makes or dep.startswith(there), (name, dep)
+    taken = {name.removeprefix("intake-") for name in stages if name.startswith("intake-")}
+    assert taken == stores
+    reports = yaml.safe_load((root / "params.yaml").read_text("utf-8"))["reports"]
+    assert {f"report-{name}" for name in reports} < set(stages)
+    assert {"gate", "index"} < set(stages)
