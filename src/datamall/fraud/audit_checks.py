@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from datamall.errors import DatamallError
 from datamall.fairness import Bounds, reshape
 from datamall.fraud import protect
-from datamall.fraud.audit_counts import TOTAL
+from datamall.fraud.audit_counts import NO, TOTAL, YES, meaning, outcomes
 
 Node = tuple[str, str, str, str]  # arm, band, stage, outcome
 REST, OF = "not in print", "whose"
+NOT_CHOSEN = "not chosen"
 # More people than any table counts: what the counts in print leave for the rest.
 _UNPRINTED = 10**9
 HIDDEN = f"<{protect.MINIMUM}"
@@ -31,7 +31,7 @@ class Check:
     key
         Short name, as in ``params.yaml``.
     done, among
-        What happens to people, and of whom; both continue "Of 1,000 …".
+        What happens to people, and which people can come to it; both continue "people …".
     who
         Who takes the step.
     norm
@@ -72,7 +72,7 @@ CHECKS = {
         Check(
             "flagged",
             "are flagged by the profile",
-            "people on benefit",
+            "",
             "the profile",
             "College voor de Rechten van de Mens, Toetsingskader risicoprofilering (2025): no "
             "distinction by origin, also not through what stands for it; ECHR 14 with 8",
@@ -82,7 +82,7 @@ CHECKS = {
         Check(
             "picked",
             "are chosen for a visit, by profile and caseworker together",
-            "people on benefit",
+            "",
             "profile and caseworker",
             "ECHR 14 with 8; GDPR 5(1)(a) and 22; Toetsingskader risicoprofilering (2025)",
             _node("population"),
@@ -91,7 +91,7 @@ CHECKS = {
         Check(
             "reported",
             "are looked at because of a signal",
-            "people on benefit outside the draw",
+            "who were not drawn at random",
             "who reports: neighbours, other offices",
             "ECHR 14 with 8; GDPR 5(1)(a)",
             _node("population"),
@@ -100,7 +100,7 @@ CHECKS = {
         Check(
             "chosen",
             "are chosen for a visit by a caseworker",
-            "people whom the profile flagged",
+            "whom the profile flagged",
             "the caseworker",
             "Algemene wet gelijke behandeling 7a; ECHR 14 with 8; AI Act 14 (human oversight)",
             _node("flagged"),
@@ -114,7 +114,7 @@ CHECKS = {
         Check(
             "visited",
             "are visited",
-            "people chosen for a visit",
+            "chosen for a visit",
             "the department and its letters",
             "ECHR 8 (home); GDPR 5(1)(a)",
             _node("chosen"),
@@ -124,7 +124,7 @@ CHECKS = {
         Check(
             "found",
             "have a mistake recorded",
-            "people drawn at random and visited",
+            "drawn at random and visited",
             "the investigator, or the facts: these counts cannot tell",
             "GDPR 5(1)(d) (accuracy); AI Act 10(2)(f)",
             _node("finding", "random"),
@@ -133,7 +133,7 @@ CHECKS = {
         Check(
             "harsher",
             "have it called unlawful",
-            "people with a mistake recorded",
+            "with a mistake recorded",
             "the investigator, or the facts: these counts cannot tell",
             "GDPR 5(1)(a) and (d); ECHR 14 with 8",
             _node("finding"),
@@ -147,7 +147,7 @@ CHECKS = {
         Check(
             "objected",
             "object",
-            "people with a mistake recorded",
+            "with a mistake recorded",
             "the person, if they know that they may",
             "ECHR 13; AI Act 86 (explanation)",
             _node("finding"),
@@ -160,7 +160,7 @@ CHECKS = {
         Check(
             "upheld",
             "are put right",
-            "people who objected",
+            "who objected",
             "the objections committee",
             "ECHR 13; GDPR 5(1)(d)",
             _node("objection"),
@@ -169,7 +169,7 @@ CHECKS = {
         Check(
             "hit rate",
             "have a mistake recorded",
-            "people chosen on the flags and visited",
+            "chosen on the flags and visited",
             "the whole selection",
             "Toetsingskader 2025: a profile must be suited to its aim; GDPR 5(1)(c)",
             _node("finding", "profile"),
@@ -178,7 +178,7 @@ CHECKS = {
         Check(
             "wrongly flagged",
             "are flagged by the profile",
-            "people drawn at random in whom nothing was found",
+            "drawn at random in whom nothing was found",
             "the profile",
             "ECHR 14 with 8; AI Act 15 (accuracy); GDPR 5(1)(a)",
             _node("finding", "random"),
@@ -188,7 +188,7 @@ CHECKS = {
         Check(
             "missed",
             "are not flagged",
-            "people drawn at random in whom a mistake was found",
+            "drawn at random in whom a mistake was found",
             "the profile",
             "AI Act 10(2)(f) and 15",
             _node("finding", "random"),
@@ -197,44 +197,6 @@ CHECKS = {
         ),
     )
 }
-
-
-def outcomes(counts: pd.DataFrame) -> list[str]:
-    """Return the results that are recorded, in order, without parts of one of them."""
-    found = set(counts.loc[counts["stage"].eq("finding"), "outcome"]) - {TOTAL}
-    # "unduly, no appeal" is a part of "unduly", which is counted by itself.
-    return sorted(name for name in found if name.rpartition(", ")[0] not in found)
-
-
-def meaning(label: str, known: Sequence[str]) -> dict[str, bool | None] | None:
-    """Return for each recorded result whether it counts as a mistake found.
-
-    Parameters
-    ----------
-    label
-        Results joined by " or "; then, after " without ", those that are left out. A result that
-        is not named does not count: nobody is held to be wrong for want of proof.
-    known
-        Results that occur.
-
-    Returns
-    -------
-    dict or None
-        None where the definition names a result that nobody recorded: it is about other counts.
-    """
-    counted, _, left = label.partition(" without ")
-    true, none = counted.split(" or "), left.split(" or ") if left else []
-    if set(true) & set(none):
-        raise DatamallError(f"The label {label!r} counts a result and leaves it out: name it once.")
-    if not {*true, *none} <= set(known):
-        return None
-    return {name: True if name in true else None if name in none else False for name in known}
-
-
-def definitions(counts: pd.DataFrame, labels: Sequence[str]) -> list[str]:
-    """Return the labels that can be applied to these counts."""
-    known = outcomes(counts)
-    return [label for label in labels if meaning(label, known) is not None]
 
 
 def parts_of(
@@ -255,7 +217,7 @@ def parts_of(
     arm
         Another arm than that of the check.
     """
-    read = meaning(label, outcomes(counts)) if label is not None else None
+    read = results(counts, label)
     if not check.outcome or read is None:
         return check
     arm = arm or check.outcome
@@ -271,13 +233,20 @@ def parts_of(
     return replace(check, parts=parts, whole=_node("finding", arm))
 
 
-def at_risk(counts: pd.DataFrame, bands: Sequence[str], chosen: bool) -> Bounds | None:
+def results(counts: pd.DataFrame, label: str | None) -> dict[str, bool | None] | None:
+    """Return what each recorded result means, by sums of results where these are counted."""
+    read = meaning(label, outcomes(counts)) if label is not None else None
+    if read is None or not counts["outcome"].eq(f"{label}{YES}").any():
+        return read
+    left = {name: value for name, value in read.items() if value is None}
+    return {f"{label}{YES}": True, f"{label}{NO}": False} | left
+
+
+def at_risk(bands: Sequence[str], chosen: bool) -> dict[Node, tuple[str, str]]:
     """Return the counts of a step where risk bands are printed and nobody counted the flagged.
 
     Parameters
     ----------
-    counts
-        One study and attribute.
     bands
         Risk bands that are meant.
     chosen
@@ -286,32 +255,41 @@ def at_risk(counts: pd.DataFrame, bands: Sequence[str], chosen: bool) -> Bounds 
 
     Returns
     -------
-    Bounds or None
-        Keys ``whose`` and ``part`` (the band), with a decision; None where a count is not there.
+    dict
+        For `of_parts`.
     """
-    rows = {
-        ("total", band, "population", TOTAL): (band, TOTAL if chosen else "yes") for band in bands
-    }
-    if chosen:
-        rows |= {("profile", band, "chosen", TOTAL): (band, "yes") for band in bands}
-        rows |= {(TOTAL, band, "population", "not chosen"): (band, "no") for band in bands}
-    else:
-        rows[TOTAL, TOTAL, "population", TOTAL] = (TOTAL, TOTAL)
+    rows = {_node("population", band=band): (band, TOTAL if chosen else "yes") for band in bands}
+    if not chosen:
+        return rows | {_node("population"): (TOTAL, TOTAL)}
+    rows |= {_node("chosen", "profile", band): (band, "yes") for band in bands}
+    return rows | {_node("population", band=b, outcome=NOT_CHOSEN): (b, "no") for b in bands}
+
+
+def of_parts(counts: pd.DataFrame, rows: Mapping[Node, tuple[str, str]]) -> Bounds | None:
+    """Return the counts of a step whose whole has parts of its own.
+
+    Parameters
+    ----------
+    counts
+        One study and attribute.
+    rows
+        For each count the part that it is of, and whether its people were taken on (``yes``,
+        ``no``); either may be the total.
+
+    Returns
+    -------
+    Bounds or None
+        Keys ``whose`` (the group) and ``part``, with a decision; None where a count is not there.
+    """
     places = list(zip(*(counts[key] for key in ("arm", "band", "stage", "outcome")), strict=True))
     if not set(rows) <= set(places):
         return None
     where = [place in rows for place in places]
-    marks = pd.DataFrame(
-        [rows[place] for place in places if place in rows], columns=["part", "yes"]
-    )
-    table = counts[where].reset_index(drop=True)[["group", "people", "rounding"]].join(marks)
-    return Bounds.from_rounded(
-        table.rename(columns={"group": OF}),
-        [OF, "part"],
-        "yes",
-        count="people",
-        rounding=int(table["rounding"].iloc[0]),
-    )
+    marks = [rows[place] for place in places if place in rows]
+    table = counts[where].reset_index(drop=True).rename(columns={"group": OF})
+    table = table[[OF, "people", "rounding"]].join(pd.DataFrame(marks, columns=["part", "yes"]))
+    rounding = int(table["rounding"].iloc[0])
+    return Bounds.from_rounded(table, [OF, "part"], "yes", count="people", rounding=rounding)
 
 
 def bounds(counts: pd.DataFrame, check: Check) -> Bounds | None:

@@ -20,6 +20,7 @@ OFFICIAL = "welfare.audit_counts"
 OWN = "own counts"
 TOTAL = "total"
 CROSSED = " × "
+YES, NO = ": yes", ": no"
 STAGES = ("population", "flagged", "chosen", "visited", "finding", "objection", "upheld")
 KEYS = ["study", "attribute", "group", "arm", "band", "stage", "outcome"]
 NEEDED = ("year", "arm", "flagged", "chosen", "visited", "finding", "people")
@@ -27,7 +28,9 @@ NEEDED = ("year", "arm", "flagged", "chosen", "visited", "finding", "people")
 Tables = Mapping[str, pd.DataFrame]
 
 
-def own(data: Tables, groups: Sequence[str], depth: int) -> pd.DataFrame | Gap:
+def own(
+    data: Tables, groups: Sequence[str], depth: int, labels: Sequence[str] = ()
+) -> pd.DataFrame | Gap:
     """Count the department's files as a statistics office would.
 
     Everything on the page follows from these counts as they may be printed: rounded to 5, those
@@ -41,13 +44,17 @@ def own(data: Tables, groups: Sequence[str], depth: int) -> pd.DataFrame | Gap:
         Columns of welfare.investigations to group by; those that are not delivered are left out.
     depth
         Up to how many of them are crossed.
+    labels
+        Definitions of a mistake found; see `meaning`. What each of them counts is counted once
+        more as a whole, since a whole that is rounded says more than its rounded parts.
 
     Returns
     -------
     pandas.DataFrame
         The columns of welfare.audit_counts: study (``own counts`` and the year), attribute
         (crossed ones joined by " × "), group, arm, band (``high`` for flagged, ``other``), stage
-        that people reached at least, outcome, people (missing below 10), rounding (5).
+        that people reached at least, outcome (also ``<label>: yes`` and ``<label>: no``), people
+        (missing below 10), rounding (5).
     """
     table = data.get(INVESTIGATIONS)
     missing = [f"{INVESTIGATIONS}.{c}" for c in NEEDED if table is None or c not in table]
@@ -63,13 +70,69 @@ def own(data: Tables, groups: Sequence[str], depth: int) -> pd.DataFrame | Gap:
         **{name: table[name].astype(object).fillna("(missing)") for name in known},
     )
     cells = _reached(files, known)
+    cells = pd.concat([cells, *_read(cells, labels)], ignore_index=True)
     for name in ("arm", "band", "outcome"):
-        cells = pd.concat([cells, cells.assign(**{name: TOTAL})], ignore_index=True)
+        # Sums of results are no further results of a total.
+        plain = cells if name != "outcome" else cells[~cells["outcome"].str.endswith((YES, NO))]
+        cells = pd.concat([cells, plain.assign(**{name: TOTAL})], ignore_index=True)
     cells = cells[~cells["arm"].eq("none") & ~cells["outcome"].eq("none")]
     cells = cells[cells["outcome"].eq(TOTAL) | cells["stage"].eq("finding")]
     parts = [_grouped(cells, names) for names in crossings(known, depth)]
     table = pd.concat(parts, ignore_index=True)
     return table.assign(people=protect.counts(table["people"]), rounding=protect.ROUNDING)
+
+
+def outcomes(counts: pd.DataFrame) -> list[str]:
+    """Return the results that are recorded, in order, without parts and sums of them."""
+    found = set(counts.loc[counts["stage"].eq("finding"), "outcome"]) - {TOTAL, "none"}
+    # "unduly, no appeal" is a part of "unduly", which is counted by itself.
+    parts = {name for name in found if name.rpartition(", ")[0] in found}
+    return sorted(name for name in found - parts if not name.endswith((YES, NO)))
+
+
+def meaning(label: str, known: Sequence[str]) -> dict[str, bool | None] | None:
+    """Return for each recorded result whether it counts as a mistake found.
+
+    Parameters
+    ----------
+    label
+        Results joined by " or "; then, after " without ", those that are left out. A result that
+        is not named does not count: nobody is held to be wrong for want of proof.
+    known
+        Results that occur.
+
+    Returns
+    -------
+    dict or None
+        None where the definition names a result that nobody recorded: it is about other counts.
+    """
+    counted, _, left = label.partition(" without ")
+    true, none = counted.split(" or "), left.split(" or ") if left else []
+    if set(true) & set(none):
+        raise DatamallError(f"The label {label!r} counts a result and leaves it out: name it once.")
+    if not {*true, *none} <= set(known):
+        return None
+    return {name: True if name in true else None if name in none else False for name in known}
+
+
+def definitions(counts: pd.DataFrame, labels: Sequence[str]) -> list[str]:
+    """Return the labels that can be applied to these counts."""
+    known = outcomes(counts)
+    return [label for label in labels if meaning(label, known) is not None]
+
+
+def _read(cells: pd.DataFrame, labels: Sequence[str]) -> list[pd.DataFrame]:
+    """Return the results once more, as each definition reads them."""
+    found, parts = cells[cells["stage"].eq("finding")], []
+    for label in definitions(found, labels):
+        read = {
+            name: label + (YES if value else NO)
+            for name, value in (meaning(label, outcomes(found)) or {}).items()
+            if value is not None
+        }
+        own = found[found["outcome"].isin(list(read))]
+        parts.append(own.assign(outcome=own["outcome"].map(read)))
+    return parts
 
 
 def crossings(names: Sequence[str], depth: int) -> list[tuple[str, ...]]:

@@ -14,21 +14,21 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from datamall.fairness import rounded
-from datamall.fairness.intervals import SMALLEST, limits
-from datamall.fraud.audit_checks import CHECKS, OF, Check, bounds, meaning, outcomes
+from datamall.fairness.intervals import SMALLEST, lower_limit
+from datamall.fraud.audit_checks import CHECKS, OF, Check, bounds, results
 from datamall.fraud.audit_counts import TOTAL
 
 WRONGLY_VISITED = "wrongly visited"
 ABOUT = Check(
     WRONGLY_VISITED,
     "are visited",
-    "people who did nothing wrong",
+    "who did nothing wrong",
     "everybody: the profile, the caseworker, who reports",
     "ECHR 8 (home) with 14; GDPR 5(1)(a); Toetsingskader risicoprofilering (2025)",
     (TOTAL, TOTAL, "population", TOTAL),
 )
 SELECTION = ("profile", "signal", "follow-up")
-_STEPS = 60
+_STEPS = 30
 Term = tuple[str, str, int]  # prefix of the columns, which end of their bounds, power
 
 
@@ -49,7 +49,7 @@ def pairs(counts: pd.DataFrame, label: str | None) -> pd.DataFrame | None:
         and with ``clear_`` before each column for nothing found in the random draw. None where
         there is no random draw, or the counts are not there.
     """
-    read = meaning(label, outcomes(counts)) if label is not None else None
+    read = results(counts, label)
     if read is None:
         return None
     arms = [arm for arm in SELECTION if counts["arm"].eq(arm).any()]
@@ -60,12 +60,12 @@ def pairs(counts: pd.DataFrame, label: str | None) -> pd.DataFrame | None:
         for name, value in read.items()
     }
     draw = replace(CHECKS["found"], parts=clear, whole=("random", TOTAL, "finding", TOTAL))
-    both = [bounds(counts, check) for check in (replace(ABOUT, parts=harmed), draw)]
-    if both[0] is None or both[1] is None:
+    found, random = bounds(counts, replace(ABOUT, parts=harmed)), bounds(counts, draw)
+    if found is None or random is None:
         return None
     visited, drawn = (
         rounded.pairs(each, [OF], estimand="procedure", names=["base_rate"]).set_index("group")
-        for each in both
+        for each in (found, random)
     )
     numbers = drawn.drop(columns=["by", "metric", "estimand"]).add_prefix("clear_")
     return visited.join(numbers, how="inner").reset_index()
@@ -131,7 +131,9 @@ def _limit(
             x, n = (table[f"{name}{w}{end}"].to_numpy(float) for w in ("successes", "trials"))
             x = np.minimum(x, n)
             value = np.log(x / n)
-            edge = np.log(limits(x, n, tail)[0 if sign * side > 0 else 1])
+            low = sign * side > 0
+            edge = lower_limit(x if low else n - x, n, tail)
+            edge = np.log(edge if low else 1 - edge)
             total, spread = total + sign * value, spread + (value - edge) ** 2
         return np.asarray(np.exp(total - side * np.sqrt(spread)))
 

@@ -9,18 +9,17 @@ from datamall.chapters import Gap, passes_gaps
 from datamall.fairness import metrics
 from datamall.fairness.intervals import limits
 from datamall.fraud import audit_errors
-from datamall.fraud.audit_checks import CHECKS, definitions, meaning, outcomes
-from datamall.fraud.audit_counts import TOTAL, latest
+from datamall.fraud.audit_counts import TOTAL, definitions, is_own, latest, meaning, outcomes
 from datamall.fraud.audit_errors import WRONGLY_VISITED
-from datamall.fraud.audit_judge import Plan, every_step
+from datamall.fraud.audit_judge import EVERY, Plan, every_step
 from datamall.fraud.audit_show import THOUSAND, counts_by_group, whose
 
 ENOUGH = 100  # people in an arm of which something can be said
 STAGES = {
     "population": "on benefit",
     "flagged": "flagged",
-    "chosen": "chosen",
-    "visited": "visited",
+    "chosen": "chosen in any way",
+    "visited": "visited in any way",
     "finding": "with a result",
     "objection": "objected",
     "upheld": "put right",
@@ -63,7 +62,7 @@ def shares(counts: pd.DataFrame, plan: Plan, check: str) -> pd.DataFrame | Gap:
     last = last[last["attribute"].isin(plan.groups)]
     pairs = every_step(last, plan, [check], every_group=True) if len(last) else last
     if not len(pairs):
-        return Gap(about(check).done.capitalize(), f"Not possible here: no counts of “{check}”.")
+        return Gap(f"People who {EVERY[check].done}", f"Not possible here: no counts of “{check}”.")
     tail = (1 - plan.level) / 2
     if check == WRONGLY_VISITED:
         pairs = audit_errors.rates(pairs)
@@ -79,11 +78,6 @@ def shares(counts: pd.DataFrame, plan: Plan, check: str) -> pd.DataFrame | Gap:
     return result.dropna(subset=["of_1000"]).reset_index(drop=True)
 
 
-def about(check: str) -> object:
-    """Return what a check is about."""
-    return audit_errors.ABOUT if check == WRONGLY_VISITED else CHECKS[check]
-
-
 @passes_gaps
 def labels(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """Return what counts as a mistake found, by study, and how often it was recorded by arm.
@@ -92,10 +86,13 @@ def labels(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     -------
     pandas.DataFrame
         study, label, arm, recorded (people with a result that is not left out), of_1000 with the
-        mistake.
+        mistake. Own counts only where nobody else counted the same.
     """
-    rows = []
-    for study, own in latest(counts).groupby("study", sort=True):
+    last, rows = latest(counts), []
+    others = {tuple(outcomes(own)) for s, own in last.groupby("study") if not is_own(str(s))}
+    for study, own in last.groupby("study", sort=True):
+        if is_own(str(study)) and tuple(outcomes(own)) in others:
+            continue  # the same people, counted by somebody else
         results = _results(own)
         for label in definitions(own, plan.labels):
             read = meaning(label, outcomes(own)) or {}
@@ -129,8 +126,11 @@ def only_in(counts: pd.DataFrame) -> pd.DataFrame | Gap:
     pandas.DataFrame
         study, result, arm, number; among arms with at least 100 people.
     """
-    rows = []
-    for study, own in latest(counts).groupby("study", sort=True):
+    last, rows = latest(counts), []
+    others = {tuple(outcomes(own)) for s, own in last.groupby("study") if not is_own(str(s))}
+    for study, own in last.groupby("study", sort=True):
+        if is_own(str(study)) and tuple(outcomes(own)) in others:
+            continue  # the same people, counted by somebody else
         results = _results(own)
         results = results[results.sum(axis=1) >= ENOUGH]
         for result in results.columns[(results > 0).sum() == 1] if len(results) > 1 else ():

@@ -11,8 +11,8 @@ from datamall.chapters import Gap
 from datamall.errors import DatamallError
 from datamall.fairness import Bounds, inference, rounded, verdict
 from datamall.fraud import audit_errors
-from datamall.fraud.audit_checks import CHECKS, OF, at_risk, bounds, definitions, parts_of
-from datamall.fraud.audit_counts import TOTAL, is_own, latest
+from datamall.fraud.audit_checks import CHECKS, OF, at_risk, bounds, of_parts, parts_of
+from datamall.fraud.audit_counts import TOTAL, definitions, is_own, latest
 from datamall.fraud.audit_errors import WRONGLY_VISITED
 
 COLUMNS = [
@@ -21,7 +21,7 @@ COLUMNS = [
     *("ratio", "low", "high", "verdict", "detectable"),
 ]
 HIGHEST = ("1", "2")  # risk bands, where these are numbered from the highest
-KNOWN = (*CHECKS, WRONGLY_VISITED)
+EVERY = CHECKS | {WRONGLY_VISITED: audit_errors.ABOUT}
 
 
 @dataclass(frozen=True)
@@ -61,19 +61,18 @@ class Plan:
     def __post_init__(self) -> None:
         """Refuse a plan that names no check, an unknown one, or one twice."""
         named = [*self.gating, *self.informing]
-        odd = [name for name in named if name not in KNOWN or named.count(name) > 1]
+        odd = [name for name in named if name not in EVERY or named.count(name) > 1]
         if odd or not self.gating:
             raise DatamallError(
                 f"gating and informing in params.yaml name {odd[0] if odd else 'no check'!r}: name "
-                f"each of {', '.join(KNOWN)} at most once, and at least one that gates."
+                f"each of {', '.join(EVERY)} at most once, and at least one that gates."
             )
         for check in named:
             self.tolerance(check)
 
     def tolerance(self, check: str) -> verdict.Tolerance:
         """Return what is tolerated of a check."""
-        alike = check in CHECKS and CHECKS[check].alike
-        most = self.ratio_alike if alike else self.ratio
+        most = self.ratio_alike if EVERY[check].alike else self.ratio
         return verdict.Tolerance("ratio", 1 / most if most > 0 else 0.0, most)
 
     def label(self, counts: pd.DataFrame) -> str | None:
@@ -111,8 +110,8 @@ def steps(
     pandas.DataFrame
         study, attribute, group, check, label (empty where nothing recorded is read), source
         (``own`` or ``official``), and the columns of `datamall.fairness.rounded.pairs` or
-        `audit_errors.pairs`; a number that is hidden is the middle of what it can be, and missing
-        where that is not within a quarter.
+        `audit_errors.pairs`; a number that is hidden is the middle of what it can be; missing are
+        numbers, hidden or rounded, that are not known within a quarter.
     """
     parts = []
     for (study, attribute), own in counts.groupby(["study", "attribute"], sort=True):
@@ -126,7 +125,7 @@ def steps(
                 table = _compared(bounds(own, parts_of(check, own, label, band, arm)), "base_rate")
                 if table is None and key in ("flagged", "chosen"):
                     # Where nobody counted the flagged, they are those of the highest risk.
-                    found = at_risk(own, HIGHEST, key == "chosen")
+                    found = of_parts(own, at_risk(HIGHEST, key == "chosen"))
                     table = _compared(found, "selection_rate")
             if table is not None:
                 table = table.head(1) if len(table) == 2 and not every_group else table
@@ -145,14 +144,17 @@ def _compared(found: Bounds | None, metric: str) -> pd.DataFrame | None:
 
 
 def _filled(table: pd.DataFrame) -> pd.DataFrame:
-    """Return comparisons with the middle of what a hidden number can be, if that says enough."""
+    """Return comparisons with the middle of what a hidden number can be.
+
+    Numbers of which too little is known are missing: 10 that may be 5 or 15 are no number.
+    """
     table = table.copy()
     for low in [name for name in table if str(name).endswith("_low")]:
         name = str(low).removesuffix("_low")
         ends = np.sort(table[[low, f"{name}_high"]].to_numpy(float), axis=1)
         middle, wide = ends.mean(axis=1), ends[:, 1] - ends[:, 0]
         known = np.where(wide <= middle / 2, np.round(middle), np.nan)
-        table[name] = table[name].where(table[name].notna(), known)
+        table[name] = table[name].where(table[name].notna() & np.isfinite(known), known)
     return table
 
 

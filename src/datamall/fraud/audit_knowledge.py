@@ -1,25 +1,24 @@
 """Knowledge: where groups are treated differently, by whom, and what these counts cannot tell."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from datamall.chapters import Gap, passes_gaps
-from datamall.fairness import verdict
-from datamall.fraud.audit_checks import CHECKS, definitions
-from datamall.fraud.audit_counts import CROSSED, earlier, latest
-from datamall.fraud.audit_errors import ABOUT, WRONGLY_VISITED
-from datamall.fraud.audit_judge import Plan, every_step, judged, steps
+from datamall.chapters import Gap, needs, passes_gaps
+from datamall.fairness import Cells, sweeps, verdict
+from datamall.fraud import protect
+from datamall.fraud.audit_checks import Check
+from datamall.fraud.audit_counts import CROSSED, Tables, definitions, earlier, latest
+from datamall.fraud.audit_errors import WRONGLY_VISITED
+from datamall.fraud.audit_judge import EVERY, Plan, every_step, judged, steps
 from datamall.fraud.audit_show import THOUSAND, frequency, printable, whose
+from datamall.fraud.facts import INVESTIGATIONS
 
 ORIGINS = ("origin", "background")
 FLOW = ("flagged", "chosen", "visited")
-READ = ("found", "hit rate", "wrongly flagged", "missed", WRONGLY_VISITED)
+READ = ("found", "hit rate", WRONGLY_VISITED)  # checks that read what was recorded
 _RANK = {verdict.FAIL: 0, verdict.NOT_ENOUGH: 1, verdict.PASS: 2}
-
-
-def about(check: str) -> object:
-    """Return what a check is about: a `Check`."""
-    return ABOUT if check == WRONGLY_VISITED else CHECKS[check]
 
 
 @passes_gaps
@@ -34,12 +33,12 @@ def by_check(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        check, verdict (of all its groups together), sentence, ratio in words with its interval,
-        decides (who takes the step), norm.
+        check, verdict (of all its groups together), sentence, times_as_often with its interval,
+        norm that it serves.
     """
     rows = []
     for check, own in table.groupby("check", sort=False):
-        shown, what = printable(own), about(str(check))
+        shown, what = printable(own), EVERY[str(check)]
         row = shown.loc[_strongest(own)]
         rows.append(
             {
@@ -47,7 +46,6 @@ def by_check(table: pd.DataFrame) -> pd.DataFrame:
                 "verdict": verdict.overall(own["verdict"]),
                 "sentence": sentence(row, what),
                 "times_as_often": times(row),
-                "who": what.who,
                 "norm": what.norm,
             }
         )
@@ -55,24 +53,30 @@ def by_check(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _strongest(own: pd.DataFrame) -> int:
-    """Return the row that is most surely far from equal, of those to whom it happens more."""
+    """Return the row of the group to whom it most surely happens more often, or else less."""
+    more, fewer = np.log(own["low"].clip(1e-9)), -np.log(own["high"].clip(upper=1e9))
+    far = np.maximum(more, fewer)
     order = own.assign(
-        rank=own["verdict"].map(_RANK),
-        # At whichever end of the interval is nearer to equal.
-        near=-np.maximum(np.log(own["low"].clip(1e-9)), -np.log(own["high"].clip(upper=1e9))),
-        fewer=own["ratio"].fillna(0) < 1,
+        none=far <= 0,
+        fewer=more <= 0,
+        unknown=own["ratio"].isna(),
+        near=-np.maximum(more, fewer).where(
+            np.maximum(more, fewer) > 0, np.log(own["ratio"]).abs()
+        ),
     )
-    return int(order.sort_values(["rank", "fewer", "near"], kind="stable").index[0])
+    order["fewer"] &= ~order["none"] | order["ratio"].lt(1)
+    order["elsewhere"] = order["none"] & ~order["attribute"].isin(ORIGINS)
+    by = ["unknown", "none", "elsewhere", "fewer", "near"]
+    return int(order.sort_values(by, kind="stable").index[0])
 
 
-def sentence(row: pd.Series, what: object) -> str:
+def sentence(row: pd.Series, what: Check) -> str:
     """Say a comparison in natural frequencies; `row` as from `audit_show.printable`."""
+    people = f"{row['people']} {what.among}".strip()
     if pd.isna(row["of_1000"]) or pd.isna(row["others_of_1000"]):
-        return f"Of {row['people']} too few can be counted to say how many {what.done}."
-    return (
-        f"Of 1,000 {what.among}, among {row['people']} {frequency(row['of_1000'])} {what.done}; "
-        f"among the others {frequency(row['others_of_1000'])}."
-    )
+        return f"Too few {people} are counted to say how many {what.done}."
+    one, other = frequency(row["of_1000"]), frequency(row["others_of_1000"])
+    return f"Of 1,000 {people}, {one} {what.done}; of 1,000 others, {other}."
 
 
 def times(row: pd.Series) -> str:
@@ -118,14 +122,16 @@ def gaps(table: pd.DataFrame, attributes: tuple[str, ...] = ORIGINS) -> pd.DataF
     Returns
     -------
     pandas.DataFrame
-        label (people: check), ratio, low, high (of all checks at once), number, verdict. Ratios
+        label (group: check), ratio, low, high (of all checks at once), number, verdict. Ratios
         without a limit are left out.
     """
     own = table[table["attribute"].isin(attributes)]
     shown = printable(own).dropna(subset=["ratio", "low", "high"])
     if not len(shown):
         return Gap("Ratios by origin", "Not possible here: nobody counted by origin.")
-    label = shown["people"].str.removeprefix("people ") + ": " + shown["check"]
+    shown = shown.sort_values(["study", "attribute", "group"], kind="stable")
+    study = " " + shown["study"] if len(set(shown["study"])) > 1 else ""
+    label = shown["group"] + study + ": " + shown["check"]
     columns = ["ratio", "low", "high", "number", "verdict"]
     result = shown.assign(label=label)[["label", *columns]]
     return result.reset_index(drop=True)
@@ -151,13 +157,13 @@ def decomposition(table: pd.DataFrame) -> pd.DataFrame | Gap:
         reason = "Not possible here: fewer than two steps were counted by origin."
         return Gap("Step by step", reason)
     shown = printable(own).sort_values(["study", "attribute", "group"], kind="stable")
-    shown["who"] = [about(check).who for check in shown["check"]]
+    shown["who"] = [EVERY[check].who for check in shown["check"]]
     shown["reading"] = [_reading(row) for row in shown.itertuples()]
     columns = ["people", "check", "who", "ratio", "low", "high", "reading"]
     return shown[columns].rename(columns={"check": "step"}).reset_index(drop=True)
 
 
-def _reading(row: object) -> str:
+def _reading(row: Any) -> str:
     if row.verdict == verdict.FAIL:
         return "more often than tolerated" if row.ratio > 1 else "less often than tolerated"
     if row.verdict == verdict.PASS:
@@ -184,11 +190,12 @@ def errors(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
     naive = every_step(last, plan, keys, arm="total") if len(last) else last
     if not len(pairs):
         return Gap("Errors of the flags", "Not possible here: no random draw was flagged, too.")
-    keys = ["study", "attribute", "group", "check"]
-    true, seen = (printable(judged(t, plan)).set_index(keys) for t in (pairs, naive))
+    by = ["study", "attribute", "group", "check"]
+    true, seen = (printable(judged(t, plan)).set_index(by) for t in (pairs, naive))
     both = true.join(seen[["of_1000", "ratio"]].add_prefix("naive_"), how="left").reset_index()
     names = ["people", "check", "naive_of_1000", "of_1000", "naive_ratio", "ratio", "low", "high"]
-    return both[names].rename(columns={"check": "error"})
+    both = both.assign(unknown=both["of_1000"].isna()).sort_values("unknown", kind="stable")
+    return both[names].rename(columns={"check": "error"}).reset_index(drop=True)
 
 
 @passes_gaps
@@ -221,8 +228,10 @@ def fragile(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
     told = shown.groupby(keys, sort=False)["said"].nunique()
     wide = shown.pivot_table(index=keys, columns="label", values="cell", aggfunc="first")
     wide = wide[[label for label in plan.labels if label in wide]].loc[told.index]
+    # Where too few were counted under each definition, there is no conclusion to change.
+    some = wide.ne("too few").any(axis=1)
     wide["fragile"] = np.where(told.to_numpy() > 1, "yes", "no")
-    wide = wide.reset_index().drop(columns=["study", "attribute"]).rename_axis(columns=None)
+    wide = wide[some].reset_index().drop(columns=["study", "attribute"]).rename_axis(columns=None)
     return wide.sort_values("fragile", ascending=False, kind="stable").reset_index(drop=True)
 
 
@@ -239,9 +248,9 @@ def too_small(table: pd.DataFrame) -> pd.DataFrame | Gap:
     shown = printable(table[table["verdict"].eq(verdict.NOT_ENOUGH)])
     if not len(shown):
         return Gap("Not enough evidence", "None: every check that gates has a conclusion.")
-    return shown[
-        ["people", "check", "number", "ratio", "low", "high", "detectable"]
-    ].reset_index(drop=True)
+    return shown[["people", "check", "number", "ratio", "low", "high", "detectable"]].reset_index(
+        drop=True
+    )
 
 
 @passes_gaps
@@ -287,41 +296,50 @@ def criteria(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
     Returns
     -------
     pandas.DataFrame
-        people; of 1,000 in the random draw: mistakes, wrongly_flagged, missed; and if_equal (of
-        1,000 without a mistake, those who would be flagged if the two others were equal to those
-        of everybody).
+        people; of 1,000: mistakes (in the random draw), right_flags (of the flagged who were
+        visited), wrongly_flagged (of those without a mistake), missed (of those with one), and
+        if_equal (wrongly flagged, if the two others were equal to those of everybody).
+
+    Notes
+    -----
+    The flagged who were visited stand for all of the flagged here.
     """
     last = latest(counts)
     last = last[last["attribute"].isin(plan.groups)]
-    keys = ["found", "wrongly flagged", "missed"]
+    keys = ["flagged", "found", "hit rate"]
     pairs = every_step(last, plan, keys, every_group=True) if len(last) else last
-    if set(keys) - set(pairs["check"] if len(pairs) else []):
-        reason = "Not possible here: it needs a random draw whose people had been flagged or not."
+    complete = pairs.groupby("study")["check"].nunique() if len(pairs) else pd.Series(dtype=int)
+    pairs = pairs[pairs["study"].isin(complete.index[complete == len(keys)])]
+    if not len(pairs):
+        reason = "Not possible here: it needs flags, visits and a random draw of the same year."
         return Gap("Criteria that cannot hold together", reason)
     index = ["study", "attribute", "group"]
     wide = pairs.pivot_table(index=index, columns="check", values=["successes", "trials"])
-    yes, of = wide["successes"], wide["trials"]
-    base = yes["found"] / of["found"]
-    # Of everybody: each attribute counts all people once, so any of them adds up to the whole.
+    known = wide.notna().all(axis=1).groupby(level=["study", "attribute"]).transform("all")
+    wide = wide[known]
+    if not len(wide):
+        reason = "Not possible here: too few people were drawn at random to say so by group."
+        return Gap("Criteria that cannot hold together", reason)
+    # Each attribute counts all people once, so its groups add up to everybody.
     whole = wide.groupby(level=["study", "attribute"]).transform("sum")
-    hits = whole["trials", "missed"] - whole["successes", "missed"]
-    precise = hits / (hits + whole["successes", "wrongly flagged"])
-    found = hits / whole["trials", "missed"]
-    equal = base / (1 - base) * (1 - precise) / precise * found
-    table = wide.index.to_frame(index=False)
-    result = pd.DataFrame({"people": whose(table)})
+    own, all_ = (part["successes"] / part["trials"] for part in (wide, whole))
+    base, right, flags = own["found"], own["hit rate"], own["flagged"]
+    found = (all_["flagged"] * all_["hit rate"] / all_["found"]).clip(upper=1)
+    equal = base / (1 - base) * (1 - all_["hit rate"]) / all_["hit rate"] * found
+    table = pd.DataFrame({"people": whose(wide.index.to_frame(index=False))})
     for name, share in (
         ("mistakes", base),
-        ("wrongly_flagged", yes["wrongly flagged"] / of["wrongly flagged"]),
-        ("missed", yes["missed"] / of["missed"]),
+        ("right_flags", right),
+        ("wrongly_flagged", flags * (1 - right) / (1 - base)),
+        ("missed", 1 - flags * right / base),
         ("if_equal", equal),
     ):
-        result[name] = (THOUSAND * share).round().to_numpy()
-    return result.dropna(subset=["mistakes"]).reset_index(drop=True)
+        table[name] = (THOUSAND * share.clip(0, 1)).round().to_numpy()
+    return table
 
 
 @passes_gaps
-def crossed(counts: pd.DataFrame, plan: Plan, checks: tuple[str, ...] = ("flagged",)) -> pd.DataFrame:
+def crossed(counts: pd.DataFrame, plan: Plan, check: str = "flagged") -> pd.DataFrame:
     """Return the crossed groups that a look at one attribute at a time would miss.
 
     Returns
@@ -333,7 +351,7 @@ def crossed(counts: pd.DataFrame, plan: Plan, checks: tuple[str, ...] = ("flagge
     last = latest(counts)
     both = last[last["attribute"].str.contains(CROSSED, regex=False)]
     both = pd.concat([both, last[last["attribute"].eq("origin and sex")]])
-    pairs = every_step(both, plan, list(checks)) if len(both) else both
+    pairs = every_step(both, plan, [check]) if len(both) else both
     if not len(pairs):
         return Gap("Where groups cross", "Not possible here: nobody counted crossed groups.")
     table = judged(pairs, plan)
@@ -369,3 +387,81 @@ def years(counts: pd.DataFrame, table: pd.DataFrame, plan: Plan) -> pd.DataFrame
     wide = shown.pivot_table(index=keys, columns="year", values="said", aggfunc="first")
     wide = wide.dropna().reset_index().drop(columns="attribute").rename_axis(columns=None)
     return wide.reset_index(drop=True)
+
+
+@needs(
+    "More or fewer flags",
+    *(f"{INVESTIGATIONS}.{name}" for name in ("year", "score_band", "flagged", "people")),
+)
+def capacities(data: Tables, plan: Plan) -> pd.DataFrame | Gap:
+    """Return whether the gaps hang on how many people are flagged.
+
+    Returns
+    -------
+    pandas.DataFrame
+        people, and of 1,000 those who would be flagged if a fifth fewer, as many as now, or a
+        fifth more were flagged by the same score. Bands of the score are not split, so that the
+        nearest number is meant that a whole band gives.
+    """
+    files = data[INVESTIGATIONS]
+    known = [name for name in plan.groups if name in files]
+    if not known:
+        return Gap("More or fewer flags", "Not possible here: no group of the plan is delivered.")
+    last = files[files["year"].eq(files["year"].max())]
+    cells = Cells.from_frame(last, known, "flagged", score_band="score_band", count="people")
+    parts = []
+    for name in known:
+        table = sweeps.capacities(cells, [name], ["selection_rate"], (0.8, 1.0, 1.2))
+        chosen = (table["n"] * table["selection_rate"]).round()
+        share = protect.counts(chosen) / protect.counts(table["n"])
+        table = table.assign(study="", attribute=name, group=table[name], share=THOUSAND * share)
+        parts.append(table.assign(people=whose(table)))
+    table = pd.concat(parts, ignore_index=True).astype({"share": float})
+    wide = table.pivot_table(
+        index=["attribute", "people"], columns="capacity", values="share", dropna=False
+    )
+    wide.columns = ["a fifth fewer", "as now", "a fifth more"]
+    return wide.round().dropna().reset_index().drop(columns="attribute")
+
+
+@passes_gaps
+def unknowable(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return what no number of these counts could tell.
+
+    Returns
+    -------
+    pandas.DataFrame
+        question, why_not, what_would_help.
+    """
+    drawn = latest(counts)["arm"].eq("random").any()
+    rows = [
+        (
+            "Why a group is flagged more often",
+            "counts show that it is so, not which fact of the file makes it so",
+            "the list of inputs, each with its reason, and a trial without the doubtful ones",
+        ),
+        (
+            "Whether investigators record more in one group at the same facts",
+            "a mistake is what an investigator wrote down; nobody wrote it down twice",
+            "a second reader of a sample who does not know whom it is about",
+        ),
+        (
+            "Whether one person was treated unfairly",
+            "these are counts of groups; an average can hide a wrong and cannot prove one",
+            "an objection, which is free, and is decided on the person's own file",
+        ),
+        (
+            "Who belongs to no group that anybody counts",
+            "disability, belief or orientation are not counted, and mostly may not be",
+            "asking the people concerned and their organisations",
+        ),
+    ]
+    if not drawn:
+        rows.append(
+            (
+                "How many people are burdened who did nothing wrong",
+                "nobody was drawn at random, so that only who was chosen is known",
+                "a random draw, some hundreds of people a year",
+            )
+        )
+    return pd.DataFrame(rows, columns=["question", "why_not", "what_would_help"])

@@ -15,13 +15,18 @@ _SPOKEN = {
     ("sex", "male"): "men",
     ("sex", "women"): "women",
     ("sex", "men"): "men",
+    ("age_band", "under 27"): "people under 27",
+    ("age_band", "45 and over"): "people of 45 and over",
+    ("living_form", "single"): "people living alone",
+    ("living_form", "single parent"): "single parents",
+    ("living_form", "couple"): "couples",
+    ("living_form", "other"): "people living otherwise",
 }
 _FORMS = {
     "origin": "people from {}",
     "place of birth": "people born in {}",
     "background": "people with a {} background",
     "age_band": "people aged {}",
-    "living_form": "people living as {}",
     "education": "people with education {}",
     "income": "people with an income of {}",
 }

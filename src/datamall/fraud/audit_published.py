@@ -1,0 +1,143 @@
+"""Published audits, re-run: the figure in print beside the figure that its own counts give.
+
+Two audits published their data, so that anybody can check them. Where a figure here differs from
+the one in print, the table says why; without the openness of their authors none of it could be
+seen. Sources: NGO Algorithm Audit, DUO-CUB (counts by Statistics Netherlands); Lighthouse Reports,
+suspicion_machines_sweden (released by the Swedish Social Insurance Inspectorate).
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from datamall.chapters import Gap, passes_gaps
+from datamall.fairness import Bounds
+from datamall.fairness.intervals import gap_limits
+from datamall.fraud.audit_checks import NOT_CHOSEN, OF, Node, at_risk, of_parts
+from datamall.fraud.audit_counts import TOTAL, meaning, outcomes
+
+LOW, UNKNOWN = ("3", "4", "5"), ("unknown",)
+EVERYBODY: Node = (TOTAL, TOTAL, "population", TOTAL)
+# Figure, its counts, and the ratios in print of 2014 and 2019: origin outside Europe to the
+# Netherlands.
+GRANTS: dict[str, tuple[Mapping[Node, tuple[str, str]], dict[str, float]]] = {
+    "high risk by the model": (at_risk(("1", "2"), False), {"2014": 2.0, "2019": 0.9}),
+    "chosen, of everybody": (
+        {
+            EVERYBODY: (TOTAL, TOTAL),
+            ("profile", TOTAL, "chosen", TOTAL): ("0", "yes"),
+            (TOTAL, TOTAL, "population", NOT_CHOSEN): ("0", "no"),
+        },
+        {"2014": 6.2, "2019": 3.6},
+    ),
+    "chosen by people, of high risk": (at_risk(("1", "2"), True), {"2014": 5.5, "2019": 3.6}),
+    "chosen by people, of low risk": (at_risk(LOW, True), {"2014": 1.8, "2019": 4.2}),
+    "chosen by people, risk unknown": (at_risk(UNKNOWN, True), {"2014": 2.3, "2019": 1.0}),
+    "visited for nothing, or put right": (
+        {
+            EVERYBODY: (TOTAL, TOTAL),
+            ("profile", TOTAL, "finding", "duly"): ("0", "yes"),
+            ("profile", TOTAL, "upheld", TOTAL): ("1", "yes"),
+        },
+        {"2014": 3.0, "2019": 2.3},
+    ),
+}
+OUTSIDE, HERE = "outside Europe", "Netherlands"
+# What counts as an error, and why it matters; the first is the one in print.
+SWEDEN = "Sweden 2017"
+LIFTS = {
+    "errors found or control investigation or no control investigation": (
+        "as published: also who was only put forward for a control investigation"
+    ),
+    "errors found without control investigation or no control investigation": (
+        "people with another result left out: these results hardly occur in the random draw"
+    ),
+    "errors found": "errors alone count: the only result that means the same in both arms",
+}
+PUBLISHED_LIFT = 1.66
+_ADDED = "in print two rounded columns were added up where one was printed"
+_ROUNDED = "the same, but rounding alone leaves a wide range"
+_TAIL = 0.025
+_WIDE = 1.5
+
+
+@passes_gaps
+def rerun(counts: pd.DataFrame) -> pd.DataFrame | Gap:
+    """Return published figures beside those of their own counts.
+
+    Parameters
+    ----------
+    counts
+        As from `audit_counts`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        study, figure, published (ratio in print), ratio (from the counts), low and high (95 %,
+        at whichever counts the rounding makes them widest), why.
+    """
+    rows = [*grants(counts), *lifts(counts)]
+    if not rows:
+        return Gap("Published audits, re-run", "None of the published audits is among these data.")
+    names = ["study", "figure", "published", "ratio", "low", "high", "why"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def grants(counts: pd.DataFrame) -> list[tuple[object, ...]]:
+    """Return the stages of the control of Dutch student grants; see `rerun`."""
+    rows: list[tuple[object, ...]] = []
+    for year in ("2014", "2019"):
+        study = f"DUO {year}"
+        own = counts[counts["study"].eq(study) & counts["attribute"].eq("origin")]
+        for figure, (nodes, published) in GRANTS.items():
+            found = of_parts(own, nodes) if len(own) else None
+            if found is None:
+                continue
+            ratio, low, high, rounding = ratio_of(found)
+            printed = published[year]
+            why = "confirmed" if round(ratio, 1) == printed else _ADDED
+            why = _ROUNDED if rounding > _WIDE and why == "confirmed" else why
+            rows.append((study, figure, printed, round(ratio, 2), low, high, why))
+    return rows
+
+
+def ratio_of(found: Bounds) -> tuple[float, float, float, float]:
+    """Return the ratio of two origins, its limits, and by how much rounding can change it.
+
+    The limits hold at whichever counts the rounding makes them widest.
+    """
+    gap = found.gaps([OF], [HERE], ["selection_rate"]).set_index(OF).loc[OUTSIDE]
+    groups, ends = found.corners([OF], ["selection_rate"])
+    one, other = (ends[list(groups[OF]).index(group), 0] for group in (OUTSIDE, HERE))
+    low = gap_limits(tuple(one[0]), tuple(other[1]), _TAIL, "ratio")[0]
+    high = gap_limits(tuple(one[1]), tuple(other[0]), _TAIL, "ratio")[1]
+    rounding = float(gap["ratio_high"] / gap["ratio_low"])
+    return float(gap["ratio"]), round(float(low), 2), round(float(high), 2), rounding
+
+
+def lifts(counts: pd.DataFrame) -> list[tuple[object, ...]]:
+    """Return how many times as often errors were found as at random; see `rerun`."""
+    own = counts[counts["study"].eq(SWEDEN)]
+    if not len(own):
+        return []
+    own = own[own["attribute"].eq(own["attribute"].min()) & own["group"].eq(TOTAL)]
+    own = own[own["band"].eq(TOTAL) & own["arm"].ne(TOTAL) & own["outcome"].ne(TOTAL)]
+    rows: list[tuple[object, ...]] = []
+    for label, why in LIFTS.items():
+        read = meaning(label, outcomes(own)) or {}
+        value = own["outcome"].map(read)
+        drawn = own["arm"].eq("random")
+        pairs = []
+        for arm in (~drawn, drawn):
+            told = own[arm & value.notna()]
+            yes = told.loc[value[told.index].astype(bool), "people"].sum()
+            pairs.append((np.array(float(yes)), np.array(float(told["people"].sum()))))
+        (x, n), (y, m) = pairs
+        low, high = gap_limits(pairs[0], pairs[1], _TAIL, "ratio")
+        ratio = float((x / n) / (y / m))
+        ends = round(float(low), 2), round(float(high), 2)
+        rows.append(
+            (SWEDEN, "errors, to a random draw", PUBLISHED_LIFT, round(ratio, 3), *ends, why)
+        )
+    return rows

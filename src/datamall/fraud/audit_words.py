@@ -1,0 +1,152 @@
+"""Words: the answer of the audit, what is to be seen in its figures, and headings of tables."""
+
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from datamall.chapters import Gap, passes_gaps
+from datamall.fairness import verdict
+from datamall.fraud.audit_judge import Plan, overall
+from datamall.fraud.audit_knowledge import FLOW, ORIGINS, by_check
+from datamall.fraud.audit_show import frequency, printable
+
+Result: TypeAlias = pd.DataFrame | Gap
+
+HEADINGS = {
+    "as_the_others": "If visited as often as others",
+    "because": "Because",
+    "chosen": "Chosen by a caseworker",
+    "decided_by_role": "Decided by (role)",
+    "decides": "Decides on the verdict",
+    "detectable": "Smallest ratio that would have been found",
+    "flagged": "Flagged by the profile",
+    "high": "To",
+    "if_equal": "Wrongly flagged, if the rest were equal",
+    "label": "What counts as a mistake found",
+    "low": "From",
+    "mistakes": "With a mistake",
+    "naive_of_1000": "Of 1,000 investigated (naive)",
+    "naive_ratio": "Times as often (naive)",
+    "next_step": "Safest next step",
+    "norm": "Norm it serves",
+    "number": "People counted",
+    "of_1000": "Of 1,000",
+    "others_of_1000": "Of 1,000 others",
+    "people": "Group",
+    "picked": "Chosen on the flags",
+    "ratio": "Times as often as others",
+    "recorded": "Result recorded",
+    "sentence": "In people",
+    "times_as_often": "Times as often",
+    "visited": "Visited once chosen",
+    "visited_for_nothing": "Visited, nothing found",
+    "who": "Who takes the step",
+    "wrongly visited": "Visited with nothing wrong",
+}
+_DOUBT = "That is no proof that people are treated alike."
+_VERB = {
+    "flagged": "flagged",
+    "chosen": "once flagged chosen by a caseworker",
+    "visited": "once chosen visited",
+    "picked": "chosen for a visit",
+}
+
+
+def answer(table: Result, plan: Plan) -> str:
+    """Return the answer of the audit in a few sentences, with its uncertainty.
+
+    Parameters
+    ----------
+    table
+        As from `audit_judge.gate`.
+    plan
+        The plan.
+    """
+    if isinstance(table, Gap):
+        return f"Not enough evidence. {table.reason} {_DOUBT}"
+    said = overall(table, plan)
+    if said == verdict.PASS:
+        return (
+            "No gap beyond the tolerance: in every check that gates, every group is treated as "
+            f"everybody else to within {plan.ratio:g} times. The committee decides, not this page."
+        )
+    if said == verdict.NOT_ENOUGH:
+        open_ = int(table["verdict"].eq(said).sum())
+        return (
+            f"Do not deploy: there is not enough evidence. {open_} of {len(table)} comparisons "
+            f"have no conclusion, though none is shown to be beyond its tolerance. {_DOUBT}"
+        )
+    return f"Do not deploy. {_failures(table, plan.level)}"
+
+
+def _failures(table: pd.DataFrame, level: float) -> str:
+    """Say which steps fail, by origin first, for the people to whom they happen more often."""
+    shown = printable(table[table["verdict"].eq(verdict.FAIL)]).dropna(subset=["ratio"])
+    more = shown[shown["ratio"] > 1]
+    shown = more if len(more) else shown
+    own = shown[shown["attribute"].isin(ORIGINS)]
+    own = own if len(own) else shown
+    own = own[own["people"].eq(own["people"].iloc[0])]
+    first, *rest = (_said(row) for row in own.itertuples())
+    text = f"{_capital(own['people'].iloc[0])} are {first[0]} {first[1]} times as often as others"
+    text += f" ({100 * level:g} % interval {first[2]})"
+    text += "".join(
+        f", and {done} {ratio} times as often ({ends})" for done, ratio, ends in rest[:1]
+    )
+    others = sorted(set(shown["people"]) - set(own["people"]))
+    return f"{text}." + (f" Beyond the tolerance, too: {', '.join(others)}." if others else "")
+
+
+def _said(row: Any) -> tuple[str, str, str]:
+    return _VERB.get(row.check, row.check), f"{row.ratio:.1f}", f"{row.low:.1f} to {row.high:.1f}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def metrics(gating: Result, informing: Result, plan: Plan) -> dict[str, float]:
+    """Return the numbers worth following from run to run, by name; a Gap gives none."""
+    numbers: dict[str, float] = {}
+    for table in (gating, informing):
+        for row in () if isinstance(table, Gap) else table.itertuples():
+            if row.attribute in ORIGINS and row.ratio == row.ratio and row.ratio < 1e6:
+                year = str(row.study).rsplit(" ", 1)[0]
+                name = f"{row.check}_{row.group}_{year}".replace(" ", "_").lower()
+                numbers[f"ratio_{name}"] = float(row.ratio)
+    if not isinstance(gating, Gap):
+        for word, name in ((verdict.FAIL, "fail"), (verdict.PASS, "pass")):
+            numbers[f"checks_{name}"] = float(gating["verdict"].eq(word).sum())
+        numbers["checks"] = float(len(gating))
+    return numbers
+
+
+@passes_gaps
+def describe_shares(table: pd.DataFrame, what: str) -> str:
+    """Say how often something happens to each group; `table` as from `information.shares`."""
+    parts = [
+        f"{row.people}: {frequency(row.of_1000)} ({frequency(row.low)} to {frequency(row.high)})"
+        for row in table.itertuples()
+    ]
+    return f"Of 1,000 people, how many {what}. {'; '.join(parts)}."
+
+
+@passes_gaps
+def describe_gaps(table: pd.DataFrame) -> str:
+    """Say how each origin compares at each step; `table` as from `knowledge.gaps`."""
+    parts = [f"{r.label} {r.ratio:.1f} ({r.low:.1f} to {r.high:.1f})" for r in table.itertuples()]
+    return f"Times as often as everybody else; 1 is equal. {'; '.join(parts)}."
+
+
+def describe_flow(table: Result) -> str:
+    """Say who adds to the gap and who does not; `table` as from `audit_judge.gate`."""
+    if isinstance(table, Gap):
+        return table.reason
+    own = by_check(table[table["attribute"].isin(ORIGINS) & table["check"].isin(FLOW)])
+    words = {
+        verdict.FAIL: "treats people of different origin differently",
+        verdict.PASS: "treats them alike, within the tolerance",
+        verdict.NOT_ENOUGH: "may or may not",
+    }
+    parts = [f"{row.who} {words[row.verdict]}" for row in own.itertuples()]
+    return f"By origin: {'; '.join(parts)}." if parts else "No step was counted by origin."
