@@ -73,8 +73,8 @@ def fetch(authority: str, source: Path | None) -> None:
     """Get an authority's original public files, each checked by its SHA-256."""
     from datamall.mall.fetch import fetch as get
 
-    for file in get(find_root(), authority, source):
-        click.echo(f"{file}: fetched and checked.")
+    files = get(find_root(), authority, source)
+    click.echo(f"{len(files):,} files of {authority}: fetched and checked.")
 
 
 @main.command()
