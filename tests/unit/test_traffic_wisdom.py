@@ -15,8 +15,13 @@ RULES = plans.Rules(longest_cycle=120, headroom=0.2, coverage=0.75)
 WEEKS = np.repeat([1.0, 1.05, 1.1, 0.95, 0.9, 1.0, 1.05, 0.95], 7)
 
 
-def proposals(worth: float = 3, **kwargs: object) -> tuple[pd.DataFrame, tuple, tuple]:
-    flow = {key: value * WEEKS for key, value in cars(north=kwargs.get("north", 600)).items()}
+def proposals(
+    worth: float = 3, spread: float = 1, **kwargs: object
+) -> tuple[pd.DataFrame, tuple, tuple]:
+    flow = {
+        key: value * (1 + spread * (WEEKS - 1))
+        for key, value in cars(north=kwargs.get("north", 600)).items()
+    }
     flow |= {("east", "-", "bike"): 90}
     parts = volumes(flow, kwargs.get("groups"), weeks=8)  # type: ignore[arg-type]
     found = plans.propose(parts, kwargs.get("plateaus", NO_CUT), RULES)
@@ -90,6 +95,10 @@ def test_what_to_measure_by_hand() -> None:
     needed = max(int(np.ceil(2 * (factor / row["gain"]) ** 2)), 2)
     assert row["weeks_needed"] == needed
     assert row["enough"] == (needed <= 4)
+    assert needed > 2
+    # A single week shows no spread, however alike weeks are.
+    alike, parts, found = proposals(worth=0, spread=0.01)
+    assert wisdom.to_confirm(parts, found, alike, 4, 0.9, 0.8)["weeks_needed"].tolist() == [2, 2]
 
 
 @pytest.mark.parametrize(("weeks", "power", "name"), [(0, 0.8, "weeks"), (4, 1, "power")])

@@ -157,9 +157,9 @@ def junction_delay(own: Peaks) -> tuple[pd.DataFrame, Floats, Floats]:
     np.add.at(weight, codes, quarter)
     np.add.at(total, codes, found.total * quarter)
     delay = total / np.where(weight > 0, weight, np.nan)
-    worst = np.full(delay.shape, -np.inf)
-    np.maximum.at(worst, codes, np.where(np.isnan(found.ratio), np.inf, found.ratio))
-    worst = np.where(np.isinf(worst), np.nan, worst)
+    worst = np.zeros(delay.shape)
+    np.maximum.at(worst, codes, np.nan_to_num(found.ratio))
+    worst = np.where(np.isnan(delay), np.nan, worst)
     return sites, np.moveaxis(delay, 2, 1), np.moveaxis(worst, 2, 1)
 
 

@@ -104,9 +104,7 @@ def _sites(plan: Plan) -> pd.DataFrame:
 
 def _mean(values: Floats, where: Floats) -> Floats:
     """Return the means over the days on which `where` is known."""
-    values = np.where(np.isnan(where), np.nan, values)
-    number = (~np.isnan(values)).sum(axis=1)
-    return np.nansum(values, axis=1) / np.where(number > 0, number, np.nan)
+    return weekly.row_means(np.where(np.isnan(where), np.nan, values))
 
 
 def _joined(parts: tuple[Peaks, ...], values: list[Floats], confidence: float) -> Means:

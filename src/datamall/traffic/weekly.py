@@ -75,6 +75,12 @@ def means(values: Floats, week: NDArray[np.int64], confidence: float, together: 
     return Means(mean, mean - width, mean + width, days, weeks, error * np.sqrt(weeks))
 
 
+def row_means(values: Floats) -> Floats:
+    """Return the mean of what is known of each row, NaN where nothing is."""
+    number = (~np.isnan(values)).sum(axis=1)
+    return np.nansum(values, axis=1) / np.where(number > 0, number, np.nan)
+
+
 def ranks(low: Floats, high: Floats) -> tuple[pd.Series, pd.Series]:
     """Return the first and last rank that each row may have, 1 for the highest value.
 

@@ -94,7 +94,7 @@ def _effects(own: Peaks, plan: Plan) -> pd.DataFrame:
     table = plan.table.copy()
     gain = np.where(plan.judged, plan.lost - plan.lost_then, np.nan)
     for number, kind in enumerate(KINDS):
-        table[kind] = _mean(gain[number].reshape(len(table), -1))
+        table[kind] = weekly.row_means(gain[number].reshape(len(table), -1))
     cycle = table["cycle"].to_numpy().reshape(-1, len(PEAKS))
     codes, _ = pd.factorize(own.groups["site"], sort=True)
     red = cycle[codes] - plan.green
@@ -119,16 +119,10 @@ def _effects(own: Peaks, plan: Plan) -> pd.DataFrame:
     return table
 
 
-def _mean(values: Floats) -> Floats:
-    """Return the mean of each row, NaN where nothing is known."""
-    number = (~np.isnan(values)).sum(axis=1)
-    return np.nansum(values, axis=1) / np.where(number > 0, number, np.nan)
-
-
 def _mean_over(people: Floats) -> Floats:
     """Return people per hour in each peak, mean over days and intervals."""
     rows = np.moveaxis(people, 2, 1).reshape(-1, people.shape[1] * people.shape[3])
-    return _mean(rows).reshape(len(people), len(PEAKS))
+    return weekly.row_means(rows).reshape(len(people), len(PEAKS))
 
 
 def _reasons(table: pd.DataFrame, worth: float) -> pd.Series:
