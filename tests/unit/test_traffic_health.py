@@ -210,7 +210,7 @@ def test_two_changes_at_once_are_not_swapped() -> None:
     count = counts()
     # Each comes nearer to the other's usual, but to neither.
     count[0, FAULT] = rng.binomial(count[0, FAULT].astype(int), 0.3)
-    count[3, FAULT] = rng.poisson(4 * count[3, FAULT])
+    count[4, FAULT] = rng.poisson(2.8 * count[4, FAULT])
     found = faults(count)
     assert found["kind"].tolist() == ["change", "change"]
 
