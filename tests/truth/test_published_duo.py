@@ -14,8 +14,9 @@ import pytest
 from workbooks import sheet
 
 from datamall.errors import DatamallError
-from datamall.fairness import Bounds
+from datamall.fairness import Bounds, audit
 from datamall.fairness.intervals import gap_limits
+from datamall.fairness.stages import WHOLE, decompose, from_reached
 
 
 @pytest.fixture(scope="module")
@@ -354,3 +355,51 @@ def test_the_profile_finds_more_than_chance_whatever_the_rounding(counts: Counts
     assert rates.loc["profile"].tolist() == [0.441, 0.440, 0.443]
     ratios = found.gaps(["arm"], ["random"], ["base_rate"]).iloc[0].filter(like="ratio")
     assert ratios.astype(float).round(1).tolist() == [16.8, 11.1, 33.7]
+
+
+def reached(table: pd.DataFrame) -> Bounds:
+    """Return who reached a high risk, and who of these was selected."""
+    high = ("Risk category 1", "Risk category 2")
+    of = {"Total": ("population", TOTAL)} | {row: ("high risk", row[-1]) for row in high}
+    of |= {f"{row} & Selected for control: yes": ("selected", row[-1]) for row in high}
+    rows = table[table["row"].isin(of)]
+    rows = rows[[p in DIRECT for p in zip(rows["origin"], rows["birth"], strict=True)]]
+    rows = rows.assign(
+        reached=[of[row][0] for row in rows["row"]], part=[of[row][1] for row in rows["row"]]
+    )
+    order = ["population", "high risk", "selected"]
+    return from_reached(rows, ["origin", "part"], "reached", order, count="people", rounding=10)
+
+
+def test_stages_say_where_the_gap_comes_in(counts: Counts, truth: dict[str, Any]) -> None:
+    """Model and human choice multiply to the whole way; in 2019 all of it was human."""
+    found = {}
+    for year in ("2014", "2019"):
+        bounds, order = reached(counts[year]), ["high risk", "selected"]
+        table = decompose(bounds, order, ["origin"], reference={"origin": DUTCH})
+        own = table[table["group"] == OTHER].set_index("stage")
+        found[year] = own
+        published = truth[f"duo_{year}"]["published_ratios"]
+        assert [round(own.loc[v, "ratio"], 1) for v in order] == [published[0], published[2]]
+        assert own.loc[order, "ratio"].prod() == pytest.approx(own.loc[WHOLE, "ratio"])
+    model, human, whole = found["2019"]["ratio"]
+    assert [round(v, 2) for v in (model, human, whole)] == [0.94, 3.59, 3.38]
+    assert found["2019"]["share"].round(2).tolist() == [-0.05, 1.05, 1.0]
+    assert found["2014"]["share"].round(2).tolist() == [0.29, 0.71, 1.0]
+    # With chance and rounding together: the model is below parity, the human choice far above.
+    assert found["2019"]["ratio_high"].iloc[0] < 1 < 2.8 < found["2019"]["ratio_low"].iloc[1]
+
+
+def test_an_audit_of_the_flags_alone_would_have_passed_in_2019(counts: Counts) -> None:
+    edges = {"kind": "ratio", "low": 0.8, "high": 1.25, "reason": "four fifths"}
+    checks = [
+        {"name": n, "metric": "selection_rate", "where": {"stage": n}, "tolerance": edges}
+        for n in ("high risk", "selected")
+    ]
+    plan = {"groups": ["origin"], "reference": {"origin": DUTCH}, "checks": checks}
+    bounds = reached(counts["2019"])
+    flags = audit(bounds, plan | {"checks": checks[:1]})
+    assert flags.verdict.overall == "PASS"
+    both = audit(bounds, plan)
+    assert both.checks["verdict"].tolist() == ["PASS", "FAIL"]
+    assert both.verdict.overall == "FAIL"

@@ -10,12 +10,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from workbooks import sheet
 
-from datamall.fairness import Bounds, Cells
+from datamall.fairness import Bounds, Cells, audit
+from datamall.fairness.identification import design, join
 from datamall.fairness.inference import compare, intervals
+from datamall.fairness.plan import Identification
 from datamall.fairness.resampling import permutation
 from datamall.fairness.verdict import FAIL, NOT_ENOUGH, PASS, Tolerance, verdicts
 
@@ -368,3 +371,87 @@ def test_the_income_cut_decides_how_far_low_incomes_are_from_failing(people: Peo
     found = over_representation({"income": table.assign(income=low)}, "income", "low_income")
     assert round(found["ratio"].iloc[0], 2) == 1.55
     assert verdicts(found, TWICE)["verdict"].iloc[0] == PASS
+
+
+def of_everybody(people: People, attribute: str, label: str) -> Cells:
+    """Return cells in which those whom the algorithm picked are flagged; of others it is unknown.
+
+    Who was drawn at random stands for everybody, flagged or not.
+    """
+    table = people[attribute].assign(picked=lambda v: v["drawn"].eq("algorithm").map({True: "yes"}))
+    labels = {"result": LABELS[label]}
+    return Cells.from_frame(table, [attribute], "picked", "result", arm="drawn", labels=labels)
+
+
+@pytest.mark.parametrize("attribute", GROUPS)
+def test_published_false_positive_rates_from_all_arms_with_their_limits(
+    people: People, sweden: dict[str, Any], attribute: str
+) -> None:
+    how = Identification("random", "algorithm", population=sweden["population_used"])
+    cells_ = of_everybody(people, attribute, "published")
+    assert design(cells_, how) == ("cases", "")
+    found = join(cells_, "fpr", how, estimand="list")
+    rate = dict(zip(found.table["group"], found.rate(), strict=True))
+    for group in GROUPS[attribute]:
+        # Class sizes of the authors are cut to whole people: less than 1 in 100,000.
+        printed = in_population(people, attribute, sweden["population_used"]).loc[group, "fpr"]
+        assert rate[group] == pytest.approx(printed, rel=1e-5)
+        name = group.replace("education", "edu")
+        assert round(rate[group], 4) == sweden["fpr_boot_mean"][name]
+    points = {"men": 0.002634, "women": 0.004609, "swedish": 0.002927, "foreign": 0.006699}
+    for group, value in points.items():
+        if group in rate:
+            assert round(rate[group], 6) == value
+    tpr = join(cells_, "tpr", how, estimand="list")
+    missed = dict(zip(tpr.table["group"], 1 - tpr.rate(), strict=True))
+    for group, value in {
+        "men": 0.9933,
+        "women": 0.9898,
+        "swedish": 0.9937,
+        "foreign": 0.9855,
+    }.items():
+        if group in missed:
+            assert round(missed[group], 4) == value
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_women_and_people_of_foreign_background_are_wrongly_picked_more_often(
+    people: People, sweden: dict[str, Any], label: str
+) -> None:
+    how = Identification("random", "algorithm", population=sweden["population_used"])
+    for attribute, group in (("gender", "women"), ("origin", "foreign")):
+        found = join(of_everybody(people, attribute, label), "fpr", how)
+        row = list(found.table["group"]).index(group)
+        low, high = found.gaps(0.025, "ratio")
+        assert low[row] > 1.25, (attribute, label)
+        assert low[row] < found.ratio()[row] < high[row]
+    # Without the size of the population the ratio is the same, and the rates are not known.
+    without = join(of_everybody(people, "gender", label), "fpr", Identification("random"))
+    assert np.isnan(without.rate()).all()
+    with_size = join(of_everybody(people, "gender", label), "fpr", how)
+    np.testing.assert_allclose(without.ratio(), with_size.ratio())
+
+
+def test_the_audit_finds_the_label_of_one_arm_and_joins_nothing_across_it(people: People) -> None:
+    table = people["gender"].assign(picked=lambda v: v["drawn"].eq("algorithm").map({True: "yes"}))
+    counts = Cells.from_frame(table, ["gender", "result"], "picked", arm="drawn")
+    edges = {"kind": "ratio", "low": 0.8, "high": 1.25, "reason": "four fifths"}
+    plan = {
+        "groups": ["gender"],
+        "result": "result",
+        "labels": LABELS,
+        "identification": {"random": "random", "profile": "algorithm"},
+        "checks": [{"name": "wrongly picked", "metric": "fpr", "tolerance": edges}],
+    }
+    result = audit(counts, plan)
+    assert result.recorded.loc[result.recorded["one_arm_only"], "result"].tolist() == [OPENED]
+    why = result.comparisons.groupby("label", sort=False)["why"].first()
+    one = "Control Investigation was recorded in the arm algorithm only"
+    assert why.to_dict() == {"published": one, "drop": "", "strict": one, "opened": one}
+    assert set(result.comparisons.loc[result.comparisons["why"] != "", "verdict"]) == {NOT_ENOUGH}
+    assert result.verdict.overall == NOT_ENOUGH
+    # Taken as the same measurement, as the authors did, it fails under every definition.
+    same = {**plan["identification"], "same_measurement": "as published"}  # type: ignore[dict-item]
+    stated = audit(counts, {**plan, "identification": same})
+    assert set(stated.labels["verdict"]) == {FAIL}
+    assert stated.verdict.overall == FAIL

@@ -247,7 +247,8 @@ class Bounds:
         by, names
             See `corners`.
         unknown
-            Whether people without an outcome may have had either, and count on both sides.
+            Whether people of whom the outcome or the decision is unknown may have had either, and
+            count on both sides.
 
         Returns
         -------
@@ -265,7 +266,10 @@ class Bounds:
                 for end, bound in enumerate(bounds):
                     out[:, m, side, end] = bound[:, d, y].sum(axis=1)
                 if unknown:
-                    out[:, m, side, 1] += bounds[1][:, d[y != TOTAL], UNKNOWN].sum(axis=1)
+                    open_ = {(v, UNKNOWN) for v, w in nodes if w != TOTAL}
+                    open_ |= {(UNKNOWN, w) for v, w in nodes if v != TOTAL}
+                    open_ |= {(UNKNOWN, UNKNOWN)} if TOTAL not in d else set()
+                    out[:, m, side, 1] += sum(bounds[1][:, v, w] for v, w in sorted(open_))
         return table, out
 
     def proportions(

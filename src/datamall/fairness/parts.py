@@ -16,7 +16,7 @@ from datamall.fairness.intervals import limits
 from datamall.fairness.plan import AS_RECORDED, Check, Plan
 from datamall.fairness.published import TOTAL
 from datamall.fairness.reshape import Counts
-from datamall.fairness.verdict import evidence, of_list
+from datamall.fairness.verdict import NOT_ENOUGH, evidence, of_list
 
 COUNTED, INVESTIGATED = "counted", "investigated only"
 WORST = "worst cases"
@@ -62,7 +62,9 @@ def make(
         counts = reshape.label(counts, str(plan.result), meaning)
     elif plan.result:
         counts = _without(counts, plan.result)
-    if check.metric not in identification.OUTCOMES or _complete(counts, check.metric):
+    # Where arms are to be joined, people whose flag is unknown stand for others.
+    arms = plan.identification is not None and "arm" not in check.where
+    if check.metric not in identification.OUTCOMES or _complete(counts, check.metric, arms):
         parts = _counted(counts, check, plan, COUNTED)
     elif check.of == "investigated":
         parts = _counted(counts, check, plan, INVESTIGATED)
@@ -88,13 +90,14 @@ def _without(counts: Counts, result: str) -> Any:
     return reshape.label(counts, result, dict.fromkeys(values, None))
 
 
-def _complete(counts: Counts, metric: str) -> bool:
-    """Return whether the outcome of everybody whom the rate is about is known."""
+def _complete(counts: Counts, metric: str, flags: bool) -> bool:
+    """Return whether outcomes (and flags) of everybody whom the rate is about are known."""
     if isinstance(counts, Cells):
-        open_ = counts.counts.sum(axis=0)[:, UNKNOWN]
+        people = counts.counts.sum(axis=0)
     else:
-        open_ = counts.high[(-1,) * len(counts.axes)][:TOTAL, UNKNOWN]
-    return not open_[_RELEVANT.get(metric, [NO, YES])].any()
+        people = counts.high[(-1,) * len(counts.axes)][:TOTAL, :TOTAL]
+    open_ = people[_RELEVANT.get(metric, [NO, YES]), UNKNOWN].any()
+    return not (open_ or (flags and people[UNKNOWN].any()))
 
 
 def _of_everybody(
@@ -200,7 +203,10 @@ def _compared(table: pd.DataFrame, check: Check, plan: Plan, source: str) -> pd.
     most = table["trials_high"] if "trials_high" in table else table["trials"]
     out["people"] = np.where(both, table["trials"], most).astype(np.int64)
     if source == WORST:
+        # What is not identified is no evidence, even where its worst cases happen to agree.
         out[["rate", "other_rate", "gap"]] = np.nan
+        out["p_inside"], out["p_outside"] = (np.nan, np.nan) if "verdict" in out else (1.0, 1.0)
+        out["verdict"] = NOT_ENOUGH
     return out.assign(source=source)
 
 

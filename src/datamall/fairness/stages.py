@@ -218,7 +218,7 @@ def decompose(
         tables.append(own.assign(stage=name))
     if isinstance(counts, Cells):
         _check_nested(tables)
-    whole = _whole(tables[0], tables[-1])
+    whole = _whole(tables[0], tables[-1], reference)
     table = pd.concat([*tables, whole], ignore_index=True)
     tail = (1 - level) / 2 / max(int(inference.comparable(table).sum()), 1)
     table = inference.with_gaps(table, tail)
@@ -236,7 +236,7 @@ def decompose(
     return table[[*kept, "ratio", "ratio_low", "ratio_high", "share"]]
 
 
-def _whole(first: pd.DataFrame, last: pd.DataFrame) -> pd.DataFrame:
+def _whole(first: pd.DataFrame, last: pd.DataFrame, reference: Reference) -> pd.DataFrame:
     """Return the comparisons from those at the start to those who passed the last stage."""
     keys = ["by", "group"]
     ends = {v: v for v in first if "trials" in v}
@@ -244,10 +244,14 @@ def _whole(first: pd.DataFrame, last: pd.DataFrame) -> pd.DataFrame:
     both = first[[*keys, "metric", "estimand", *ends]].merge(
         last[[*keys, *passed]], on=keys, how="left"
     )
-    # A group that nobody of reached the last stage is not among its comparisons.
-    both[passed] = both[passed].fillna(0) if "trials_low" not in both else both[passed]
     if "trials_low" in both:
         both = _corners(both, first, last, keys)
+    else:
+        # A group of which nobody reached the last stage is not among its comparisons.
+        others = last["other_successes"] + (last["successes"] if reference == REST else 0)
+        of_others = both["by"].map(others.groupby(last["by"]).first())
+        both["other_successes"] = both["other_successes"].fillna(of_others)
+        both["successes"] = both["successes"].fillna(0)
     return both.assign(stage=WHOLE)
 
 
