@@ -204,6 +204,16 @@ def test_keys_that_span_batches_are_judged_as_one(batch: int) -> None:
     assert sorted(n for some in repeats.conflicts for n in some) == [4, 5, 6, 10, 11, 12]
 
 
+def test_what_is_remembered_of_a_batch_does_not_keep_it_in_memory() -> None:
+    repeats = intake_write.Repeats(("k",), ["k"])
+    for start in range(0, 50, 5):
+        repeats.feed(pa.table({"k": range(start, start + 5), intake_read.RECORD: range(5)}))
+    repeats.finish()
+    remembered = [*repeats.duplicates, *repeats.conflicts]
+    assert remembered
+    assert all(array.base is None for array in remembered)
+
+
 def test_distinct_keeps_one_of_each_and_says_how_many_it_merged(tmp_path: Path) -> None:
     def distinct(mapping: dict) -> None:
         mapping["stores"][STORE]["distinct"] = True
