@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := run
-.PHONY: run fresh lab test test-all bench lock clean help
+.PHONY: run fresh lab test test-all bench proofs lock clean help
 SHELL := /bin/sh
 PYTHON ?= python3
 AUTHORITY ?= demo
@@ -29,6 +29,10 @@ bench: $(READY) ## Measure time and memory against the yardsticks, in one run
 	@$(BIN)/python bench/intake.py
 	@$(BIN)/python bench/pipeline.py
 	@$(BIN)/python bench/fairness.py
+
+proofs: $(READY) ## Judge the methods on worlds whose truth is known; results in proofs/results
+	@PATH="$(BIN):$$PATH" $(BIN)/dvc repro proofs/dvc.yaml
+	@$(BIN)/python -m proofs
 
 lock: $(READY) ## Compile requirements.lock from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv

@@ -1,0 +1,147 @@
+"""Words: what the studies say, a line each, and what is to be seen in their figures."""
+
+import pandas as pd
+
+from proofs.coverage import PERCENTILE
+from proofs.power import GAP, HOLM, OURS
+
+ORDER = ("fair", "at the edge", "biased")
+HEADINGS = {
+    "alarms": "Any alarm",
+    "arm": "Random arm",
+    "caseload": "People on benefit",
+    "covered": "Holds the truth",
+    "estimate": "Estimate (median)",
+    "found": "Small group found",
+    "gap": "Ratio of flags",
+    "group_share": "Share of the group",
+    "interval_high": "To (median)",
+    "interval_low": "From (median)",
+    "naive": "Among the investigated",
+    "p_fail": "P(FAIL)",
+    "p_not_enough": "P(NOT ENOUGH EVIDENCE)",
+    "p_pass": "P(PASS)",
+    "ratio": "Planted ratio",
+    "should": "Should be found here?",
+    "truth": "World",
+}
+
+
+def summary(grid: pd.DataFrame) -> pd.DataFrame:
+    """Return the verdicts on fair worlds, on worlds at the edge and on biased ones.
+
+    Returns
+    -------
+    DataFrame
+        truth, cells, worlds, p_pass, p_fail, p_not_enough (means over cells), most_pass and
+        most_fail (of all cells the highest).
+    """
+    groups = grid.groupby("truth")
+    table = groups[["p_pass", "p_fail", "p_not_enough"]].mean()
+    table.insert(0, "cells", groups.size())
+    table.insert(1, "worlds", groups["worlds"].sum())
+    table["most_pass"], table["most_fail"] = groups["p_pass"].max(), groups["p_fail"].max()
+    return table.loc[list(ORDER)].reset_index()
+
+
+def arms(grid: pd.DataFrame) -> pd.DataFrame:
+    """Return the random arm from which fair worlds pass in 8 of 10 cases.
+
+    Returns
+    -------
+    DataFrame
+        caseload, group_share and arm ("none tried" where no arm of the grid is enough).
+    """
+    fair = grid[grid["truth"] == "fair"]
+    rows = []
+    for (caseload, share), own in fair.groupby(["caseload", "group_share"]):
+        enough = own.loc[own["p_pass"] >= 0.8, "random_arm"]
+        rows.append((caseload, share, f"{enough.min():,}" if len(enough) else "none tried"))
+    return pd.DataFrame(rows, columns=["caseload", "group_share", "arm"])
+
+
+def passing(grid: pd.DataFrame) -> pd.DataFrame:
+    """Return P(PASS) on fair worlds by random arm, with caseload and share of the group."""
+    fair = grid[(grid["truth"] == "fair") & (grid["group_share"] > 0.05)].copy()
+    fair["world"] = fair["caseload"].map("{:,}; ".format)
+    fair["world"] += (100 * fair["group_share"]).map("{:g} %".format)
+    fair["arm"] = fair["random_arm"].map("{:,}".format) + " drawn"
+    return fair[["arm", "world", "p_pass"]][fair["caseload"] > 3000].reset_index(drop=True)
+
+
+def covering(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the coverage of what the audit uses, and of the bootstrap, by case."""
+    case = table["people"].map("{} people, ".format) + (100 * table["share"]).map("{:g} %".format)
+    used = table["method"].isin([PERCENTILE, "exact"])
+    return table.assign(case=case).loc[used, ["case", "method", "covered"]]
+
+
+def lines(grid: pd.DataFrame, power: pd.DataFrame, identified: pd.DataFrame) -> list[str]:
+    """Return the results that decide whether the audit can be trusted, a line each."""
+    out = []
+    for row in summary(grid).itertuples():
+        out.append(
+            f"{row.truth} worlds ({row.worlds:,}): P(PASS) {row.p_pass:.3f}, P(FAIL) "
+            f"{row.p_fail:.3f}, P(NOT ENOUGH EVIDENCE) {row.p_not_enough:.3f}; in any of "
+            f"{row.cells} cells at most PASS {row.most_pass:.3f}, FAIL {row.most_fail:.3f}"
+        )
+    fair = grid[grid["truth"] == "fair"]
+    best = fair.loc[fair["p_pass"].idxmax()]
+    out.append(
+        f"the gate opens in {best.p_pass:.3f} of fair worlds with {best.caseload:,} people, a "
+        f"random arm of {best.random_arm:,} and a group of {100 * best.group_share:g} %"
+    )
+    found, alarms = (power[power["gap"] == gap].set_index("method") for gap in (GAP, 1.0))
+    out.append(
+        f"one 1.8 % group at {GAP} times, 12,700 people: found in {found.loc[OURS, 'found']:.3f} "
+        f"of worlds (z tests with Holm {found.loc[HOLM, 'found']:.3f}); any alarm where there is "
+        f"no gap {alarms.loc[OURS, 'alarms']:.3f} ({alarms.loc[HOLM, 'alarms']:.3f})"
+    )
+    known = identified.dropna(subset=["covered"])
+    out.append(
+        f"ratio of wrong flags {known['ratio'].iloc[0]}: 95 % intervals hold it in "
+        f"{known['covered'].min():.3f} to {known['covered'].max():.3f} of worlds with a random "
+        f"arm; among the investigated alone it looks like {known['naive'].iloc[0]:.1f} (arm "
+        f"{known['random_arm'].iloc[0]}); without an arm it is not identified"
+    )
+    return out
+
+
+def answer(grid: pd.DataFrame) -> str:
+    """Return the answer of the page."""
+    table = summary(grid).set_index("truth")
+    fair, edge, biased = (table.loc[name] for name in ORDER)
+    return (
+        f"Of fair worlds {100 * fair.p_fail:.1f} % get a wrong FAIL, in any cell at most "
+        f"{100 * fair.most_fail:.1f} %; of biased worlds {100 * biased.p_pass:.1f} % a wrong PASS. "
+        f"With a gap exactly as large as tolerated {100 * edge.most_pass:.1f} % pass at most. "
+        f"{100 * fair.p_pass:.0f} % of fair worlds pass; most have too few people to tell."
+    )
+
+
+def metrics(grid: pd.DataFrame, power: pd.DataFrame) -> dict[str, float]:
+    """Return the numbers worth following from version to version."""
+    table = summary(grid).set_index("truth")
+    return {
+        "wrong_fail_at_most": table.loc["fair", "most_fail"],
+        "wrong_pass_at_most": table.loc["biased", "most_pass"],
+        "pass_at_the_edge_at_most": table.loc["at the edge", "most_pass"],
+        "fail_at_the_edge_at_most": table.loc["at the edge", "most_fail"],
+        "small_group_found": power.set_index(["method", "gap"]).loc[(OURS, GAP), "found"],
+    }
+
+
+def describe_passing(table: pd.DataFrame) -> str:
+    """Say how P(PASS) grows with the random arm."""
+    ends = [
+        f"{world}: {own['p_pass'].iloc[0]:.2f} to {own['p_pass'].iloc[-1]:.2f}"
+        for world, own in table.groupby("world", sort=False)
+    ]
+    return f"P(PASS) on fair worlds from the smallest to the largest random arm. {'; '.join(ends)}."
+
+
+def describe_coverage(table: pd.DataFrame) -> str:
+    """Say how low the coverage of each method gets."""
+    least = table.groupby("method", sort=False)["covered"].min()
+    parts = [f"{method} {value:.2f}" for method, value in least.items()]
+    return f"Lowest share of intervals that hold the truth: {', '.join(parts)}; promised 0.95."
