@@ -68,7 +68,7 @@ HEADINGS = {
 # Columns of one kind, as tables show them.
 ERRORS = ("mase_median", "mase_model", "mase_gated")
 STRETCH = ("hour_from", "hour_to", "days", "of_days")
-PLAN = ("cycle_now", "cycle", "gain", "low", "high", "better_days", "cut")
+PLAN = ("gain", "low", "high", "greens", "cycle_now", "cycle", "better_days", "cut")
 WAITS = ("bike_wait_now", "bike_wait", "pedestrian_wait_now", "pedestrian_wait")
 
 
