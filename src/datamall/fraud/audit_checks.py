@@ -12,7 +12,7 @@ import pandas as pd
 
 from datamall.fairness import Bounds, reshape
 from datamall.fraud import protect
-from datamall.fraud.audit_counts import NO, TOTAL, YES, meaning, outcomes
+from datamall.fraud.audit_counts import NO, TOTAL, YES, is_own, meaning, outcomes
 
 Node = tuple[str, str, str, str]  # arm, band, stage, outcome
 REST, OF = "not in print", "whose"
@@ -298,7 +298,7 @@ def bounds(counts: pd.DataFrame, check: Check) -> Bounds | None:
     Parameters
     ----------
     counts
-        One study and attribute, as from `audit_counts`.
+        One study and attribute, as from `audit_counts`; hidden counts are below 10.
     check
         The step, with its parts.
 
@@ -311,21 +311,24 @@ def bounds(counts: pd.DataFrame, check: Check) -> Bounds | None:
     places = zip(*(counts[key] for key in ("arm", "band", "stage", "outcome")), strict=True)
     part = pd.Series([nodes.get(node) for node in places], index=counts.index, dtype=object)
     rows = counts.assign(part=part)[part.notna()]
-    groups, exact = sorted(counts["group"].unique()), counts["rounding"].eq(1).all()
+    groups, rounding = sorted(counts["group"].unique()), int(counts["rounding"].iloc[0])
     said = {nodes[node]: value for node, value in check.parts.items()}
     complete = bool(check.outcome) or False in said.values()
-    # An exact table leaves out what did not occur; a rounded one prints a nought.
-    if exact:
+    # A tally leaves out what did not occur; official tables print a nought.
+    tally = rounding == 1 or is_own(str(counts["study"].iloc[0]))
+    if tally:
         columns = zip(("band", "stage", "outcome"), list(zip(*nodes, strict=True))[1:], strict=True)
         there = all(set(values) <= set(counts[name]) for name, values in columns)
     else:
         there = set(said) | (set() if complete else {TOTAL}) <= set(rows["part"])
     if not said or not there or len(set(groups) - {TOTAL}) < 2:
         return None
-    if exact:
+    if tally:
         every = pd.MultiIndex.from_product([groups, nodes.values()], names=["group", "part"])
-        people = rows.set_index(["group", "part"])["people"].reindex(every, fill_value=0)
-        rows = people.reset_index().assign(rounding=1)
+        people = rows.set_index(["group", "part"])["people"]
+        # Of persons also a nought is a number below 10, which is not told.
+        people = people.reindex(every, fill_value=0) if rounding == 1 else people.reindex(every)
+        rows = people.reset_index()
     table = rows.rename(columns={"group": OF})[[OF, "part", "people"]].astype({"people": object})
     table["people"] = table["people"].where(rows["people"].notna(), HIDDEN)
     if not complete:
@@ -336,7 +339,7 @@ def bounds(counts: pd.DataFrame, check: Check) -> Bounds | None:
         table,
         [OF, "part"],
         count="people",
-        rounding=int(rows["rounding"].iloc[0]),
+        rounding=rounding,
         suppressed_below=_UNPRINTED,
     )
     return reshape.label(made, "part", said)

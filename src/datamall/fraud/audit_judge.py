@@ -10,7 +10,7 @@ import pandas as pd
 from datamall.chapters import Gap
 from datamall.errors import DatamallError
 from datamall.fairness import Bounds, inference, rounded, verdict
-from datamall.fraud import audit_errors
+from datamall.fraud import audit_errors, protect
 from datamall.fraud.audit_checks import CHECKS, OF, at_risk, bounds, of_parts, parts_of
 from datamall.fraud.audit_counts import TOTAL, definitions, is_own, latest
 from datamall.fraud.audit_errors import WRONGLY_VISITED
@@ -129,7 +129,7 @@ def steps(
                     table = _compared(found, "selection_rate")
             if table is not None:
                 table = table.head(1) if len(table) == 2 and not every_group else table
-                table = _filled(table)
+                table = _filled(table, source == "own")
                 about = {"study": study, "attribute": attribute, "check": key, "label": read}
                 parts.append(table.assign(**about, source=source))
     if not parts:
@@ -143,10 +143,11 @@ def _compared(found: Bounds | None, metric: str) -> pd.DataFrame | None:
     return rounded.pairs(found, [OF], estimand="procedure", names=[metric])
 
 
-def _filled(table: pd.DataFrame) -> pd.DataFrame:
+def _filled(table: pd.DataFrame, own: bool) -> pd.DataFrame:
     """Return comparisons with the middle of what a hidden number can be.
 
-    Numbers of which too little is known are missing: 10 that may be 5 or 15 are no number.
+    Numbers of which too little is known are missing: 10 that may be 5 or 15 are no number; of the
+    department's own so are those of which, or of whose rest, fewer than 10 people can be.
     """
     table = table.copy()
     for low in [name for name in table if str(name).endswith("_low")]:
@@ -155,6 +156,14 @@ def _filled(table: pd.DataFrame) -> pd.DataFrame:
         middle, wide = ends.mean(axis=1), ends[:, 1] - ends[:, 0]
         known = np.where(wide <= middle / 2, np.round(middle), np.nan)
         table[name] = table[name].where(table[name].notna() & np.isfinite(known), known)
+    if own:
+        for side in {
+            name.removesuffix("trials_low") for name in table if name.endswith("trials_low")
+        }:
+            yes, of = (f"{side}successes", f"{side}trials")
+            most, no = table[f"{yes}_high"], table[f"{of}_low"] - table[f"{yes}_low"]
+            # A share would tell what is hidden.
+            table[yes] = table[yes].where((most >= protect.MINIMUM) & (no >= protect.MINIMUM))
     return table
 
 

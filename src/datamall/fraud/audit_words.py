@@ -6,6 +6,7 @@ import pandas as pd
 
 from datamall.chapters import Gap, passes_gaps
 from datamall.fairness import verdict
+from datamall.fraud.audit_counts import OWN
 from datamall.fraud.audit_judge import Plan, overall
 from datamall.fraud.audit_knowledge import FLOW, ORIGINS, by_check
 from datamall.fraud.audit_show import frequency, printable
@@ -46,8 +47,8 @@ HEADINGS = {
 _DOUBT = "That is no proof that people are treated alike."
 _VERB = {
     "flagged": "flagged",
-    "chosen": "once flagged chosen by a caseworker",
-    "visited": "once chosen visited",
+    "chosen": "chosen by a caseworker, once flagged,",
+    "visited": "visited, once chosen,",
     "picked": "chosen for a visit",
 }
 
@@ -88,7 +89,9 @@ def _failures(table: pd.DataFrame, level: float) -> str:
     own = own if len(own) else shown
     own = own[own["people"].eq(own["people"].iloc[0])]
     first, *rest = (_said(row) for row in own.itertuples())
-    text = f"{_capital(own['people'].iloc[0])} are {first[0]} {first[1]} times as often as others"
+    where = str(own["study"].iloc[0]).replace(OWN + " ", "")
+    people = own["people"].iloc[0].removesuffix(f" ({where})")
+    text = f"In {where}, {people} are {first[0]} {first[1]} times as often as others"
     text += f" ({100 * level:g} % interval {first[2]})"
     text += "".join(
         f", and {done} {ratio} times as often ({ends})" for done, ratio, ends in rest[:1]
@@ -99,10 +102,6 @@ def _failures(table: pd.DataFrame, level: float) -> str:
 
 def _said(row: Any) -> tuple[str, str, str]:
     return _VERB.get(row.check, row.check), f"{row.ratio:.1f}", f"{row.low:.1f} to {row.high:.1f}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def metrics(gating: Result, informing: Result, plan: Plan) -> dict[str, float]:

@@ -1,0 +1,142 @@
+"""Further knowledge: crossed groups, another capacity, earlier years, and what cannot be known."""
+
+import numpy as np
+import pandas as pd
+
+from datamall.chapters import Gap, needs, passes_gaps
+from datamall.fairness import Cells, sweeps
+from datamall.fraud import protect
+from datamall.fraud.audit_counts import CROSSED, Tables, earlier, latest
+from datamall.fraud.audit_judge import Plan, every_step, judged
+from datamall.fraud.audit_knowledge import RANK, times
+from datamall.fraud.audit_show import THOUSAND, printable, whose
+from datamall.fraud.facts import INVESTIGATIONS
+
+
+@passes_gaps
+def crossed(counts: pd.DataFrame, plan: Plan, check: str = "flagged") -> pd.DataFrame:
+    """Return the crossed groups that a look at one attribute at a time would miss.
+
+    Returns
+    -------
+    pandas.DataFrame
+        people, number, of_1000, others_of_1000, ratio with low and high, verdict; all crossed
+        groups at once, those outside the tolerance first, then by how sure it is.
+    """
+    last = latest(counts)
+    both = last[last["attribute"].str.contains(CROSSED, regex=False)]
+    both = pd.concat([both, last[last["attribute"].eq("origin and sex")]])
+    pairs = every_step(both, plan, [check]) if len(both) else both
+    if not len(pairs):
+        return Gap("Where groups cross", "Not possible here: nobody counted crossed groups.")
+    table = judged(pairs, plan)
+    rank = table["verdict"].map(RANK)
+    far = np.maximum(np.log(table["low"].clip(1e-9)), -np.log(table["high"].clip(upper=1e9)))
+    order = table.assign(rank=rank, far=-far).sort_values(["rank", "far"], kind="stable")
+    columns = ["people", "number", "of_1000", "others_of_1000", "ratio", "low", "high", "verdict"]
+    return printable(order)[columns].reset_index(drop=True)
+
+
+@passes_gaps
+def years(counts: pd.DataFrame, table: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
+    """Return how the gaps have moved since earlier years.
+
+    Returns
+    -------
+    pandas.DataFrame
+        people, check, and per year the ratio to everybody else in words, with an interval that
+        holds for that year's checks at once. Many people are in both years, so that the years are
+        not independent of each other.
+    """
+    before = earlier(counts)
+    before = before[before["attribute"].isin(plan.groups)]
+    pairs = every_step(before, plan, plan.gating) if len(before) else before
+    if not len(pairs):
+        return Gap("Earlier years", "Not possible here: there are counts of one year only.")
+    parts = [table, *(judged(own, plan) for _, own in pairs.groupby("study", sort=True))]
+    shown = pd.concat([printable(part) for part in parts], ignore_index=True)
+    shown["said"] = [times(row) for _, row in shown.iterrows()]
+    shown["year"] = shown["study"].str.rsplit(" ", n=1).str[-1]
+    shown["people"] = shown["people"].str.replace(r" \([^)]*\)$", "", regex=True)
+    keys = ["attribute", "people", "check"]
+    wide = shown.pivot_table(index=keys, columns="year", values="said", aggfunc="first")
+    wide = wide.dropna().reset_index().drop(columns="attribute").rename_axis(columns=None)
+    return wide.reset_index(drop=True)
+
+
+@needs(
+    "More or fewer flags",
+    *(f"{INVESTIGATIONS}.{name}" for name in ("year", "score_band", "flagged", "people")),
+)
+def capacities(data: Tables, plan: Plan) -> pd.DataFrame | Gap:
+    """Return whether the gaps hang on how many people are flagged.
+
+    Returns
+    -------
+    pandas.DataFrame
+        people, and of 1,000 those who would be flagged if a fifth fewer, as many as now, or a
+        fifth more were flagged by the same score. Bands of the score are not split, so that the
+        nearest number is meant that a whole band gives.
+    """
+    files = data[INVESTIGATIONS]
+    known = [name for name in plan.groups if name in files]
+    if not known:
+        return Gap("More or fewer flags", "Not possible here: no group of the plan is delivered.")
+    last = files[files["year"].eq(files["year"].max())]
+    cells = Cells.from_frame(last, known, "flagged", score_band="score_band", count="people")
+    parts = []
+    for name in known:
+        table = sweeps.capacities(cells, [name], ["selection_rate"], (0.8, 1.0, 1.2))
+        chosen = (table["n"] * table["selection_rate"]).round()
+        share = protect.counts(chosen) / protect.counts(table["n"])
+        table = table.assign(study="", attribute=name, group=table[name], share=THOUSAND * share)
+        parts.append(table.assign(people=whose(table)))
+    table = pd.concat(parts, ignore_index=True).astype({"share": float})
+    wide = table.pivot_table(
+        index=["attribute", "people"], columns="capacity", values="share", dropna=False
+    )
+    wide.columns = ["a fifth fewer", "as now", "a fifth more"]
+    return wide.round().dropna().reset_index().drop(columns="attribute")
+
+
+@passes_gaps
+def unknowable(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return what no number of these counts could tell.
+
+    Returns
+    -------
+    pandas.DataFrame
+        question, why_not, what_would_help.
+    """
+    drawn = latest(counts)["arm"].eq("random").any()
+    rows = [
+        (
+            "Why a group is flagged more often",
+            "counts show that it is so, not which fact of the file makes it so",
+            "the list of inputs, each with its reason, and a trial without the doubtful ones",
+        ),
+        (
+            "Whether investigators record more in one group at the same facts",
+            "a mistake is what an investigator wrote down; nobody wrote it down twice",
+            "a second reader of a sample who does not know whom it is about",
+        ),
+        (
+            "Whether one person was treated unfairly",
+            "these are counts of groups; an average can hide a wrong and cannot prove one",
+            "an objection, which is free, and is decided on the person's own file",
+        ),
+        (
+            "Who belongs to no group that anybody counts",
+            "disability, belief or orientation are not counted, and mostly may not be",
+            "asking the people concerned and their organisations",
+        ),
+    ]
+    if not drawn:
+        rows.append(
+            (
+                "How many people are burdened who did nothing wrong",
+                "nobody was drawn at random, so that only who was chosen is known",
+                "a random draw, some hundreds of people a year",
+            )
+        )
+    return pd.DataFrame(rows, columns=["question", "why_not", "what_would_help"])
