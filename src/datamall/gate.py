@@ -4,30 +4,32 @@ An audit is a promise: groups, tolerances, labels and gating checks are fixed, w
 before the outcome is known. The plan is a section of ``params.yaml``; registering copies it into
 ``data/audits/<authority>/register.yaml``. Every audit that runs leaves one line per plan, data and
 verdict in ``journal.csv`` beside it, so that trying again until the verdict pleases is counted,
-shown and opens nothing.
+shown and opens nothing. Data are the raw files: groups that are merged or left out by the mapping
+of an authority make no new data of them.
 """
 
 import csv
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from datamall.errors import DatamallError
-from datamall.project import load_parameters, reports_folder
+from datamall.project import load_parameters, reports_folder, store_folder
 from datamall.provenance import canonical_digest, provenance
 
 FIELDS = ("report", "plan", "data", "verdict")
 PASS = "PASS"
+STORE = "store "  # how provenance names the manifest of a store
 SHORT = 12  # digits of a digest that people compare
 
 
 @dataclass(frozen=True)
 class Run:
-    """One audit that ran: digests of its plan and of its data, and its verdict."""
+    """One audit that ran: digests of its plan and of the raw data, and its verdict."""
 
     report: str
     plan: str
@@ -94,9 +96,12 @@ def registrations(root: Path, authority: str) -> list[Registration]:
 
 def record(root: Path, authority: str, report: str) -> None:
     """Write down that an audit ran, unless the same plan, data and verdict are there already."""
-    run = _latest(root, authority, report)
+    latest = _latest(root, authority, report)
     known = journal(root, authority)
-    if run is None or run in known:
+    if latest is None:
+        return
+    run = replace(latest, data=_data(root, authority, report))
+    if run in known:
         return
     path = folder(root, authority) / "journal.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,7 +175,7 @@ def decide(root: Path, authority: str, report: str) -> dict[str, Any]:
         )
     if latest is None:
         reasons.append(f"{report} has not been run: run `datamall report {report}`.")
-    elif (latest.plan, latest.data) != (digest, data):
+    elif (latest.plan, latest.data) != (digest, _stores(provenance(root, authority, report))):
         reasons.append(
             f"The results of {report} are of another plan or of other data: run `datamall report "
             f"{report}` again."
@@ -242,25 +247,32 @@ def _plan(root: Path, report: str) -> dict[str, Any]:
 
 
 def _data(root: Path, authority: str, report: str) -> str:
-    stores = {
-        name: digest
-        for name, digest in provenance(root, authority, report).items()
-        if name.startswith("store ")
-    }
+    """Return the digest of the raw files that an audit rests on, in whatever way they are read."""
+    raw = {}
+    for name in sorted(provenance(root, authority, report)):
+        if name.startswith(STORE):
+            store = name.removeprefix(STORE)
+            manifest = (store_folder(root, authority, store) / "store.json").read_text("utf-8")
+            raw[store] = sorted(file["sha256"] for file in json.loads(manifest)["raw"])
+    return canonical_digest(raw)
+
+
+def _stores(rests_on: Mapping[str, str]) -> str:
+    """Return the digest of the stores that results rest on."""
+    stores = {name: digest for name, digest in rests_on.items() if name.startswith(STORE)}
     return canonical_digest(stores)
 
 
 def _latest(root: Path, authority: str, report: str) -> Run | None:
-    """Return the audit whose results are there: of which plan and data, and its verdict."""
+    """Return the audit whose results are there: of which plan and stores, and its verdict."""
     results = reports_folder(root, authority) / "results" / report
     try:
         answer = json.loads((results / "answer.json").read_text("utf-8"))
         rests_on = json.loads((results / "provenance.json").read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    stores = {name: digest for name, digest in rests_on.items() if name.startswith("store ")}
     plan = rests_on.get(f"params.yaml: {report}", "")
-    return Run(report, plan, canonical_digest(stores), answer.get("verdict") or "NO VERDICT")
+    return Run(report, plan, _stores(rests_on), answer.get("verdict") or "NO VERDICT")
 
 
 def _difference(registered: Mapping[str, Any], plan: Mapping[str, Any]) -> str:

@@ -29,10 +29,12 @@ class Project:
         reports = {AUDIT: {"purposes": [AUDIT], "package": "fraud"}}
         (self.root / "params.yaml").write_text(yaml.safe_dump({"reports": reports, AUDIT: section}))
 
-    def data(self, content: str) -> None:
+    def data(self, raw: str, mapping: str = "as agreed") -> None:
+        """Take a raw file in, by some mapping of its columns and values."""
         folder = self.root / "data" / "stores" / CITY / "welfare.audit_counts"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "store.json").write_text(content)
+        manifest = {"mapping_sha256": mapping, "raw": [{"name": "counts.csv", "sha256": raw}]}
+        (folder / "store.json").write_text(json.dumps(manifest))
 
     def audit(self, verdict: str) -> dict[str, Any]:
         """Do what `datamall report` does, but for the analysis; return the gate."""
@@ -94,6 +96,70 @@ def test_registering_what_passed_on_data_already_audited_opens_nothing(project: 
     assert not decided["open"] and "before this plan was registered" in decided["reasons"][0]
     project.data("next year")
     assert project.audit("PASS")["open"]
+
+
+PLANS = {
+    "a wider tolerance": {"ratio": 2.0},
+    "a group dropped": {"groups": ["sex"]},
+    "a check that no longer decides": {"gating": ["flagged"], "informing": ["chosen"]},
+    "another label first": {"labels": ["unlawful", "unlawful or administrative"]},
+    "a level that hides": {"level": 0.999},
+}
+OWN = {
+    "ratio": 1.25,
+    "groups": ["origin", "sex"],
+    "gating": ["flagged", "chosen"],
+    "informing": [],
+    "labels": ["unlawful or administrative", "unlawful"],
+    "level": 0.95,
+}
+
+
+@pytest.mark.parametrize("changed", PLANS.values(), ids=PLANS)
+def test_flipping_the_fail_by_another_plan_opens_nothing_however_it_is_registered(
+    project: Project, changed: dict[str, Any]
+) -> None:
+    project.plan(**OWN)
+    project.register()
+    assert not project.audit("FAIL")["open"]
+    project.plan(**OWN | changed)
+    before = project.audit("PASS")
+    assert not before["open"]
+    assert before["other_plans_tried"] == 1
+    name = next(iter(changed))
+    assert f"{name}: {OWN[name]} → {changed[name]}" in before["reasons"][0]
+    project.register()
+    after = project.audit("PASS")
+    assert not after["open"]
+    assert after["other_plans_tried"] == 1
+
+
+def test_groups_merged_by_the_mapping_make_no_new_data_and_open_nothing(project: Project) -> None:
+    project.register()
+    assert not project.audit("FAIL")["open"]
+    project.data("first", mapping="Europe and outside Europe are one group")
+    merged = project.audit("PASS")
+    assert not merged["open"]
+    assert "FAIL and PASS" in merged["reasons"][0]
+    assert merged["versions_of_data"] == 1
+    # Registering again, by another plan even, does not make them new either.
+    project.plan(tolerance=1.3)
+    project.register()
+    again = project.audit("PASS")
+    assert not again["open"]
+    assert "before this plan was registered" in again["reasons"][0]
+
+
+def test_an_override_of_one_run_opens_nothing(project: Project) -> None:
+    # `dvc exp run -S` writes params.yaml, runs and may put it back: the results are of that plan.
+    project.register()
+    project.audit("FAIL")
+    project.plan(tolerance=9.0)
+    project.audit("PASS")
+    project.plan(tolerance=1.25)
+    decided = gate.decide(project.root, CITY, AUDIT)
+    assert not decided["open"]
+    assert "another plan" in decided["reasons"][0]
 
 
 def test_going_back_to_the_registered_plan_shows_what_was_tried(project: Project) -> None:
