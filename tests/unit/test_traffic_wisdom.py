@@ -126,20 +126,23 @@ def test_records_leave_the_decision_to_people() -> None:
 
 
 def test_the_map_says_what_is_needed_most() -> None:
-    about = pd.DataFrame({"site": ["A", "B", "C", "D"], "name": "n", "x": 1.0, "y": [2, 3, 4, 5.0]})
+    about = pd.DataFrame({"site": [*"ABCDE"], "name": "n", "x": 1.0, "y": [2, 3, 4, 5, 6.0]})
     verdicts = {
         ("A", "morning"): (wisdom.RECOMMENDED, ""),
         ("A", "evening"): (wisdom.REFUSED, f"Flows need 1: {plans.OVER}"),
         ("B", "evening"): (wisdom.RECOMMENDED, ""),
         ("C", "evening"): (wisdom.REFUSED, "Conflict data missing."),
         ("D", "evening"): (wisdom.KEEP, ""),
+        ("E", "morning"): (wisdom.DOUBT, ""),
+        ("E", "evening"): (wisdom.KEEP, ""),
     }
     table = pd.DataFrame(
         [(*key, *value) for key, value in verdicts.items()],
         columns=["site", "peak", "verdict", "reason"],
     )
     needs = wisdom.on_map(about, table)["needs"].tolist()
-    assert needs == ["more than timing", "another signal plan", "data first", "none"]
+    assert needs[:3] == ["more than timing", "another signal plan", "data first"]
+    assert needs[3:] == ["none", wisdom.DOUBT]
     nowhere = wisdom.on_map(about.assign(x=np.nan), table)
     assert isinstance(nowhere, Gap)
 

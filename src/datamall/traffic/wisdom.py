@@ -18,7 +18,7 @@ RECOMMENDED, KEEP, DOUBT, REFUSED = (
     "not enough evidence",
     "no plan",
 )
-NEEDS = ("another signal plan", "more than timing", "data first", "none")
+NEEDS = ("another signal plan", "more than timing", "data first", DOUBT, "none")
 _KEYS = ["site", "name", "peak"]
 
 
@@ -154,7 +154,8 @@ def on_map(groups: pd.DataFrame, plans: pd.DataFrame) -> pd.DataFrame | Gap:
     pandas.DataFrame
         site, name, x, y (m) and needs, of `NEEDS`: another signal plan (in some peak, by its
         verdict), more than timing (no timing solves some peak), data first (no plan for want of
-        data), or none. A Gap where no junction has a position.
+        data), not enough evidence, or none. Of several, what is hardest to get: more than timing
+        before a plan, a plan before data. A Gap where no junction has a position.
     """
     table = groups.groupby("site", as_index=False)[["name", "x", "y"]].first()
     if table[["x", "y"]].isna().any(axis=1).all():
@@ -162,9 +163,10 @@ def on_map(groups: pd.DataFrame, plans: pd.DataFrame) -> pd.DataFrame | Gap:
     over = plans.loc[plans["reason"].str.endswith(OVER), "site"]
     tried = plans.loc[plans["verdict"] == RECOMMENDED, "site"]
     none = plans.loc[plans["verdict"] == REFUSED, "site"]
-    steps = [table["site"].isin(own) for own in (over, tried, none)]
-    order = [NEEDS[1], NEEDS[0], NEEDS[2]]
-    return table.assign(needs=np.select(steps, order, NEEDS[3]))
+    doubt = plans.loc[plans["verdict"] == DOUBT, "site"]
+    steps = [table["site"].isin(own) for own in (over, tried, none, doubt)]
+    order = [NEEDS[1], NEEDS[0], NEEDS[2], DOUBT]
+    return table.assign(needs=np.select(steps, order, NEEDS[4]))
 
 
 @passes_gaps
@@ -192,10 +194,10 @@ def to_confirm(
     Returns
     -------
     pandas.DataFrame
-        site, name, peak, measure, lost (person-hours in one peak, now), week_sd (standard deviation
-        of one week's mean), gain (expected), detectable (smallest change found with these weeks),
-        detectable_share (of what is lost now), weeks_needed (each before and after, for the
-        expected gain), enough (whether these weeks do).
+        site, name, peak, gain (expected, person-hours in one peak), weeks_needed (each before and
+        after, to find it), enough (whether `weeks` are), detectable (smallest change found with
+        `weeks`), detectable_share (of what is lost now), lost (now), week_sd (standard deviation of
+        one week's mean) and measure (what).
 
     Notes
     -----
@@ -223,8 +225,8 @@ def to_confirm(
     result["enough"] = result["weeks_needed"] <= weeks
     own_cut = "queue at the end of green on " + result["cut"] + ", and delay of all approaches"
     result["measure"] = own_cut.where(result["cut"] != "", "delay of all approaches in the peak")
-    columns = [*_KEYS, "measure", "lost", "week_sd", "gain", "detectable", "detectable_share"]
-    return result[[*columns, "weeks_needed", "enough"]]
+    columns = [*_KEYS, "gain", "weeks_needed", "enough", "detectable", "detectable_share", "lost"]
+    return result[[*columns, "week_sd", "measure"]]
 
 
 @passes_gaps
