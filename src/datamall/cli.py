@@ -181,6 +181,28 @@ def register(audit: str, authority: str, by: str, reason: str) -> None:
 
 
 @main.command()
+@click.argument("spec", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the page and the figures; without it, that of the SPEC.",
+)
+def audit(spec: Path, out: Path | None) -> None:
+    """Audit anybody's counts by a SPEC, a YAML file that names a sheet and the plan."""
+    from datamall.fairness import audit as examine
+    from datamall.fairness.sheet import read
+    from datamall.fairness.words import record
+    from datamall.reporting.audits import write
+
+    sheet = read(spec)
+    found = record(examine(sheet.counts, sheet.plan), sheet.title, sheet.about)
+    written = write(found, spec.parent if out is None else out, spec.stem)
+    click.echo(found["answer"])
+    for path in written:
+        click.echo(f"  {path}")
+
+
+@main.command()
 @click.argument("audit")
 @AUTHORITY
 def gate(audit: str, authority: str) -> None:

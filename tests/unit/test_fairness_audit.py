@@ -188,6 +188,16 @@ def test_without_a_random_arm_they_are_not_identified() -> None:
     assert "names no random arm" in one(unplanned)["why"]
 
 
+def test_error_rates_of_the_selected_alone_are_no_rates_of_everybody() -> None:
+    alone = cells(a=(300, 700, 0, 0), b=(300, 700, 0, 0))
+    row = one(audit(alone, plan(check("fpr"))))
+    assert row["verdict"] == NOT_ENOUGH
+    assert row["why"] == "everybody who is counted was selected, or nobody was"
+    assert one(audit(alone, plan(check("ppv"))))["verdict"] == PASS
+    nobody = cells(a=(0, 0, 300, 700), b=(0, 0, 300, 700))
+    assert one(audit(nobody, plan(check("fnr", tolerance=POINTS))))["verdict"] == NOT_ENOUGH
+
+
 def test_rates_among_the_investigated_are_called_that() -> None:
     result = of_everybody(
         everybody(), checks=[check("fpr", of="investigated", gating=False, tolerance=POINTS)]

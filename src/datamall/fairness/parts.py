@@ -25,6 +25,7 @@ JOINED = {
     "base": "all arms, with the base rate of the random arm",
     "cases": "all arms, with group sizes of the random arm",
 }
+_BY_OUTCOME = ("tpr", "fpr", "fnr", "tnr")
 _RELEVANT = {"ppv": [YES], "npv": [NO], "base_rate": [NO, YES, UNKNOWN]}
 
 
@@ -64,7 +65,12 @@ def make(
         counts = _without(counts, plan.result)
     # Where arms are to be joined, people whose flag is unknown stand for others.
     arms = plan.identification is not None and "arm" not in check.where
-    if check.metric not in identification.OUTCOMES or _complete(counts, check.metric, arms):
+    one_sided = check.metric in _BY_OUTCOME and _one_sided(counts)
+    if one_sided and check.of == "everybody" and _complete(counts, check.metric, arms):
+        # Rates of 1, or of 0, in every group: nothing about those who are not counted.
+        why = "everybody who is counted was selected, or nobody was"
+        parts = _worst(counts, check, plan)
+    elif check.metric not in identification.OUTCOMES or _complete(counts, check.metric, arms):
         parts = _counted(counts, check, plan, COUNTED)
     elif check.of == "investigated":
         parts = _counted(counts, check, plan, INVESTIGATED)
@@ -88,6 +94,15 @@ def _without(counts: Counts, result: str) -> Any:
         return counts.by([axis for axis in counts.axes if axis != result])
     values = reshape.levels(counts, result)
     return reshape.label(counts, result, dict.fromkeys(values, None))
+
+
+def _one_sided(counts: Counts) -> bool:
+    """Return whether everybody was selected, or nobody."""
+    if isinstance(counts, Cells):
+        people = counts.counts.sum(axis=(0, 2))
+    else:
+        people = counts.high[(-1,) * len(counts.axes)][:TOTAL, TOTAL]
+    return not (people[YES] and people[NO])
 
 
 def _complete(counts: Counts, metric: str, flags: bool) -> bool:
@@ -116,6 +131,10 @@ def _of_everybody(
             why = "whether people of the random arm were flagged is not known"
         if not why:
             return _joined(counts, check, plan), ""
+    return _worst(counts, check, plan), why
+
+
+def _worst(counts: Counts, check: Check, plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
     table = identification.worst_cases(
         counts,
         check.groups,
@@ -124,7 +143,7 @@ def _of_everybody(
         reference=check.reference,
         depth=check.depth,
     )
-    return (_worst_figures(table, plan), _compared(table, check, plan, WORST)), why
+    return _worst_figures(table, plan), _compared(table, check, plan, WORST)
 
 
 def _counted(

@@ -1,0 +1,197 @@
+"""An audit in words for people who judge, not calculate: natural frequencies, one sentence each."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from datamall.fairness.auditing import Audit
+from datamall.fairness.plan import Check
+from datamall.fairness.verdict import FAIL, PASS
+
+# Metric: of whom, and what is counted.
+PHRASES = {
+    "selection_rate": ("people", "are selected"),
+    "base_rate": ("people", "have the outcome"),
+    "tpr": ("people with the outcome", "are selected"),
+    "fpr": ("people without the outcome", "are selected all the same"),
+    "fnr": ("people with the outcome", "are not selected"),
+    "tnr": ("people without the outcome", "are left alone"),
+    "ppv": ("people who are selected", "have the outcome"),
+    "npv": ("people who are not selected", "do not have the outcome"),
+    "accuracy": ("people", "are rightly selected or rightly not"),
+}
+MEANING = {
+    PASS: "There is evidence that the gap lies inside what is tolerated.",
+    FAIL: "There is evidence that the gap lies outside what is tolerated.",
+}
+NOT_FAIR = "Nothing is shown either way; that is no finding of fairness."
+
+
+def answer(audit: Audit) -> str:
+    """Return the verdict on all gating checks, with the gap of each check that fails."""
+    gating = audit.checks[audit.checks["gating"]]
+    number = len(gating)
+    if audit.verdict.overall == PASS:
+        if number == 1:
+            return "PASS: the one check that gates lies inside its tolerance."
+        return f"PASS: all {number} checks that gate lie inside their tolerance."
+    if audit.verdict.overall == FAIL:
+        failed = gating[gating["verdict"] == FAIL]
+        checks = {check.name: check for check in audit.plan.checks}
+        each = [
+            f"{row['check']}, {row['group']}: {_gap(row, checks[row['check']])}; tolerated is "
+            f"{_edges(checks[row['check']])}"
+            for row in failed.to_dict("records")
+        ]
+        return f"FAIL: outside the tolerance. {'. '.join(each)}."
+    if not number:
+        return f"NOT ENOUGH EVIDENCE: no check gates. {NOT_FAIR}"
+    unclear = list(gating.loc[gating["verdict"] != PASS, "check"])
+    return f"NOT ENOUGH EVIDENCE on {', '.join(unclear)}. {NOT_FAIR}"
+
+
+def frequencies(
+    metric: str, rate: float, other: float, group: str, others: str = "everybody else"
+) -> str:
+    """Return two rates as natural frequencies.
+
+    Parameters
+    ----------
+    metric
+        One of `datamall.fairness.metrics.METRICS`.
+    rate, other
+        Of the group, and of what it is compared with; NaN if not known.
+    group, others
+        Their names.
+
+    Returns
+    -------
+    str
+        Such as "Of 1,000 people without the outcome, 14 are selected all the same in the group
+        women; among everybody else 6."; empty where a rate is not known.
+    """
+    if not (np.isfinite(rate) and np.isfinite(other)):
+        return ""
+    whom, what = PHRASES[metric]
+    per = _per(rate, other)
+    one, two = (f"{round(v * per):,}" for v in (rate, other))
+    return f"Of {per:,} {whom}, {one} {what} in the group {group}; among {others} {two}."
+
+
+def of_check(audit: Audit, check: Check, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a page says about one check; `row` is that of `Audit.checks`."""
+    known = row["gap"] is not None and np.isfinite(row["gap"] or np.nan)
+    others = "everybody else"
+    if isinstance(check.reference, Mapping):
+        others = " × ".join(str(check.reference.get(k, "?")) for k in str(row["by"]).split(" × "))
+    sentence = ""
+    if known:
+        sentence = frequencies(check.metric, row["rate"], row["other_rate"], row["group"], others)
+    mine = audit.labels[audit.labels["check"] == check.name]
+    return {
+        "name": check.name,
+        "verdict": row["verdict"],
+        "meaning": MEANING.get(row["verdict"], NOT_FAIR),
+        "sentence": sentence,
+        "group": row["group"],
+        "gap": _gap(row, check) if known else "",
+        "tolerated": f"{_edges(check)}: {check.reason}",
+        "norm": check.norm,
+        "gating": check.gating,
+        "estimand": "these people, nobody else" if check.estimand == "list" else "the next people",
+        "groups": _groups(row),
+        "caution": _caution(row),
+        "labels": mine[["label", "verdict"]].to_dict("records") if len(mine) > 1 else [],
+    }
+
+
+def record(audit: Audit, title: str = "Audit", about: str = "") -> dict[str, Any]:
+    """Return everything that an audit says, for a page and for machines.
+
+    Returns
+    -------
+    dict
+        ``title``, ``about``, ``answer``, ``verdict``, ``reasons``, ``checks`` (see `of_check`) and
+        ``tables``: name → DataFrame.
+    """
+    rows = audit.checks.to_dict("records")
+    tables = {
+        "checks": audit.checks,
+        "comparisons": audit.comparisons,
+        "figures": audit.figures,
+        "labels": audit.labels,
+        "recorded": audit.recorded,
+        "changes": audit.changes,
+        "stages": audit.stages,
+        "capacities": audit.capacities,
+    }
+    return {
+        "title": title,
+        "about": about,
+        "answer": answer(audit),
+        "verdict": audit.verdict.overall,
+        "reasons": list(audit.verdict.reasons),
+        "checks": [
+            of_check(audit, check, row) for check, row in zip(audit.plan.checks, rows, strict=True)
+        ],
+        "tables": {name: table for name, table in tables.items() if len(table)},
+    }
+
+
+def _per(*rates: float) -> int:
+    """Return of how many people to speak, so that the smaller number is no fraction."""
+    least = min((v for v in rates if v > 0), default=1.0)
+    return next((per for per in (100, 1000, 10_000, 100_000) if least * per >= 3), 1_000_000)
+
+
+def _gap(row: Mapping[str, Any], check: Check) -> str:
+    if check.tolerance.kind == "ratio":
+        value, low, high = (_times(row[v]) for v in ("gap", "gap_low", "gap_high"))
+        return f"{value} times as often ({low} to {high} with all that is uncertain)"
+    value, low, high = (_points(row[v]) for v in ("gap", "gap_low", "gap_high"))
+    return f"a difference of {value} percentage points ({low} to {high})"
+
+
+def _times(value: float) -> str:
+    return "any number" if np.isinf(value) else f"{value:.2f}"
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:.1f}".replace("-", "−")
+
+
+def _edges(check: Check) -> str:
+    own = check.tolerance
+    form = _times if own.kind == "ratio" else _points
+    unit = "times" if own.kind == "ratio" else "percentage points"
+    if own.low is None:
+        return f"up to {form(own.high or 0.0)} {unit}"
+    if own.high is None:
+        return f"from {form(own.low)} {unit}"
+    return f"from {form(own.low)} to {form(own.high)} {unit}"
+
+
+def _groups(row: Mapping[str, Any]) -> str:
+    parts = [f"{row['compared']} group{'s' if row['compared'] != 1 else ''} compared"]
+    for name, words in (
+        ("failed", "outside"),
+        ("unclear", "not clear"),
+        ("not_judged", "not judged"),
+    ):
+        if row[name]:
+            parts.append(f"{row[name]} {words}")
+    found = row["detectable"]
+    if found is not None and pd.notna(found) and row["verdict"] not in (PASS, FAIL):
+        gap = f"{found:.2f} times" if row["kind"] == "ratio" else f"{_points(found)} points"
+        parts.append(f"for {row['group']} a gap of {gap} would have been found")
+    return "; ".join(parts)
+
+
+def _caution(row: Mapping[str, Any]) -> str:
+    if row["fragile"]:
+        return "The conclusion depends on what counts as the outcome."
+    if not row["identified"]:
+        return f"Not identified: {row['why']}."
+    return ""
