@@ -12,7 +12,7 @@ import pytest
 from junction_counts import BOROONDARA, boroondara, muenster
 
 from datamall.traffic import forecast, health
-from datamall.traffic.cube import Cube
+from datamall.traffic.cube import Block, Cube
 from datamall.traffic.levels import FAULTY
 
 CONFIDENCE = 0.9
@@ -100,6 +100,24 @@ def test_no_single_junction_of_muenster_is_worse_without_its_faults(westphalia: 
     assert len(sites) == 88
     assert (sites["mase_gated"] <= sites["mase_median"] + 1e-12).all()
     assert (sites["model_used"] > 0).sum() > 60
+
+
+@pytest.mark.slow
+def test_the_gate_holds_on_any_part_of_muenster_s_two_years(westphalia: Real) -> None:
+    (block,) = health.healthy(westphalia.cube, westphalia.faults)
+    apart = []
+    for length in (170, 250, 365, 520):
+        for first in range(0, len(block.days) - length + 1, 35):
+            part = slice(first, min(first + length, len(block.days)))
+            window = Block(block.series, block.days[part], 60, block.count[:, part])
+            made = forecast.forecasts(Cube((window,)), CONFIDENCE)
+            score = made.scores.iloc[0]
+            apart.append(score["mase_gated"] - score["mase_median"])
+    print(f"{len(apart)} windows: {np.mean(apart):.4f} on average, at worst {max(apart):.4f}")
+    assert len(apart) >= 48
+    assert (np.array(apart) > 0).sum() <= 1
+    assert max(apart) < 0.002
+    assert np.mean(apart) < -0.02
 
 
 @pytest.mark.slow

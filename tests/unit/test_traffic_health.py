@@ -107,7 +107,7 @@ def test_a_detector_without_night_or_day() -> None:
     row = only(faults(count), "flat")
     assert row["detector"] == "D1"
     assert row["verdict"] == FAULTY
-    assert row["evidence"] == "About 3,600 an hour by night as by day on 70 days."
+    assert row["evidence"] == "About 3,600 an hour by night as by day, for 1,680 hours."
 
 
 @pytest.mark.parametrize("minutes", [60, 15])

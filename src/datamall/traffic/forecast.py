@@ -104,6 +104,9 @@ def forecasts(
     Intervals are quantiles of the chosen method's errors in the 26 weeks before, on the log scale,
     at the same hour of the day on working or weekend days. The gate is that of `chosen`.
 
+    A gate cannot promise. On 48 windows of 170 to 520 days in Münster the published forecasts were
+    on average 0.024 better than the median (scaled error), and worse once, by 0.002.
+
     Only past counts enter a forecast. Which counts are healthy was however judged with the whole
     period known: on the day itself some of these faults would not have been found yet.
     """

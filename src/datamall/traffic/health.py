@@ -20,6 +20,7 @@ from datamall.traffic.information import holidays
 from datamall.traffic.levels import FAULTY, SUSPECT, Bools, Ints, cover, rows_of
 
 COLUMNS = [*KEYS, "kind", "first_day", "last_day", "hours", "evidence", "verdict"]
+LOST = "no data"
 LEAST_OUTAGE = 2.0  # hours; the hour that is lacking where clocks change is none
 LEAST_ZEROS = 3.0  # hours
 A_DAY = 24  # hours; who is silent that long is not merely quiet
@@ -45,7 +46,7 @@ def examine(cube: Cube, calendar: pd.DataFrame | None = None) -> pd.DataFrame:
     pandas.DataFrame
         site, approach, movement, mode, detector, kind, first_day, last_day, hours (within these
         days), evidence (a sentence) and verdict (`FAULTY`, `SUSPECT` or `ASK`), in order of keys
-        and days. Kinds:
+        and days, lost data last. Kinds:
 
         - no data: nothing delivered for two hours or more;
         - stuck: the same number again and again, less likely than 1 in 1,000 for all intervals
@@ -65,11 +66,13 @@ def examine(cube: Cube, calendar: pd.DataFrame | None = None) -> pd.DataFrame:
     Notes
     -----
     How stretches of days are found is told in `levels`. A detector at fault for more than half of
-    its weeks makes the fault its usual and is not found, but for stuck ones.
+    its weeks makes the fault its usual and is not found, but for stuck and flat ones.
     """
     found = [_examine(block, calendar) for block in cube]
     table = pd.concat(found, ignore_index=True)
-    return table.sort_values([*KEYS, "first_day", "kind"], ignore_index=True)[COLUMNS]
+    table["lost"] = table["kind"] == LOST
+    order = ["lost", *KEYS, "first_day", "kind"]
+    return table.sort_values(order, ignore_index=True)[COLUMNS]
 
 
 @passes_gaps
@@ -182,7 +185,7 @@ def _outages(block: Block) -> pd.DataFrame:
         (r, a // slots, (b - 1) // slots, h, f"Nothing was delivered for {h:,.0f} hours.", FAULTY)
         for r, a, b, h in zip(runs.row, runs.start, runs.end, runs.hours, strict=True)
     ]
-    return rows_of("no data", rows)
+    return rows_of(LOST, rows)
 
 
 def _stuck(block: Block) -> pd.DataFrame:
@@ -215,8 +218,8 @@ def _flat(block: Block, spoilt: Bools) -> pd.DataFrame:
     runs = _joined(runs, np.zeros(len(runs.row)), 1)
     rows = []
     for r, a, b, h in zip(runs.row, runs.start, runs.end, runs.hours, strict=True):
-        said = f"About {np.nanmedian(hours[r, a:b]):,.0f} an hour by night as by day"
-        said += f" on {h / 24:,.0f} days."
+        said = f"About {np.nanmedian(hours[r, a:b]):,.0f} an hour by night as by day, "
+        said += f"for {h:,.0f} hours."
         rows.append((r, a, b - 1, h, said, FAULTY))
     return rows_of("flat", rows)
 
