@@ -232,10 +232,9 @@ def test_a_plan_that_cannot_be_is_refused(change: dict[str, Any], message: str) 
 def test_sentences_are_in_numbers_of_people() -> None:
     table = audit_judge.gate(own(UNEQUAL), PLAN)
     said = audit_knowledge.by_check(table).set_index("check")
-    assert said.loc["flagged", "sentence"] == (
-        "Of 1,000 women, 300 are flagged by the profile; of 1,000 others, 100."
+    assert said.loc["flagged", "sentence"].startswith(
+        "Of 1,000 women, 300 are flagged by the profile; of 1,000 others, 100: 3.0 ("
     )
-    assert said.loc["flagged", "times_as_often"].startswith("3.0 (")
     assert "who did nothing wrong, 125 are visited" in said.loc["wrongly visited", "sentence"]
     assert "ECHR" in said.loc["wrongly visited", "norm"]
 

@@ -58,9 +58,10 @@ def years(counts: pd.DataFrame, table: pd.DataFrame, plan: Plan) -> pd.DataFrame
     shown["said"] = [times(row) for _, row in shown.iterrows()]
     shown["year"] = shown["study"].str.rsplit(" ", n=1).str[-1]
     shown["people"] = shown["people"].str.replace(r" \([^)]*\)$", "", regex=True)
-    keys = ["attribute", "people", "check"]
+    shown["rank"] = shown["attribute"].map({name: i for i, name in enumerate(plan.groups)})
+    keys = ["rank", "people", "check"]
     wide = shown.pivot_table(index=keys, columns="year", values="said", aggfunc="first")
-    wide = wide.dropna().reset_index().drop(columns="attribute").rename_axis(columns=None)
+    wide = wide.dropna().reset_index().drop(columns="rank").rename_axis(columns=None)
     return wide.reset_index(drop=True)
 
 
@@ -74,9 +75,9 @@ def capacities(data: Tables, plan: Plan) -> pd.DataFrame | Gap:
     Returns
     -------
     pandas.DataFrame
-        people, and of 1,000 those who would be flagged if a fifth fewer, as many as now, or a
-        fifth more were flagged by the same score. Bands of the score are not split, so that the
-        nearest number is meant that a whole band gives.
+        people, and of 1,000 those who would be flagged by the same score, if about a fifth fewer,
+        as many as now, or a fifth more were flagged. Bands of the score are not split, so that
+        each column says how many people of all would be.
     """
     files = data[INVESTIGATIONS]
     known = [name for name in plan.groups if name in files]
@@ -95,7 +96,8 @@ def capacities(data: Tables, plan: Plan) -> pd.DataFrame | Gap:
     wide = table.pivot_table(
         index=["attribute", "people"], columns="capacity", values="share", dropna=False
     )
-    wide.columns = ["a fifth fewer", "as now", "a fifth more"]
+    numbers = protect.counts(table.groupby("capacity")["selected"].first())
+    wide.columns = [f"if {number:,} are" for number in numbers]
     return wide.round().dropna().reset_index().drop(columns="attribute")
 
 

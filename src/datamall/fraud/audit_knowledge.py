@@ -16,6 +16,7 @@ from datamall.fraud.audit_show import THOUSAND, frequency, printable, whose
 ORIGINS = ("origin", "background")
 FLOW = ("flagged", "chosen", "visited")
 READ = ("found", "hit rate", WRONGLY_VISITED)  # checks that read what was recorded
+WORDS = {verdict.PASS: "pass", verdict.FAIL: "FAIL", verdict.NOT_ENOUGH: "not enough"}
 RANK = {verdict.FAIL: 0, verdict.NOT_ENOUGH: 1, verdict.PASS: 2}
 
 
@@ -31,7 +32,7 @@ def by_check(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        check, verdict (of all its groups together), sentence, times_as_often with its interval,
+        check, verdict (of all its groups together), sentence with the ratio and its interval, and
         norm that it serves.
     """
     rows = []
@@ -41,9 +42,8 @@ def by_check(table: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "check": check,
-                "verdict": verdict.overall(own["verdict"]),
+                "verdict": WORDS[verdict.overall(own["verdict"])],
                 "sentence": sentence(row, what),
-                "times_as_often": times(row),
                 "norm": what.norm,
             }
         )
@@ -74,14 +74,15 @@ def sentence(row: pd.Series, what: Check) -> str:
     if pd.isna(row["of_1000"]) or pd.isna(row["others_of_1000"]):
         return f"Too few {people} are counted to say how many {what.done}."
     one, other = frequency(row["of_1000"]), frequency(row["others_of_1000"])
-    return f"Of 1,000 {people}, {one} {what.done}; of 1,000 others, {other}."
+    said = f"Of 1,000 {people}, {one} {what.done}; of 1,000 others, {other}"
+    return f"{said}: {times(row)} times as often."
 
 
 def times(row: pd.Series) -> str:
     """Return a ratio with its interval in words."""
     if pd.isna(row["ratio"]):
         return "too few to say"
-    high = f"{row['high']:.1f}" if pd.notna(row["high"]) else "any number"
+    high = f"{row['high']:.1f}" if pd.notna(row["high"]) else "any number of"
     return f"{row['ratio']:.1f} ({row['low']:.1f} to {high})"
 
 
@@ -99,8 +100,7 @@ def matrix(table: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         people, and for each check its verdict in a word and the ratio to everybody else.
     """
-    words = {verdict.PASS: "pass", verdict.FAIL: "FAIL", verdict.NOT_ENOUGH: "not enough"}
-    cell = table["verdict"].map(words) + np.where(
+    cell = table["verdict"].map(WORDS) + np.where(
         table["ratio"].notna() & np.isfinite(table["ratio"]),
         ", × " + table["ratio"].map("{:.1f}".format),
         "",

@@ -3,13 +3,12 @@
 Small numbers of persons were rounded and hidden before anything was compared: `audit_counts.own`.
 """
 
-import numpy as np
 import pandas as pd
 
 from datamall.fraud import protect
 from datamall.fraud.audit_counts import CROSSED, TOTAL, is_own
 
-THOUSAND = 1000
+THOUSAND, LARGEST = 1000, 100
 _SPOKEN = {
     ("sex", "female"): "women",
     ("sex", "male"): "men",
@@ -35,8 +34,8 @@ _ARTICLE = {"Netherlands": "the Netherlands", "Swedish": "Swedish", "abroad": "a
 
 def named(attribute: str, group: str) -> str:
     """Return a group of people in words."""
-    if CROSSED in attribute:
-        return group
+    if CROSSED in attribute or " and " in attribute:
+        return group.replace(", ", CROSSED)
     if (attribute, group) in _SPOKEN:
         return _SPOKEN[attribute, group]
     return _FORMS.get(attribute, attribute + ": {}").format(_ARTICLE.get(group, group))
@@ -73,7 +72,8 @@ def printable(table: pd.DataFrame) -> pd.DataFrame:
     result["of_1000"] = (THOUSAND * table["rate"]).round(1)
     result["others_of_1000"] = (THOUSAND * table["other_rate"]).round(1)
     for column in ("ratio", "low", "high"):
-        result[column] = table[column].replace([np.inf, -np.inf], np.nan).round(2)
+        # Beyond a hundred times nothing is known.
+        result[column] = table[column].where(table[column] < LARGEST).round(2)
     return result.assign(verdict=table["verdict"], detectable=table["detectable"].round(1))
 
 
@@ -97,7 +97,7 @@ def counts_by_group(counts: pd.DataFrame, stages: dict[str, str]) -> pd.DataFram
     Returns
     -------
     pandas.DataFrame
-        study, people, and a column per stage that is there. Of the department's own numbers those
+        people, and a column per stage that is there. Of the department's own numbers those
         below 10 are hidden, with others from which they would follow.
     """
     anybody = counts["band"].eq(TOTAL) & counts["outcome"].eq(TOTAL)
@@ -120,4 +120,4 @@ def counts_by_group(counts: pd.DataFrame, stages: dict[str, str]) -> pd.DataFram
     table.insert(0, "people", whose(table))
     known = [stage for stage in stages if stage in table]
     table[known] = table[known].astype("Int64")
-    return table[["study", "people", *known]].rename(columns=stages)
+    return table[["people", *known]].rename(columns=stages)

@@ -8,7 +8,7 @@ from datamall.fairness import verdict
 from datamall.fraud.audit_counts import latest
 from datamall.fraud.audit_errors import WRONGLY_VISITED
 from datamall.fraud.audit_judge import Plan, every_step, judged, overall
-from datamall.fraud.audit_knowledge import by_check
+from datamall.fraud.audit_knowledge import WORDS, by_check
 from datamall.fraud.audit_show import whose
 
 # Safest first step where a check fails, and what it asks of whom.
@@ -138,7 +138,7 @@ def decision_records(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """
     said, sentences = overall(table, plan), by_check(table).set_index("check")
     deploy = "Do not deploy" if said != verdict.PASS else "May be put to the committee"
-    failing = [c for c in sentences.index if sentences.loc[c, "verdict"] == said]
+    failing = sentences.index[sentences["verdict"].eq(WORDS[said])]
     because = " ".join(sentences.loc[c, "sentence"] for c in failing[:2])
     rows = [("The selection as it is", deploy, because)]
     done = conclusions(table, plan)

@@ -8,7 +8,7 @@ from datamall.chapters import Gap, passes_gaps
 from datamall.fairness import verdict
 from datamall.fraud.audit_counts import OWN
 from datamall.fraud.audit_judge import Plan, overall
-from datamall.fraud.audit_knowledge import FLOW, ORIGINS, by_check
+from datamall.fraud.audit_knowledge import ORIGINS
 from datamall.fraud.audit_show import frequency, printable
 
 Result: TypeAlias = pd.DataFrame | Gap
@@ -38,7 +38,6 @@ HEADINGS = {
     "ratio": "Times as often as others",
     "recorded": "Result recorded",
     "sentence": "In people",
-    "times_as_often": "Times as often",
     "visited": "Visited once chosen",
     "visited_for_nothing": "Visited, nothing found",
     "who": "Who takes the step",
@@ -135,17 +134,3 @@ def describe_gaps(table: pd.DataFrame) -> str:
     """Say how each origin compares at each step; `table` as from `knowledge.gaps`."""
     parts = [f"{r.label} {r.ratio:.1f} ({r.low:.1f} to {r.high:.1f})" for r in table.itertuples()]
     return f"Times as often as everybody else; 1 is equal. {'; '.join(parts)}."
-
-
-def describe_flow(table: Result) -> str:
-    """Say who adds to the gap and who does not; `table` as from `audit_judge.gate`."""
-    if isinstance(table, Gap):
-        return table.reason
-    own = by_check(table[table["attribute"].isin(ORIGINS) & table["check"].isin(FLOW)])
-    words = {
-        verdict.FAIL: "treats people of different origin differently",
-        verdict.PASS: "treats them alike, within the tolerance",
-        verdict.NOT_ENOUGH: "may or may not",
-    }
-    parts = [f"{row.who} {words[row.verdict]}" for row in own.itertuples()]
-    return f"By origin: {'; '.join(parts)}." if parts else "No step was counted by origin."
