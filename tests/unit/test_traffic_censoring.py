@@ -155,6 +155,12 @@ def test_small_numbers_have_no_ceiling() -> None:
     assert capacity.CUT_OFF not in set(table["verdict"])
 
 
+def test_nothing_at_all_is_no_plateau() -> None:
+    row = found(np.zeros((1, 70, 96)), UNKNOWN).iloc[0]
+    assert row["days"] == 0
+    assert row["verdict"] != capacity.CUT_OFF
+
+
 def test_what_was_never_counted_is_left_out() -> None:
     count = queued()
     count[1] = np.nan

@@ -130,6 +130,15 @@ def test_a_detector_is_silent_where_it_usually_counts() -> None:
     assert faults(count).empty
 
 
+def test_a_detector_that_was_always_silent_is_suspect() -> None:
+    count = counts()
+    count[3] = 0
+    row = only(faults(count), "zero")
+    assert row["verdict"] == SUSPECT
+    assert row["hours"] == 70 * 24
+    assert row["evidence"].startswith("It never counted anything")
+
+
 def test_some_silent_hours_are_suspect_only() -> None:
     count = counts()
     count[0, 24, 9:14] = 0

@@ -77,7 +77,7 @@ def _block(block: Block, capacities: pd.DataFrame | Gap) -> pd.DataFrame:
     length = max(3, LONG // block.interval)
     chance = _chance(flow, ceiling, length)
     most = ceiling[:, None, None]
-    top = np.asarray((flow >= (1 - BAND) * most) & (flow <= most))
+    top = np.asarray((flow >= (1 - BAND) * most) & (flow <= most) & (flow > 0))
     by_hour = np.any(_in_a_row(top, length).reshape(*top.shape[:2], 24, -1), axis=3)
     rows = []
     for group in np.flatnonzero(days):

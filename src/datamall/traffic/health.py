@@ -54,7 +54,7 @@ def examine(cube: Cube, calendar: pd.DataFrame | None = None) -> pd.DataFrame:
         - flat: nearly the same in every hour of night and day;
         - zero: nothing counted where at least `EXPECTED` passages are usual. Faulty from a day on,
           unless all detectors of the approach or half of the mode count nothing: then it may be
-          closed;
+          closed. Suspect where a detector never counted anything;
         - swapped: two detectors of a junction each follow the other's usual hours;
         - shifted: all detectors of a junction run an hour early or late;
         - doubled: about twice the usual. Faulty when all counts are even; else suspect, where the
@@ -286,4 +286,9 @@ def _zero(block: Block, spoilt: Bools) -> pd.DataFrame:
             said += " Its neighbours count nothing either: closed, or out."
         verdict = FAULTY if lasting and not (closed or strike) else SUSPECT
         rows.append((r, first, last, h, said, verdict))
+    there = np.isfinite(block.count)
+    for r in np.flatnonzero(there.any(axis=(1, 2)) & ~alive.any(axis=1)):
+        first, last = np.flatnonzero(there[r].any(axis=1))[[0, -1]]
+        said = "It never counted anything: no traffic there, or not connected."
+        rows.append((r, first, last, there[r].sum() * block.interval / 60, said, SUSPECT))
     return rows_of("zero", rows)
