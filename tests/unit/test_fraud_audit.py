@@ -255,7 +255,7 @@ def test_conclusions_name_every_check_that_decides() -> None:
     table = audit_judge.gate(own(UNEQUAL), PLAN)
     done = audit_wisdom.conclusions(table[table["check"] != "visited"], PLAN).set_index("check")
     assert done.index.tolist() == PLAN.gating
-    assert done.loc["visited", "verdict"] == NOT_ENOUGH
+    assert done.loc["visited", "verdict"] == "not enough"
     assert done.loc["flagged", "next_step"].startswith("Stop flagging")
     record = audit_wisdom.decision_records(table, PLAN)
     assert record.loc[0, "recommended"] == "Do not deploy"

@@ -24,7 +24,7 @@ ABOUT = Check(
     "are visited",
     "who did nothing wrong",
     "everybody: the profile, the caseworker, who reports",
-    "ECHR 8 (home) with 14; GDPR 5(1)(a); Toetsingskader risicoprofilering (2025)",
+    "ECHR 8 (home) with 14; GDPR 5(1)(a)",
     (TOTAL, TOTAL, "population", TOTAL),
 )
 SELECTION = ("profile", "signal", "follow-up")

@@ -72,7 +72,7 @@ def shares(counts: pd.DataFrame, plan: Plan, check: str) -> pd.DataFrame | Gap:
         low = limits(pairs["successes_low"], pairs["trials_low"], tail)[0]
         high = limits(pairs["successes_high"], pairs["trials_high"], tail)[1]
     table = pairs.assign(people=whose(pairs), low=low, high=high)
-    result = table[["people"]].assign(number=table["trials"].round().astype("Int64"))
+    result = table[["people"]].assign(number=(5 * (table["trials"] / 5).round()).astype("Int64"))
     for column, name in (("rate", "of_1000"), ("low", "low"), ("high", "high")):
         result[name] = (THOUSAND * table[column]).round(1)
     return result.dropna(subset=["of_1000"]).reset_index(drop=True)

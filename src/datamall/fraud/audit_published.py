@@ -138,6 +138,6 @@ def lifts(counts: pd.DataFrame) -> list[tuple[object, ...]]:
         ratio = float((x / n) / (y / m))
         ends = round(float(low), 2), round(float(high), 2)
         rows.append(
-            (SWEDEN, "errors, to a random draw", PUBLISHED_LIFT, round(ratio, 3), *ends, why)
+            (SWEDEN, "errors, to a random draw", PUBLISHED_LIFT, round(ratio, 2), *ends, why)
         )
     return rows

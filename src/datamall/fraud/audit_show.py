@@ -68,7 +68,8 @@ def printable(table: pd.DataFrame) -> pd.DataFrame:
     """
     result = table[["study", "attribute", "group", "check", "label"]].copy()
     result.insert(0, "people", whose(table))
-    result["number"] = table["trials"].round().astype("Int64")
+    # Also the middle of what a number can be is no more exact than others on the page.
+    result["number"] = (5 * (table["trials"] / 5).round()).astype("Int64")
     result["of_1000"] = (THOUSAND * table["rate"]).round(1)
     result["others_of_1000"] = (THOUSAND * table["other_rate"]).round(1)
     for column in ("ratio", "low", "high"):

@@ -86,7 +86,7 @@ def conclusions(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
         words = [w + " (less often)" * f for w, f in zip(whose(own), own["fewer"], strict=True)]
         groups = ", ".join(words) if len(own) else "none" if said == verdict.PASS else "all"
         step, role = STEPS.get(check, OTHERWISE) if said == verdict.FAIL else UNDECIDED[said]
-        rows.append((check, said, groups, step, role))
+        rows.append((check, WORDS[said], groups, step, role))
     return pd.DataFrame(rows, columns=["check", "verdict", "groups", "next_step", "decided_by"])
 
 
@@ -142,7 +142,7 @@ def decision_records(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     because = " ".join(sentences.loc[c, "sentence"] for c in failing[:2])
     rows = [("The selection as it is", deploy, because)]
     done = conclusions(table, plan)
-    steps = done[done["verdict"].eq(verdict.FAIL)].drop_duplicates("next_step")
+    steps = done[done["verdict"].eq(WORDS[verdict.FAIL])].drop_duplicates("next_step")
     rows += [(row.check, row.next_step, f"it fails for {row.groups}") for row in steps.itertuples()]
     rows.append(
         (
