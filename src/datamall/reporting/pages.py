@@ -136,11 +136,11 @@ def tidy(html: str) -> str:
 
 
 def about_authority(root: Path, authority: str) -> dict[str, Any]:
-    """Return the mapping of an authority, whose title and kind head each page."""
+    """Return the mapping of an authority: its title and kind head each page."""
     path = root / "data" / "authorities" / f"{authority}.yaml"
     if not path.is_file():
         raise DatamallError(f"No authority called {authority!r}: there is no file {path}.")
-    return dict(yaml.safe_load(path.read_text("utf-8")))
+    return {"description": "", **yaml.safe_load(path.read_text("utf-8"))}
 
 
 def _title(notebook: Any, name: str) -> tuple[str, str]:

@@ -1,0 +1,70 @@
+"""The gate opens for a fair city that registered its plan, and for nothing that was tried later."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from datamall.demo import welfare
+from datamall.demo.welfare import WelfareWorld
+
+STORE, AUDIT = "welfare.audit_counts", "fraud_audit"
+# Large enough to show that nobody is treated otherwise: the demo's nine thousand are too few.
+FAIR = replace(
+    WelfareWorld(), clients=300_000, profile=27_000, signal=8_000, follow_up=5_000, random=60_000
+).none()
+
+
+@pytest.mark.slow
+def test_a_fair_city_with_a_registered_plan_opens_it(project: Path, cli: Callable) -> None:
+    people = welfare.people(5, FAIR)
+    counts = welfare.welfare_counts.count(people[people["year"] == 2025]).drop(columns="exact")
+    folder = project / "data" / "raw" / "fairtown"
+    folder.mkdir(parents=True)
+    counts.to_csv(folder / "counts.csv", index=False)
+    mapping = {
+        **{"authority": "fairtown", "title": "Fairtown", "synthetic": True},
+        "files": {"counts": {"path": "counts.csv", "format": "csv", "encoding": "utf-8"}},
+        "stores": {STORE: {"file": "counts", "columns": {name: {"from": name} for name in counts}}},
+    }
+    place = project / "data" / "authorities" / "fairtown.yaml"
+    place.write_text(yaml.safe_dump(mapping), "utf-8")
+
+    def run(*arguments: str) -> str:
+        done = cli(project, *arguments, "--authority", "fairtown")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def gate() -> dict:
+        assert "The gate of fraud_audit is" in run("gate", AUDIT)
+        return json.loads((project / "reports" / "fairtown" / "gate.json").read_text("utf-8"))
+
+    run("intake", STORE)
+    run("register", AUDIT, "--by", "ethics committee", "--reason", "As discussed with clients.")
+    run("report", AUDIT)
+    decided = gate()
+    assert decided["verdict"] == "PASS" and decided["open"], decided["reasons"]
+    assert decided["audits_since_registration"] == 1
+
+    # Even so no list is made: two people would have to sign, and cannot yet.
+    refused = cli(project, "worklist", AUDIT, str(folder), "--authority", "fairtown")
+    assert refused.returncode == 1 and "signed by two people" in refused.stderr
+    assert "registered" not in refused.stderr
+
+    # A wider tolerance passes as well, and opens nothing.
+    parameters = project / "params.yaml"
+    text = parameters.read_text("utf-8")
+    assert text.count("  ratio: 1.25\n") == 1
+    parameters.write_text(text.replace("  ratio: 1.25\n", "  ratio: 2.5\n"), "utf-8")
+    run("report", AUDIT)
+    decided = gate()
+    assert not decided["open"] and decided["verdict"] == "PASS"
+    assert "ratio: 1.25 → 2.5" in decided["reasons"][0]
+    assert decided["other_plans_tried"] == 1
+    # Nor does it when it is registered afterwards: these data have been audited.
+    run("register", AUDIT, "--by", "ethics committee", "--reason", "Wider.")
+    decided = gate()
+    assert not decided["open"] and "had been audited before" in decided["reasons"][0]
