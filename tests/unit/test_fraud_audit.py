@@ -271,6 +271,16 @@ def test_harm_by_hand() -> None:
     assert harm.loc["women", "low"] <= 70 <= harm.loc["women", "high"]
 
 
+def test_the_naive_rate_stands_beside_the_identified_one() -> None:
+    told = audit_knowledge.errors(own(UNEQUAL), PLAN).set_index(["error", "people"])
+    women = told.loc[("wrongly visited", "women")]
+    # Naively: 140 of 200 women and 70 of 100 men visited had done nothing wrong. No gap at all.
+    assert women["naive_of_1000"] == 700
+    assert women["naive_ratio"] == 1
+    assert women["ratio"] == pytest.approx(100 / 30, abs=0.005)
+    assert isinstance(audit_knowledge.errors(own(UNEQUAL), replace(PLAN, groups=["x"])), Gap)
+
+
 def test_criteria_follow_from_each_other() -> None:
     table = audit_knowledge.criteria(own(UNEQUAL), PLAN).set_index("people")
     women = table.loc["women"]

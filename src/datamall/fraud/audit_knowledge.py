@@ -8,7 +8,7 @@ import pandas as pd
 from datamall.chapters import Gap, passes_gaps
 from datamall.fairness import verdict
 from datamall.fraud.audit_checks import Check
-from datamall.fraud.audit_counts import definitions, latest
+from datamall.fraud.audit_counts import TOTAL, definitions, latest
 from datamall.fraud.audit_errors import WRONGLY_VISITED
 from datamall.fraud.audit_judge import EVERY, Plan, every_step, judged, steps
 from datamall.fraud.audit_show import THOUSAND, frequency, printable, whose
@@ -173,27 +173,36 @@ def _reading(row: Any) -> str:
 
 @passes_gaps
 def errors(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
-    """Return error rates of the flags: counted naively, and as the random draw identifies them.
+    """Return error rates as they are usually counted, and as the random draw identifies them.
 
     Returns
     -------
     pandas.DataFrame
-        people, error, naive_of_1000 (among everybody investigated), of_1000 (in the random draw),
-        ratio naively, ratio with low and high in the random draw.
+        people, error, naive_of_1000 (among everybody investigated), of_1000 (by the random draw),
+        naive_ratio, ratio with low and high (by the random draw). Those that are known first.
     """
     last = latest(counts)
     last = last[last["attribute"].isin(plan.groups)]
-    keys = [key for key in ("wrongly flagged", "missed") if key in (*plan.gating, *plan.informing)]
+    wanted = (WRONGLY_VISITED, "wrongly flagged", "missed")
+    keys = [key for key in wanted if key in (*plan.gating, *plan.informing)]
     pairs = every_step(last, plan, keys) if len(last) else last
-    naive = every_step(last, plan, keys, arm="total") if len(last) else last
     if not len(pairs):
-        return Gap("Errors of the flags", "Not possible here: no random draw was flagged, too.")
+        return Gap("Error rates", "Not possible here: no random draw of the same year.")
+    # Of the people visited, naively, all with nothing found were visited wrongly.
+    others = [key for key in keys if key != WRONGLY_VISITED]
+    seen = printable(judged(every_step(last, plan, ["hit rate", *others], arm=TOTAL), plan))
+    found = seen["check"].eq("hit rate")
+    for column in ("of_1000", "others_of_1000"):
+        seen[column] = seen[column].where(~found, THOUSAND - seen[column])
+    seen["ratio"] = (seen["of_1000"] / seen["others_of_1000"]).round(2)
+    seen["check"] = seen["check"].where(~found, WRONGLY_VISITED)
     by = ["study", "attribute", "group", "check"]
-    true, seen = (printable(judged(t, plan)).set_index(by) for t in (pairs, naive))
+    true, seen = printable(judged(pairs, plan)).set_index(by), seen.set_index(by)
     both = true.join(seen[["of_1000", "ratio"]].add_prefix("naive_"), how="left").reset_index()
     names = ["people", "check", "naive_of_1000", "of_1000", "naive_ratio", "ratio", "low", "high"]
-    both = both.assign(unknown=both["of_1000"].isna()).sort_values("unknown", kind="stable")
-    return both[names].rename(columns={"check": "error"}).reset_index(drop=True)
+    order = both.assign(unknown=both["ratio"].isna(), rank=both["check"].map(keys.index))
+    order = order.sort_values(["unknown", "rank"], kind="stable")
+    return order[names].rename(columns={"check": "error"}).reset_index(drop=True)
 
 
 @passes_gaps
