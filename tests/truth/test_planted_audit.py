@@ -79,13 +79,13 @@ def test_the_demo_fails_by_origin_and_both_the_profile_and_the_caseworker_are_na
         other = np.average(truth[column][rest], weights=weight[rest])
         assert far.loc[check, "low"] < truth.loc[FAR, column] / other < far.loc[check, "high"]
     said = audit_words.answer(gating, replace(plan, groups=("origin",)))
-    assert said.startswith("Do not deploy. People from outside Europe are flagged 2.")
-    assert "once flagged chosen by a caseworker" in said
+    assert "people from outside Europe are flagged 2." in said
+    assert "chosen by a caseworker, once flagged, 1." in said
 
 
 # A bias, the knobs that plant it, times the demo's people, and the step at which it acts.
 PLANTED = [
-    ("selection", WORLD.only("selection_bias", "proxy_strength").times(2), {"flagged"}),
+    ("selection", WORLD.only("selection_bias", "proxy_strength"), {"flagged"}),
     ("human", WORLD.only("human_odds").times(2), {"chosen"}),
     ("visits", replace(WORLD, visit_odds=0.25).only("visit_odds").times(3), {"visited"}),
     ("label", replace(WORLD, label_odds=8.0).only("label_odds").times(4), {"found", "harsher"}),
@@ -108,12 +108,12 @@ def test_a_planted_bias_is_found_at_its_step_and_at_no_other(
 
 
 def test_single_mothers_are_seen_where_groups_cross_and_hardly_before(plan: Plan) -> None:
-    from datamall.fraud import audit_knowledge
+    from datamall.fraud import audit_further
 
-    world = replace(WORLD, intersection_bias=1.5).only("intersection_bias").times(2)
+    world = replace(WORLD, intersection_bias=1.5).only("intersection_bias")
     data = counted(world)
     counts = audit_counts.own(data, ("sex", "age_band", "living_form"), 3, plan.labels)
-    crossed = audit_knowledge.crossed(counts, plan)
+    crossed = audit_further.crossed(counts, plan)
     first = crossed.iloc[0]
     assert first["people"] == "female × under 27 × single parent"
     assert first["verdict"] == FAIL
@@ -121,14 +121,18 @@ def test_single_mothers_are_seen_where_groups_cross_and_hardly_before(plan: Plan
     assert FAIL not in set(alone.loc[alone["check"] == "flagged", "verdict"])
 
 
+@pytest.mark.slow
 def test_a_fair_world_passes_where_enough_people_are_counted(plan: Plan) -> None:
     table = judge(counted(WORLD.none().times(10)), plan, "origin")
     gating = table[table["check"].isin(plan.gating)]
     assert audit_judge.overall(gating, replace(plan, groups=("origin",))) == PASS
-    # Of the demo's size nobody could have known.
-    small = judge(counted(WORLD.none()), plan, "origin")
-    small = small[small["check"].isin(plan.gating)]
-    assert audit_judge.overall(small, plan) == NOT_ENOUGH
+
+
+def test_a_fair_world_of_the_demos_size_is_neither_failed_nor_called_fair(plan: Plan) -> None:
+    table = judge(counted(WORLD.none()), plan, "origin", "sex", "age_band", "living_form")
+    gating = table[table["check"].isin(plan.gating)]
+    assert audit_judge.overall(gating, plan) == NOT_ENOUGH
+    assert "no proof that people are treated alike" in audit_words.answer(gating, plan)
 
 
 @pytest.mark.slow

@@ -11,13 +11,14 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from datamall.chapters import Gap
+from datamall.chapters import Gap, needs
 from datamall.errors import DatamallError
 from datamall.fraud import protect
 from datamall.fraud.facts import INVESTIGATIONS
 
 OFFICIAL = "welfare.audit_counts"
 OWN = "own counts"
+OWN_CHAPTER = "The department's own counts"
 TOTAL = "total"
 CROSSED = " × "
 YES, NO = ": yes", ": no"
@@ -28,6 +29,7 @@ NEEDED = ("year", "arm", "flagged", "chosen", "visited", "finding", "people")
 Tables = Mapping[str, pd.DataFrame]
 
 
+@needs(OWN_CHAPTER, *(f"{INVESTIGATIONS}.{name}" for name in NEEDED))
 def own(
     data: Tables, groups: Sequence[str], depth: int, labels: Sequence[str] = ()
 ) -> pd.DataFrame | Gap:
@@ -56,13 +58,13 @@ def own(
         that people reached at least, outcome (also ``<label>: yes`` and ``<label>: no``), people
         (missing below 10), rounding (5).
     """
-    table = data.get(INVESTIGATIONS)
-    missing = [f"{INVESTIGATIONS}.{c}" for c in NEEDED if table is None or c not in table]
-    known = [name for name in groups if table is not None and name in table]
-    if table is None or missing or not known:
-        lacks = " and ".join(missing or [f"a column of {', '.join(groups)}"])
-        reason = f"Not possible here: the authority does not deliver {lacks}."
-        return Gap("The department's own counts", reason)
+    table = data[INVESTIGATIONS]
+    known = [name for name in groups if name in table]
+    if not known:
+        reason = (
+            f"Not possible here: none of {', '.join(groups)} is among the department's columns."
+        )
+        return Gap(OWN_CHAPTER, reason)
     files = table.assign(
         study=OWN + " " + table["year"].astype(str),
         band=np.where(table["flagged"].eq("yes"), "high", "other"),
@@ -173,6 +175,7 @@ def _grouped(cells: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return every.set_index(KEYS).join(sums).fillna({"people": 0}).reset_index()
 
 
+@needs("Official counts", *(f"{OFFICIAL}.{name}" for name in (*KEYS, "people", "rounding")))
 def official(data: Tables) -> pd.DataFrame | Gap:
     """Return the official counts as they were delivered; totals of exact ones are added.
 
@@ -181,12 +184,7 @@ def official(data: Tables) -> pd.DataFrame | Gap:
     DatamallError
         When one study rounds some counts of an attribute otherwise than others.
     """
-    table = data.get(OFFICIAL)
-    absent = [f"{OFFICIAL}.{c}" for c in (*KEYS, "people", "rounding")]
-    absent = [name for name in absent if table is None or name.rsplit(".", 1)[1] not in table]
-    if table is None or absent:
-        reason = f"Not possible here: the authority does not deliver {' and '.join(absent)}."
-        return Gap("Official counts", reason)
+    table = data[OFFICIAL]
     mixed = table.groupby(["study", "attribute"])["rounding"].nunique()
     if (mixed > 1).any():
         raise DatamallError(
