@@ -50,6 +50,7 @@ def test_extract_holds_what_is_granted_and_nothing_else(project: Path, folder: P
     assert sorted(path.name for path in folder.iterdir()) == [
         "enforcement.containers.parquet",
         "enforcement.inspections.parquet",
+        "enforcement.reports.parquet",
         "extract.json",
         "shared.neighbourhoods.parquet",
     ]
@@ -75,6 +76,14 @@ def test_a_last_day_without_a_length_is_the_last_date_itself(project: Path, fold
     about = checkout(project, "demo", "enforcement", folder)
     last = max(inspections()["period_start"].to_pylist())
     assert about["period"] == {"first_day": "2026-01-05", "last_day": str(last)}
+
+
+def test_whole_years_are_a_period(project: Path, folder: Path) -> None:
+    for store, column in (("welfare.clients", "benefit"), ("welfare.investigations", "arm")):
+        table = pa.table({"client": ["a", "b"], "year": [2025, 2023], column: [None, None]})
+        write_store(project, store, table)
+    about = checkout(project, "demo", "fraud-profile", folder)
+    assert about["period"] == {"first_day": "2023-01-01", "last_day": "2025-12-31"}
 
 
 def test_sums_equal_those_of_pandas(project: Path, folder: Path) -> None:
@@ -313,14 +322,14 @@ MISTAKES: dict[str, tuple[Callable[[dict], object], str]] = {
     "grain of text": (grant(grain={"cluster": "month"}), "only a date has the grain"),
     "sum of text": (grant(sums=["cluster"], grain={"period_start": "month"}), "no number"),
     "grain and sum": (grant(grain={"bulky": "value"}), "both grain and sum"),
-    "last_day of a number": (grant(last_day=["period_days"]), "last_day names a date, or a date"),
+    "last_day of a number": (grant(last_day=["period_days"]), "last_day names a date or a year"),
     "last_day reversed": (
         grant(last_day=["period_days", "period_start"]),
-        "last_day names a date, or a date and a whole number of days",
+        "last_day names a date or a year, or a date and a whole number",
     ),
     "last_day of three": (
         grant(last_day=["period_start", "period_days", "bulky"]),
-        "last_day names a date, or a date and a whole number of days",
+        "last_day names a date or a year, or a date and a whole number",
     ),
     "last_day twice": (grant(last_day=["period_start", "period_start"]), "different columns"),
 }

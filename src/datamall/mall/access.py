@@ -255,9 +255,12 @@ def _total(store: str, column: str, kind: str) -> str:
 def _period(
     engine: duckdb.DuckDBPyConnection, source: Source, start: str, days: str | None = None
 ) -> tuple[str, str]:
-    first = identifier(start)
+    """Return the first and the last day of dates, of periods or of whole years."""
+    first, relation = identifier(start), source.relation(engine)
     length = f"CAST({identifier(days)} AS INTEGER)" if days else "1"
-    query = f"SELECT min({first}), max({first} + {length} - 1) FROM store"
-    row = source.relation(engine).query("store", query).fetchone()
+    ends = f"min({first}), max({first} + {length} - 1)"
+    if str(relation.select(first).types[0]) != "DATE":
+        ends = f"make_date(min({first}), 1, 1), make_date(max({first}), 12, 31)"
+    row = relation.query("store", f"SELECT {ends} FROM store").fetchone()
     assert row is not None
     return row[0].isoformat(), row[1].isoformat()

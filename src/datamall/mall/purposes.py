@@ -63,7 +63,8 @@ class Grant:
     sums
         Columns that are added up per combination of `columns`; None: rows, not sums.
     last_day
-        The column of days, or those of the first day and the number of days of a period; or None.
+        The column of days, or of years, or those of the first day and the number of days of a
+        period; or None.
     link_basis
         Legal basis of a link to persons, where the contract of the store asks for one: ``gdpr``,
         ``statute`` and ``decided_by``; or None.
@@ -207,6 +208,7 @@ def _grant(where: str, store: Any, wish: Any, contracts: Mapping[str, Contract])
     added = None if sums is None else _names(f"{where}, sums", sums)
     ends = None if last_day is None else _names(f"{where}, last_day", last_day)
     types = {column.name: column.type for column in contracts[store].columns}
+    years = [column.name for column in contracts[store].columns if column.unit == "year"]
     for column in (*columns, *(added or ()), *(ends or ())):
         if column not in types:
             raise Refused("unknown-column", f"{where}: its contract has no column {column!r}.")
@@ -224,9 +226,10 @@ def _grant(where: str, store: Any, wish: Any, contracts: Mapping[str, Contract])
             raise DatamallError(f"{where}: {column!r} is both grain and sum; choose one.")
     if ends is None:
         return Grant(store, columns, added, None, basis)
-    if [types[column] for column in ends] not in (["date"], ["date", "integer"]):
+    kinds = ["year" if column in years else types[column] for column in ends]
+    if kinds not in (["date"], ["year"], ["date", "integer"]):
         raise DatamallError(
-            f"{where}: last_day names a date, or a date and a whole number of days."
+            f"{where}: last_day names a date or a year, or a date and a whole number of days."
         )
     return Grant(store, columns, added, ends, basis)
 
