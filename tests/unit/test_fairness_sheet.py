@@ -95,7 +95,7 @@ def test_a_workbook(tmp_path: Path, shared: Path) -> None:
         ],
     )
     sheet = read(path)
-    assert sheet.counts.people == 6129  # type: ignore[union-attr]
+    assert sheet.counts.people == 6129
     # One result was recorded in one arm only: among everybody it means nothing certain.
     assert audit(sheet.counts, sheet.plan).checks["verdict"].tolist() == [NOT_ENOUGH, PASS]
 
