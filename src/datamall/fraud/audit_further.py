@@ -61,7 +61,7 @@ def years(counts: pd.DataFrame, table: pd.DataFrame, plan: Plan) -> pd.DataFrame
     shown["rank"] = shown["attribute"].map({name: i for i, name in enumerate(plan.groups)})
     keys = ["rank", "people", "check"]
     wide = shown.pivot_table(index=keys, columns="year", values="said", aggfunc="first")
-    wide = wide.dropna().reset_index().drop(columns="rank").rename_axis(columns=None)
+    wide = wide.fillna("not counted").reset_index().drop(columns="rank").rename_axis(columns=None)
     return wide.reset_index(drop=True)
 
 
@@ -114,18 +114,18 @@ def unknowable(counts: pd.DataFrame) -> pd.DataFrame:
     rows = [
         (
             "Why a group is flagged more often",
-            "counts show that it is so, not which fact of the file makes it so",
-            "the list of inputs, each with its reason, and a trial without the doubtful ones",
+            "counts show that it is so, not which fact of a file makes it so",
+            "the inputs, each with its reason; a trial without the doubtful ones",
         ),
         (
             "Whether investigators record more in one group at the same facts",
             "a mistake is what an investigator wrote down; nobody wrote it down twice",
-            "a second reader of a sample who does not know whom it is about",
+            "a second reader who does not know whom a file is about",
         ),
         (
             "Whether one person was treated unfairly",
-            "these are counts of groups; an average can hide a wrong and cannot prove one",
-            "an objection, which is free, and is decided on the person's own file",
+            "an average of a group can hide a wrong and cannot prove one",
+            "an objection; it is free, and decided on the person's own file",
         ),
         (
             "Who belongs to no group that anybody counts",

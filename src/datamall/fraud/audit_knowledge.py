@@ -280,7 +280,7 @@ def calibration(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
         parts += [part.assign(band=band) for part in pairs if len(part)]
     if not parts:
         reason = "Not possible here: no random draw whose people had been given a band of risk."
-        return Gap("The same score, the same meaning?", reason)
+        return Gap("Meaning of the score", reason)
     pairs = pd.concat(parts, ignore_index=True)
     # Bands are told apart by their check while all of them are judged as one family.
     pairs["label"] = pairs["band"]

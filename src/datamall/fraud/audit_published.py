@@ -48,15 +48,15 @@ OUTSIDE, HERE = "outside Europe", "Netherlands"
 SWEDEN = "Sweden 2017"
 LIFTS = {
     "errors found or control investigation or no control investigation": (
-        "as published: also who was only put forward for a control investigation"
+        "as published: with people only put forward for investigation"
     ),
     "errors found without control investigation or no control investigation": (
-        "people with another result left out: these results hardly occur in the random draw"
+        "other results left out: they hardly occur in the random draw"
     ),
-    "errors found": "errors alone count: the only result that means the same in both arms",
+    "errors found": "errors alone: the only result that means the same in both arms",
 }
 PUBLISHED_LIFT = 1.66
-_ADDED = "in print two rounded columns were added up where one was printed"
+_ADDED = "in print two rounded columns were added up, not their total"
 _ROUNDED = "the same, but rounding alone leaves a wide range"
 _TAIL = 0.025
 _WIDE = 1.5
