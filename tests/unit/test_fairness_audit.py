@@ -340,3 +340,16 @@ def test_wrong_fails_of_many_groups_are_as_rare_as_stated() -> None:
         )
         wrong += audit(counts, plan(check(tolerance=narrow))).verdict.overall == FAIL
     assert wrong <= 11  # 5 % of 100, and three standard errors
+
+
+def test_gaps_of_joined_rates_would_have_been_found_as_often_as_stated() -> None:
+    """In worlds whose gap is the detectable one, FAIL is found about as often as the power."""
+    first = of_everybody(everybody(seed=1), reference={"g": "a"}).comparisons.iloc[0]
+    gap = first["detectable_high"]
+    assert 1.25 < gap < 2.5
+    assert np.isnan(first["detectable_low"]) or first["detectable_low"] < 0.8
+    fails = 0
+    for seed in range(40):
+        frame = everybody(seed=100 + seed, b=0.05 * gap)
+        fails += of_everybody(frame, reference={"g": "a"}).verdict.overall == FAIL
+    assert 0.5 < fails / 40 < 0.97

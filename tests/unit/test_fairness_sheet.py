@@ -268,3 +268,14 @@ def test_a_page_of_an_audit_with_everything() -> None:
     for part in ("Outcome: all", "ECHR 8", "b &amp; c", "In which arms", "fewer or more people"):
         assert part in html, part
     assert "nan" not in re.sub(r"<[^>]+>", " ", html).lower().split()
+
+
+def test_the_first_audit_of_the_guide_runs_from_its_text(tmp_path: Path, root: Path) -> None:
+    text = (root / "docs" / "fairness-audit.md").read_text("utf-8")
+    for name in ("duo.csv", "duo.yaml"):
+        found = re.search(rf"`{name}`\n\n```\w*\n(.*?)```", text, re.DOTALL)
+        assert found is not None
+        (tmp_path / name).write_text(found[1], encoding="utf-8")
+    said = answer(run(tmp_path / "duo.yaml"))
+    assert "FAIL" in said and "3.56 times as often (3.07 to 4.14" in said
+    assert "3.56 times as often, 3.07 to 4.14" in text

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from datamall.fairness import changes, families, identification, parts, reshape, stages, sweeps
 from datamall.fairness.cells import Cells
@@ -68,8 +69,8 @@ class Audit:
         the plan's level: PASS is both inside the tolerance); all_low, all_high (all gaps of the
         check at once); p_inside, p_outside (evidence that it is inside, or outside),
         p_outside_holm (shared among all that gate), detectable_low and detectable_high (gaps that
-        would have been found with the plan's power), verdict; identified, why (not); not_judged
-        (why a group does not gate).
+        would have been found with the plan's power; approximate for joined rates), verdict;
+        identified, why (not); not_judged (why a group does not gate).
     checks
         One row per check, in the order of the plan: check, metric, estimand, norm, gating, kind,
         low, high, reason (of the tolerance), verdict, fragile (depends on the label), identified,
@@ -261,7 +262,10 @@ def _family(
 def _detectable(
     own: pd.DataFrame, mine: np.ndarray, check: Check, share: np.ndarray, plan: Plan
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the gaps that would have been found, where counts say how large a group is."""
+    """Yield the gaps that would have been found, from the size of groups or from their errors."""
+    if "error_low" in own:
+        joined = mine & own["error_low"].notna().to_numpy()
+        yield _from_errors(own[joined], check, share[joined], plan), joined
     if "trials" not in own:
         return
     bounded = own["trials_high"].notna() if "trials_high" in own else pd.Series(False, own.index)
@@ -272,6 +276,21 @@ def _detectable(
             tail = (1 - plan.level) * share[part] / sides(check.tolerance)
             gaps = detectable(middle(one), middle(other), check.tolerance, tail, plan.power)
             yield np.stack(gaps, axis=1), part
+
+
+def _from_errors(own: pd.DataFrame, check: Check, share: np.ndarray, plan: Plan) -> np.ndarray:
+    """Return detectable gaps of joined rates: approximate, their errors taken as normal."""
+    edges, ratio = check.tolerance, check.tolerance.kind == "ratio"
+    z = ndtri(plan.power) - ndtri((1 - plan.level) * share / sides(edges))
+    out = []
+    for edge, error, sign in ((edges.low, "error_high", -1), (edges.high, "error_low", 1)):
+        if edge is None:
+            out.append(np.full(len(own), np.nan))
+            continue
+        step = sign * z * own[error].to_numpy()
+        found = edge * np.exp(step) if ratio else edge + step
+        out.append(np.where(np.isfinite(found) & (ratio | (np.abs(found) <= 1)), found, np.nan))
+    return np.stack(out, axis=1)
 
 
 def _shares(

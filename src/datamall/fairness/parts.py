@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr
 
 from datamall.errors import DatamallError
 from datamall.fairness import identification, inference, metrics, reshape, rounded
@@ -254,6 +255,11 @@ def _joined(counts: Cells, check: Check, plan: Plan) -> tuple[pd.DataFrame, pd.D
     number = max(int(found.compared.sum()), 1)
     for name, tail in (("gap", 1 - plan.level), ("all", (1 - plan.level) / 2 / number)):
         out[f"{name}_low"], out[f"{name}_high"] = found.gaps(tail, kind)
+    low, high = found.gaps(float(ndtr(-1)), kind)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ends = (np.log(v) if kind == "ratio" else v for v in (low, out["gap"].to_numpy(), high))
+        least, middle, most = ends
+        out["error_low"], out["error_high"] = middle - least, most - middle
     edges = check.tolerance.low, check.tolerance.high
     out["p_inside"], out["p_outside"] = found.evidence(kind, *edges)
     return figures, out[found.compared].reset_index(drop=True)
