@@ -11,6 +11,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from datamall.chapters import Gap
@@ -53,6 +54,10 @@ DRAW: dict[str, Callable[..., None]] = {
     "scatter": lambda t, **say: figures.scatter(
         t, x="inspections", y="rate", x_label="Inspections", y_label="Rate", mark="hot",
         mark_label="Hot spot", low="low", high="high", **say,
+    ),
+    "lines": lambda t, **say: figures.lines(
+        t.head(60) if isinstance(t, pd.DataFrame) else t, x="x", y="rate", x_label="Place",
+        y_label="Rate", low="low", high="high", band_label="90 % interval", hue="role", **say,
     ),
 }  # fmt: skip
 
@@ -186,6 +191,78 @@ def test_too_many_groups_are_refused() -> None:
         figures.bars(frame, label="label", value="value", hue="group", value_label="v", **SAY)
 
 
+MARKS = ("marker", "color")
+
+
+def curve(y: list[float], **columns: Any) -> pd.DataFrame:
+    return pd.DataFrame({"x": range(len(y)), "y": y} | columns)
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch, shown: list[tables.Bundle]) -> Callable[..., Any]:
+    """Draw lines and return the axes they are on."""
+
+    def lines(table: pd.DataFrame, **options: Any) -> Any:
+        axes = Figure(layout="constrained").subplots()
+        monkeypatch.setattr(canvas, "png", lambda draw, table, _: draw(axes, table) or b"")
+        options = {"x": "x", "y": "y", "x_label": "X", "y_label": "Y"} | options
+        figures.lines(table, **options, **SAY)
+        return axes
+
+    return lines
+
+
+def test_a_line_is_interrupted_where_a_value_is_missing(drawn: Callable[..., Any]) -> None:
+    axes = drawn(curve([3.0, 2.0, np.nan, 5.0, np.nan, 4.0, 6.0]))
+    (line,) = axes.lines
+    np.testing.assert_array_equal(line.get_ydata(), [3, 2, np.nan, 5, np.nan, 4, 6])
+    (alone,) = axes.collections  # a point between two gaps is no line, and still to be seen
+    assert alone.get_offsets().tolist() == [[3, 5]]
+
+
+def test_a_band_is_drawn_only_where_there_is_an_interval(drawn: Callable[..., Any]) -> None:
+    nan = np.nan
+    table = curve([3.0, nan, 4, 2, 1], low=[2.0, nan, 3, nan, nan], high=[5.0, nan, 9, nan, nan])
+    bands = drawn(table, low="low", high="high").collections[0].get_paths()
+    assert [(path.vertices.min(), path.vertices.max()) for path in bands] == [(0, 5), (2, 9)]
+
+
+def test_lines_go_from_the_lowest_x_to_the_highest(drawn: Callable[..., Any]) -> None:
+    axes = drawn(curve([3.0, 2.0, 5.0]).iloc[::-1], ticks={0: "Mon", 2: "Tue"})
+    assert axes.lines[0].get_xdata().tolist() == [0, 1, 2]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["Mon", "Tue"]
+    assert axes.get_ylim()[0] == 0
+
+
+def test_texts_stand_at_equal_steps_in_the_order_of_the_table(drawn: Callable[..., Any]) -> None:
+    axes = drawn(curve([3.0, -2.0, 5.0]).assign(x=["none", "150", "45"]))
+    assert axes.lines[0].get_xdata().tolist() == [0, 1, 2]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["none", "150", "45"]
+    assert axes.get_ylim()[0] < -2
+
+
+def test_lines_are_told_apart_without_colour(drawn: Callable[..., Any]) -> None:
+    table = pd.concat(curve([3.0, 2.0]).assign(line=name) for name in "abcdef")
+    axes = drawn(table, hue="line", band_label="90 % interval")
+    dashes = {str(line._unscaled_dash_pattern) for line in axes.lines}
+    markers, colours = ({getattr(v, f"get_{what}")() for v in axes.lines} for what in MARKS)
+    assert len(dashes) == len(markers) == len(colours) == 6
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts == [*"abcdef", "90 % interval"]
+    with pytest.raises(DatamallError, match="7 groups in 'line': at most 6"):
+        drawn(pd.concat([table, curve([1.0]).assign(line="g")]), hue="line")
+
+
+def test_two_rows_at_one_place_of_a_line_are_refused(drawn: Callable[..., Any]) -> None:
+    with pytest.raises(DatamallError, match="two rows at one 'x' of a line"):
+        drawn(curve([3.0, 2.0]).assign(x=1))
+
+
+def test_lines_without_any_value_say_so(drawn: Callable[..., Any]) -> None:
+    axes = drawn(curve([np.nan, np.nan]))
+    assert [text.get_text() for text in axes.texts] == ["No data to draw"]
+
+
 def test_classes_hold_about_as_many_places_and_all_of_them() -> None:
     frame = pd.DataFrame({"v": np.arange(1000) / 1000})
     classed, names = canvas.classes(frame, "v")
@@ -218,7 +295,8 @@ def test_dots_shrink_where_places_are_close() -> None:
 
 def test_no_colour_says_what_no_shape_says() -> None:
     count = len(canvas.PALETTE)
-    assert len(set(canvas.MARKERS)) == len(set(canvas.HATCHES)) == count
+    for shapes in (canvas.MARKERS, canvas.HATCHES, canvas.DASHES):
+        assert len(set(shapes)) == count
 
 
 def test_fonts_are_those_of_matplotlib() -> None:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from datamall.errors import DatamallError
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -21,9 +23,11 @@ INK, GREY, MIST, LIGHT = "#1b2733", "#5c6b7a", "#9aa6b2", "#dfe5ea"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 BACKGROUND = ("neither", "none", "no", "other")  # categories that are drawn small and grey
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "oo")
+DASHES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)), (0, (9, 3)), (0, (3, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "D", "^", "s", "v", "P")
 CLASSES = 5
 DRAWN_ROWS = 40
+LEGEND_LETTERS = 22  # of a label that leaves room for a second one beside it
 STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 10,
@@ -70,14 +74,19 @@ def png(draw: Callable[[Axes, pd.DataFrame], None], numbers: pd.DataFrame, heigh
         if len(numbers):
             draw(axes, numbers)
         else:
-            axes.set_axis_off()
-            axes.text(0.5, 0.5, "No data to draw", ha="center", transform=axes.transAxes)
+            nothing(axes)
         canvas.draw()
         picture = Image.fromarray(numpy.asarray(canvas.buffer_rgba())[:, :, :3])
     # 64 colours do for a figure and make a map of thousands of dots three times smaller.
     buffer = io.BytesIO()
     picture.quantize(64, dither=Image.Dither.NONE).save(buffer, format="png", optimize=True)
     return buffer.getvalue()
+
+
+def nothing(axes: Axes) -> None:
+    """Say that there is nothing to draw."""
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, "No data to draw", ha="center", transform=axes.transAxes)
 
 
 def row_labels(axes: Axes, labels: Sequence[Any] | pd.Series) -> None:
@@ -167,3 +176,91 @@ def dot_share(x: pd.Series, y: pd.Series) -> float:
     cells = [((c - c.min()).to_numpy() / extent * (grid - 1)).round() for c in (x, y)]
     filled = len(np.unique(cells[0] * grid + cells[1])) / grid**2
     return math.sqrt(min(1.0, 600 * filled / len(x)))
+
+
+def ordered_dots(
+    axes: Axes, places: pd.DataFrame, x: str, y: str, value: str, share: float, name: str
+) -> None:
+    """Draw places by classes of a number: the larger and darker, the higher."""
+    import seaborn
+
+    places, steps = classes(places, value)
+    colours = ramp(len(steps))
+    sizes = [(7 + 38 * ((k + 1) / len(steps)) ** 1.5) * share for k in range(len(steps))]
+    seaborn.scatterplot(
+        data=places, x=x, y=y, hue="class", hue_order=steps, palette=colours,
+        size="class", size_order=steps, sizes=dict(zip(steps, sizes, strict=True)),
+        edgecolor="white", linewidth=0.2, legend=False, ax=axes,
+    )  # fmt: skip
+    for label, colour, size in zip(steps, colours, sizes, strict=True):
+        axes.scatter([], [], s=max(1.5 * size, 12), color=colour, label=label)
+
+
+def category_dots(
+    axes: Axes, places: pd.DataFrame, x: str, y: str, value: str, share: float, name: str
+) -> None:
+    """Draw places by category, in colour and shape; what is background is grey."""
+    import seaborn
+
+    places, names = categories(places, value)
+    grey = [text for text in names if text in BACKGROUND]
+    others = names[len(grey) :]
+    check_groups(name, value, len(others))
+    for text in grey:
+        dots = places[places["class"] == text]
+        axes.scatter(dots[x], dots[y], s=14 * share, color=MIST, label=text)
+    if not others:
+        return
+    colours, markers = list(PALETTE[: len(others)]), list(MARKERS[: len(others)])
+    size = 22 * share + 12
+    seaborn.scatterplot(
+        data=places[places["class"].isin(others)], x=x, y=y, hue="class", style="class",
+        hue_order=others, style_order=others, palette=colours, markers=markers, s=size,
+        edgecolor="white", linewidth=0.2, legend=False, ax=axes,
+    )  # fmt: skip
+    for label, colour, marker in zip(others, colours, markers, strict=True):
+        axes.scatter([], [], s=max(size, 20), color=colour, marker=marker, label=label)
+
+
+def check_groups(name: str, column: str, count: int) -> None:
+    """Refuse more groups than can be told apart."""
+    if count > len(PALETTE):
+        raise DatamallError(
+            f"Figure {name!r} has {count} groups in {column!r}: at most {len(PALETTE)} "
+            "can be told apart; join some or draw more figures."
+        )
+
+
+def line(
+    axes: Axes,
+    x: pd.Series,
+    y: pd.Series,
+    ends: tuple[pd.Series, pd.Series] | None,
+    step: int,
+    label: str | None,
+) -> None:
+    """Draw one line in the style of its step, over the band between its ends."""
+    colour, few = PALETTE[step], len(y) <= DRAWN_ROWS
+    alone = y.shift().isna() & y.notna() & y.shift(-1).isna()  # a line of one point is none
+    if ends is not None:
+        low, high = ends
+        axes.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
+        axes.vlines(x[alone], low[alone], high[alone], color=colour, alpha=0.4)
+    axes.plot(
+        x, y, color=colour, linestyle=DASHES[step], linewidth=1.5, label=label,
+        marker=MARKERS[step] if few else "", markersize=4.5,
+    )  # fmt: skip
+    axes.scatter(x[alone], y[alone], s=9, color=colour, marker=MARKERS[step])
+
+
+def legend_of_lines(axes: Axes, band_label: str | None) -> None:
+    """Name the lines above the axes, and what their bands are."""
+    if band_label:
+        axes.fill_between([], [], [], color=GREY, alpha=0.35, linewidth=0, label=band_label)
+    _, labels = axes.get_legend_handles_labels()
+    if labels:
+        wide = max(map(len, labels)) > LEGEND_LETTERS
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=1 if wide else 2, columnspacing=1.2,
+            handlelength=2.8,
+        )  # fmt: skip

@@ -2,8 +2,8 @@
 
 Every function draws from the table rounded to 6 significant digits, on a canvas of its own (no
 pyplot state), with the fonts that come with matplotlib: the same table gives the same bytes. What
-colour says, shape, size or hatching says too; uncertainty is drawn as a bar. Where a chapter
-could not run, its `Gap` takes the place of the figure.
+colour says, shape, size, dashes or hatching say too; uncertainty is drawn as a bar or a band. Where
+a chapter could not run, its `Gap` takes the place of the figure.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import math
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +63,8 @@ def dot_map(
 
     def draw(axes: Axes, numbers: pd.DataFrame) -> None:
         share = canvas.dot_share(numbers[x], numbers[y])
-        dots = _ordered_dots if tables.kinds(numbers)[value] in NUMERIC else _category_dots
+        ordered = tables.kinds(numbers)[value] in NUMERIC
+        dots = canvas.ordered_dots if ordered else canvas.category_dots
         dots(axes, numbers.sort_values([value, x, y], kind="stable"), x, y, value, share, name)
         if mark is not None:
             marked = numbers[numbers[mark].fillna(False).astype(bool)]
@@ -80,56 +81,6 @@ def dot_map(
 
     drawn = [x, y, value]
     _figure(table, drawn, [mark], draw, height, name, title, alt, {value: value_label})
-
-
-def _ordered_dots(
-    axes: Axes, places: pd.DataFrame, x: str, y: str, value: str, share: float, name: str
-) -> None:
-    import seaborn
-
-    places, steps = canvas.classes(places, value)
-    colours = canvas.ramp(len(steps))
-    sizes = [(7 + 38 * ((k + 1) / len(steps)) ** 1.5) * share for k in range(len(steps))]
-    seaborn.scatterplot(
-        data=places, x=x, y=y, hue="class", hue_order=steps, palette=colours,
-        size="class", size_order=steps, sizes=dict(zip(steps, sizes, strict=True)),
-        edgecolor="white", linewidth=0.2, legend=False, ax=axes,
-    )  # fmt: skip
-    for label, colour, size in zip(steps, colours, sizes, strict=True):
-        axes.scatter([], [], s=max(1.5 * size, 12), color=colour, label=label)
-
-
-def _category_dots(
-    axes: Axes, places: pd.DataFrame, x: str, y: str, value: str, share: float, name: str
-) -> None:
-    import seaborn
-
-    places, names = canvas.categories(places, value)
-    grey = [text for text in names if text in canvas.BACKGROUND]
-    others = names[len(grey) :]
-    _check_groups(name, value, len(others))
-    for text in grey:
-        dots = places[places["class"] == text]
-        axes.scatter(dots[x], dots[y], s=14 * share, color=canvas.MIST, label=text)
-    if not others:
-        return
-    colours, markers = list(canvas.PALETTE[: len(others)]), list(canvas.MARKERS[: len(others)])
-    size = 22 * share + 12
-    seaborn.scatterplot(
-        data=places[places["class"].isin(others)], x=x, y=y, hue="class", style="class",
-        hue_order=others, style_order=others, palette=colours, markers=markers, s=size,
-        edgecolor="white", linewidth=0.2, legend=False, ax=axes,
-    )  # fmt: skip
-    for label, colour, marker in zip(others, colours, markers, strict=True):
-        axes.scatter([], [], s=max(size, 20), color=colour, marker=marker, label=label)
-
-
-def _check_groups(name: str, column: str, count: int) -> None:
-    if count > len(canvas.PALETTE):
-        raise DatamallError(
-            f"Figure {name!r} has {count} groups in {column!r}: at most {len(canvas.PALETTE)} "
-            "can be told apart; join some or draw more figures."
-        )
 
 
 def intervals(
@@ -216,7 +167,7 @@ def bars(
     def draw(axes: Axes, numbers: pd.DataFrame) -> None:
         labels = list(dict.fromkeys(numbers[label]))[: canvas.DRAWN_ROWS]
         groups = list(dict.fromkeys(numbers[hue])) if hue else [None]
-        _check_groups(name, str(hue), len(groups))
+        canvas.check_groups(name, str(hue), len(groups))
         thickness = 0.76 / len(groups)
         for step, group in enumerate(groups):
             rows = numbers[numbers[hue] == group] if hue else numbers
@@ -299,6 +250,85 @@ def scatter(
 
     headings = {x: x_label, y: y_label}
     _figure(table, [x, y], [low, high, mark], draw, lambda _: 3.4, name, title, alt, headings)
+
+
+def lines(
+    table: pd.DataFrame | Gap,
+    *,
+    name: str,
+    title: str,
+    alt: str,
+    x: str,
+    y: str,
+    x_label: str,
+    y_label: str,
+    low: str | None = None,
+    high: str | None = None,
+    band_label: str | None = None,
+    hue: str | None = None,
+    ticks: Mapping[float, str] | None = None,
+) -> None:
+    """Draw lines over x, each from its lowest x to its highest, with their intervals as bands.
+
+    Parameters
+    ----------
+    table
+        One row per point, or a `Gap`. A row without `y` interrupts its line, so that nothing is
+        drawn where nothing is known; a row that is absent does not.
+    name, title, alt
+        See `dot_map`.
+    x, y, x_label, y_label
+        Columns of the two axes, and what they are, with their units. Texts as `x` stand at equal
+        steps in the order of the table.
+    low, high, band_label
+        Columns with the ends of an interval of `y`, missing where a line has none; and what the
+        interval is, for the legend.
+    hue
+        Column that makes at most six lines, told apart by colour and by dashes, and by markers
+        where a line has few points.
+    ticks
+        Number on the x axis → its name there.
+
+    Raises
+    ------
+    DatamallError
+        Also when a line has two rows at one x.
+    """
+
+    def draw(axes: Axes, numbers: pd.DataFrame) -> None:
+        if numbers[y].isna().all():
+            canvas.nothing(axes)
+            return
+        groups = list(dict.fromkeys(numbers[hue])) if hue else [None]
+        canvas.check_groups(name, str(hue), len(groups))
+        if numbers.duplicated([x, hue] if hue else [x]).any():
+            raise DatamallError(
+                f"Figure {name!r} has two rows at one {x!r} of a line: name the column that tells "
+                "the lines apart as hue, or join the rows."
+            )
+        names = list(dict.fromkeys(numbers[x]))
+        ordered = tables.kinds(numbers)[x] in NUMERIC
+        place = numbers[x] if ordered else numbers[x].map(names.index)
+        points = numbers.assign(**{x: place}).sort_values(x, kind="stable")
+        for step, group in enumerate(groups):
+            own = points[points[hue] == group] if hue else points
+            ends = (own[low], own[high]) if low and high else None
+            canvas.line(axes, own[x], own[y], ends, step, None if group is None else str(group))
+        axes.set(xlabel=textwrap.fill(x_label, 44), ylabel=textwrap.fill(y_label, 32))
+        known = points[[column for column in (y, low, high) if column]]
+        if known.min().min() >= 0:
+            axes.set_ylim(bottom=0)
+        named = ticks or ({} if ordered else dict(enumerate(names)))
+        if named:
+            axes.set_xticks(list(named), list(named.values()))
+        canvas.legend_of_lines(axes, band_label)
+
+    def height(numbers: pd.DataFrame) -> float:
+        return 3.2 + 0.2 * (numbers[hue].nunique() if hue else 1)
+
+    drawn = [x, hue] if hue else [x]  # what lacks y interrupts a line
+    headings = {x: x_label, y: y_label}
+    _figure(table, drawn, [y, low, high], draw, height, name, title, alt, headings)
 
 
 def _figure(
