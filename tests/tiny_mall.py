@@ -32,6 +32,7 @@ def make_project(folder: Path, parts: int = 2) -> Path:
     write_store(folder, "shared.neighbourhoods", neighbourhoods(), parts)
     write_store(folder, "enforcement.containers", containers(), parts)
     write_store(folder, "enforcement.inspections", inspections(), parts)
+    write_store(folder, "enforcement.reports", reports(), parts)
     return folder
 
 
@@ -119,5 +120,20 @@ def inspections() -> pa.Table:
             "cardboard": [0, 1, 0, 1, 0],
             "full": [0, 0, 0, 0, 0],
             "broken": [0, 0, 0, 0, 0],
+        }
+    )
+
+
+def reports() -> pa.Table:
+    """Return a report of one place that was repeated and closed, and one that is open."""
+    return pa.table(
+        {
+            "report": ["r1", "r2", "r3"],
+            "opened": [date(2026, 1, 7), date(2026, 1, 8), date(2026, 2, 2)],
+            "closed": [date(2026, 1, 9), date(2026, 1, 9), None],
+            "channel": ["app", "web", "app"],
+            "category": ["bulky waste", "bulky waste", "other"],
+            "cluster": ["c1", "c1", None],
+            "duplicate_of": [None, "r1", None],
         }
     )

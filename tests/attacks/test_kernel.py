@@ -24,12 +24,12 @@ def test_restart_opens_a_new_door_and_stop_deletes_everything(
     start: Callable[..., Kernel],
 ) -> None:
     kernel = start()
-    assert kernel.run(LOAD).printed == "3\n"
+    assert kernel.run(LOAD).printed == "4\n"
     first = kernel.door.folder
     kernel.client.stop_channels()
     kernel.manager.restart_kernel(now=True)
     kernel.connect()
-    assert kernel.run(LOAD).printed == "3\n"
+    assert kernel.run(LOAD).printed == "4\n"
     second = kernel.door.folder
     assert first != second
     assert not first.exists()
@@ -74,7 +74,7 @@ def test_a_notebook_runner_gets_kernels_behind_the_door(
     cell = nbformat.v4.new_code_cell(f"import os\n{LOAD}\nprint(os.environ['OMP_NUM_THREADS'])")
     notebook = nbformat.v4.new_notebook(cells=[cell])
     NotebookClient(notebook, kernel_name="python3", config=config, timeout=60).execute()
-    assert [output.text for output in cell.outputs] == ["3\n2\n"]
+    assert [output.text for output in cell.outputs] == ["4\n2\n"]
 
 
 def test_without_landlock_it_runs_and_says_so_once(
@@ -83,8 +83,8 @@ def test_without_landlock_it_runs_and_says_so_once(
     monkeypatch.setattr(sandbox, "available", lambda: 0)
     module._warn.cache_clear()
     assert module.isolated() is False
-    assert start().run(LOAD).printed == "3\n"
-    assert start().run(LOAD).printed == "3\n"
+    assert start().run(LOAD).printed == "4\n"
+    assert start().run(LOAD).printed == "4\n"
     assert capsys.readouterr().err.count("no Landlock") == 1
 
 

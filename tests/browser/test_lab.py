@@ -22,7 +22,10 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-STORES = ("shared.neighbourhoods", "enforcement.containers", "enforcement.inspections")
+STORES = (
+    *("shared.neighbourhoods", "enforcement.containers", "enforcement.inspections"),
+    "enforcement.reports",
+)
 QUIET = (
     "--no-sandbox",
     "--disable-gpu",

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
-STORES = ("shared.neighbourhoods", "enforcement.containers", "enforcement.inspections")
+STORES = (
+    *("shared.neighbourhoods", "enforcement.containers", "enforcement.inspections"),
+    "enforcement.reports",
+)
 
 
 def digests(folder: Path) -> dict[str, str]:

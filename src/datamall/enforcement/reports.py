@@ -1,0 +1,283 @@
+"""Reports of residents beside what inspectors found, and how readily residents report.
+
+Reports say what somebody took the trouble to report. How readily that is done is seen in the
+duplicates of a report while it is open: there something lies for certain.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy.special import chdtrc, gammaincinv, ndtri
+
+from datamall.chapters import needs, passes_gaps
+from datamall.enforcement.information import COUNTED, Tables, cells
+from datamall.enforcement.knowledge import check_level
+
+_STORE, _PLACES, _AREAS = (
+    "enforcement.reports",
+    "enforcement.containers",
+    "shared.neighbourhoods",
+)
+_OPEN = (f"{_STORE}.opened", f"{_STORE}.closed")
+_FIRST = (f"{_STORE}.report", f"{_STORE}.duplicate_of")
+
+
+def _reports(data: Tables) -> pd.DataFrame:
+    """Return the reports with until (closed, or the last day known of all) and days (open)."""
+    table = data[_STORE].astype(dict.fromkeys(["opened", "closed"], "datetime64[s]"))
+    last = table[["opened", "closed"]].max().max()
+    table["until"] = table["closed"].fillna(last)
+    return table.assign(days=(table["until"] - table["opened"]).dt.days)
+
+
+def _first(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the first reports, with the duplicates that came in while each was open.
+
+    A further duplicate, of a report that is no first report here or after it was closed, is left
+    out: nothing says that something still lay there.
+    """
+    first = table[table["duplicate_of"].isna()]
+    again = table[["duplicate_of", "opened"]].merge(
+        first[["report", "opened", "until"]],
+        left_on="duplicate_of",
+        right_on="report",
+        suffixes=("_again", ""),
+    )
+    inside = again["opened_again"].between(again["opened"], again["until"])
+    number = again.loc[inside, "report"].value_counts()
+    return first.assign(duplicates=first["report"].map(number).fillna(0).astype(int))
+
+
+@needs(
+    "What residents reported",
+    *(f"{_STORE}.{name}" for name in ("channel", "category", "cluster", "closed")),
+    *_FIRST,
+    varying=_OPEN[:1],
+)
+def reported(data: Tables, confidence: float) -> pd.DataFrame:
+    """Return reports, duplicates and time to closing, by category and by channel.
+
+    Returns
+    -------
+    pandas.DataFrame
+        by ("all", "category" or "channel"), group, reports, duplicates, share (of duplicates in the
+        reports), without_place (reports), still_open (first reports on the last day), days (median
+        from first report to closing, in whole days), low, high; NaN where that is not reached.
+
+    Notes
+    -----
+    Median of Kaplan and Meier (1958), as reports that are still open at the end are not yet as
+    old as they will be; interval of Brookmeyer and Crowley (1982) on the scale log(-log).
+    """
+    check_level("confidence", confidence)
+    table = _reports(data)
+    groups = [("all", "all reports", table)]
+    groups += [(by, *own) for by in ("category", "channel") for own in table.groupby(by)]
+    rows = []
+    for by, group, own in groups:
+        first = own[own["duplicate_of"].isna()]
+        counts = (len(own), len(own) - len(first))
+        waiting = (int(own["cluster"].isna().sum()), int(first["closed"].isna().sum()))
+        median = _median(first["days"], first["closed"].notna(), confidence)
+        rows.append((by, group, *counts, counts[1] / counts[0], *waiting, *median))
+    counted = ["reports", "duplicates", "share", "without_place", "still_open"]
+    return pd.DataFrame(rows, columns=["by", "group", *counted, "days", "low", "high"])
+
+
+def _median(days: pd.Series, closed: pd.Series, confidence: float) -> list[float]:
+    """Return the median number of days to closing and the ends of its interval."""
+    ended, left = np.bincount(days[closed]), np.bincount(days)[::-1].cumsum()[::-1]
+    left = left[: len(ended)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        still = np.cumprod(1 - ended / left)
+        error = np.sqrt(np.cumsum(ended / (left * (left - ended)))) / np.abs(np.log(still))
+        factor = np.exp(ndtri((1 + confidence) / 2) * error)
+        curves = still, still**factor, still ** (1 / factor)
+    half = [np.flatnonzero(curve <= 0.5) for curve in curves]
+    return [float(day[0]) if len(day) else np.nan for day in half]
+
+
+@needs(
+    "What residents reported and what inspectors found",
+    *COUNTED,
+    "enforcement.inspections.period_start",
+    f"{_STORE}.cluster",
+    f"{_STORE}.closed",
+    varying=_OPEN[:1],
+)
+def two_sources(data: Tables) -> pd.DataFrame:
+    """Return how far reports and inspections speak of the same places at the same time.
+
+    Returns
+    -------
+    pandas.DataFrame
+        unit ("place" and, where there are several, "place in one period"), reported, of these
+        not_inspected and nothing_found (inspected), found (with waste, by inspectors), of these
+        not_reported. A place counts as reported in all periods in which a report was open.
+    """
+    table, seen = _reports(data).dropna(subset="cluster"), cells(data)
+    start = pd.to_datetime(seen["period_start"]).astype("datetime64[s]")
+    starts = np.sort(start.unique())
+    begin, end = (
+        np.searchsorted(starts, table[name].to_numpy(), side="right") - 1
+        for name in ("opened", "until")
+    )
+    length = end - begin.clip(0) + 1  # 0 for what was closed before the first inspection
+    turn = np.arange(length.sum()) - np.repeat(length.cumsum() - length, length)
+    period = starts[np.repeat(begin.clip(0), length) + turn]
+    told = pd.DataFrame({"cluster": np.repeat(table["cluster"].to_numpy(), length)})
+    told, seen = told.assign(period=period), seen.assign(period=start)
+    units = {"place": ["cluster"]}
+    if len(starts) > 1:
+        units["place in one period"] = ["cluster", "period"]
+    rows = []
+    for unit, keys in units.items():
+        sums = seen.groupby(keys, as_index=False)["with_waste"].sum()
+        both = sums.merge(told[keys].drop_duplicates(), on=keys, how="outer", indicator="source")
+        source, found = both["source"], both["with_waste"] > 0
+        rows.append(
+            (
+                unit,
+                int((source != "left_only").sum()),
+                int((source == "right_only").sum()),
+                int(((source == "both") & ~found).sum()),
+                int(found.sum()),
+                int((found & (source == "left_only")).sum()),
+            )
+        )
+    columns = ["reported", "not_inspected", "nothing_found", "found", "not_reported"]
+    return pd.DataFrame(rows, columns=["unit", *columns])
+
+
+def _spells(data: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the reports at known places and the first reports among them, with their district."""
+    places = data[_PLACES][["cluster", "neighbourhood"]].merge(data[_AREAS], on="neighbourhood")
+    table = _reports(data).merge(places, on="cluster")
+    return table, _first(table)
+
+
+@needs(
+    "How readily residents report",
+    *_FIRST,
+    f"{_STORE}.cluster",
+    f"{_STORE}.closed",
+    f"{_PLACES}.neighbourhood",
+    f"{_AREAS}.district",
+    varying=_OPEN[:1],
+)
+def reporting_rates(data: Tables, confidence: float) -> pd.DataFrame:
+    """Return how readily residents report what lies there, by district in alphabetical order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        district (the last row: all districts), first_reports, duplicates (while these were open),
+        open_days, rate (duplicates per open day), low, high, reports, places (registered) and
+        reports_per_place; reports without a place take no part.
+
+    Notes
+    -----
+    Rate of a Poisson process that is watched from first report to closing, or to the last day known
+    (Liu, Bhandaram and Garg 2023, Nature Computational Science 3, "Quantifying spatial
+    under-reporting disparities in resident crowdsourcing"): duplicates / open days, with the exact
+    interval of Garwood (1936). Before a first report nobody knows that something lay there, so that
+    silence there teaches nothing. Where first reports of one neighbourhood differ beyond chance in
+    their duplicates (`differences`), these count for less.
+    """
+    check_level("confidence", confidence)
+    table, first = _spells(data)
+    whole = "all districts"
+    rows = pd.concat([first, first.assign(district=whole)]).groupby("district")
+    result = rows.agg(
+        first_reports=("report", "size"),
+        duplicates=("duplicates", "sum"),
+        open_days=("days", "sum"),
+    )
+    areas = data[_PLACES].merge(data[_AREAS], on="neighbourhood")["district"].value_counts()
+    result = result.reindex([*sorted(areas.index), whole], fill_value=0)
+    tail, dispersion = (1 - confidence) / 2, _dispersion(first)
+    count = result["duplicates"] / dispersion
+    days = result["open_days"].where(result["open_days"] > 0) / dispersion
+    result["rate"] = count / days
+    result["low"] = gammaincinv(count, tail) / days
+    result["high"] = gammaincinv(count + 1, 1 - tail) / days
+    for name, number in (("reports", table["district"].value_counts()), ("places", areas)):
+        result[name] = number.reindex(result.index, fill_value=0)
+        result.loc[whole, name] = number.sum()
+    result["reports_per_place"] = result["reports"] / result["places"]
+    return result.reset_index(names="district")
+
+
+def _dispersion(first: pd.DataFrame) -> float:
+    """Return how much first reports of one neighbourhood differ in their duplicates; 1 or more.
+
+    Squared distance to the rate of the neighbourhood, as a multiple of what a Poisson process with
+    that rate would give.
+    """
+    sums = first.groupby("neighbourhood")[["duplicates", "days"]].transform("sum")
+    sums = sums.where(sums["days"] > 0)
+    expected = sums["duplicates"] / sums["days"] * first["days"]
+    chance = (expected * (1 - first["days"] / sums["days"])).sum()
+    return (
+        max(1.0, float(((first["duplicates"] - expected) ** 2).sum() / chance)) if chance else 1.0
+    )
+
+
+@passes_gaps
+def differences(data: Tables, rates: pd.DataFrame) -> pd.DataFrame:
+    """Test whether all districts report equally readily.
+
+    Parameters
+    ----------
+    data, rates
+        The extract; as from `reporting_rates`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row: districts (with open days), dispersion (of the duplicates of first reports in one
+        neighbourhood; 1 = chance alone), chi_squared (Pearson's, divided by that dispersion) and
+        p_value (with districts - 1 degrees of freedom).
+    """
+    own = rates[rates["rate"].notna()].iloc[:-1]
+    dispersion = _dispersion(_spells(data)[1])
+    expected = own["open_days"] * rates["rate"].iloc[-1]
+    chi = float(((own["duplicates"] - expected) ** 2 / expected).sum()) / dispersion
+    table = {"districts": [len(own)], "dispersion": [dispersion], "chi_squared": [chi]}
+    return pd.DataFrame(table).assign(p_value=chdtrc(len(own) - 1, chi))
+
+
+@needs("What raw counts of reports follow", *COUNTED)
+@passes_gaps
+def raw_counts(data: Tables, rates: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """Return what the number of reports per place goes together with, over districts.
+
+    Parameters
+    ----------
+    data, rates, confidence
+        The extract; as from `reporting_rates`; level of the intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        compared_with (the reporting rate; the share of inspections with waste), districts, spearman
+        (rank correlation with reports per place), low, high (NaN with fewer than four districts).
+
+    Notes
+    -----
+    Interval by Fisher's z with the variance of Fieller, Hartley and Pearson (1957).
+    """
+    sums = cells(data).groupby("district")[["with_waste", "inspections"]].sum()
+    table = rates.iloc[:-1].set_index("district")
+    compared = {
+        "how readily residents report": table["rate"],
+        "share of inspections with waste": sums["with_waste"] / sums["inspections"],
+    }
+    width, rows = ndtri((1 + confidence) / 2), []
+    for name, values in compared.items():
+        pair = pd.DataFrame({"raw": table["reports_per_place"], "own": values}).dropna().round(10)
+        correlation = pair["raw"].rank().corr(pair["own"].rank())
+        with np.errstate(divide="ignore"):
+            half = width * np.sqrt(1.06 / (len(pair) - 3)) if len(pair) > 3 else np.nan
+            ends = np.tanh(np.arctanh(correlation) + np.array([-half, half]))
+        rows.append((name, len(pair), correlation, *ends))
+    return pd.DataFrame(rows, columns=["compared_with", "districts", "spearman", "low", "high"])
