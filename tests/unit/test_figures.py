@@ -223,8 +223,12 @@ def test_a_line_is_interrupted_where_a_value_is_missing(drawn: Callable[..., Any
 def test_a_band_is_drawn_only_where_there_is_an_interval(drawn: Callable[..., Any]) -> None:
     nan = np.nan
     table = curve([3.0, nan, 4, 2, 1], low=[2.0, nan, 3, nan, nan], high=[5.0, nan, 9, nan, nan])
-    bands = drawn(table, low="low", high="high").collections[0].get_paths()
+    axes = drawn(table, low="low", high="high", band_label="90 % interval")
+    bands = axes.collections[0].get_paths()
     assert [(path.vertices.min(), path.vertices.max()) for path in bands] == [(0, 5), (2, 9)]
+    assert axes.get_legend().get_texts()[0].get_text() == "90 % interval"
+    without = table.assign(low=nan, high=nan)
+    assert drawn(without, low="low", high="high", band_label="90 %").get_legend() is None
 
 
 def test_lines_go_from_the_lowest_x_to_the_highest(drawn: Callable[..., Any]) -> None:
@@ -243,7 +247,8 @@ def test_texts_stand_at_equal_steps_in_the_order_of_the_table(drawn: Callable[..
 
 def test_lines_are_told_apart_without_colour(drawn: Callable[..., Any]) -> None:
     table = pd.concat(curve([3.0, 2.0]).assign(line=name) for name in "abcdef")
-    axes = drawn(table, hue="line", band_label="90 % interval")
+    table = table.assign(low=table["y"] - 1, high=table["y"] + 1)
+    axes = drawn(table, hue="line", low="low", high="high", band_label="90 % interval")
     dashes = {str(line._unscaled_dash_pattern) for line in axes.lines}
     markers, colours = ({getattr(v, f"get_{what}")() for v in axes.lines} for what in MARKS)
     assert len(dashes) == len(markers) == len(colours) == 6

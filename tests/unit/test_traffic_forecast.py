@@ -116,6 +116,7 @@ def test_the_model_is_published_where_it_beats_the_median() -> None:
     assert site["method"] == forecast.MODEL
     assert site["why"].startswith("the model beat the median")
     assert set(result.week["method"]) == {forecast.MODEL}
+    assert (result.week["expected"] != result.week["median"]).mean() > 0.9
     assert 0.5 < site["model_used"] < 1
 
 
@@ -128,6 +129,7 @@ def test_the_median_is_published_where_the_model_does_not() -> None:
     assert site["mase_model"] > site["mase_median"]
     assert site["mase_gated"] == site["mase_median"]
     assert site["method"] == forecast.BASELINE
+    assert result.week["expected"].equals(result.week["median"])
     assert site["why"].startswith("the model did not beat the median")
     assert site["model_used"] == 0
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from datamall.chapters import Gap
-from datamall.traffic import plans, trucks, trucks_words, wisdom, words
-from datamall.traffic.forecast import Forecasts
+from datamall.traffic import health, levels, plans, trucks, trucks_words, wisdom, words
+from datamall.traffic.forecast import MODEL, Forecasts
 from datamall.traffic.information import MEAN_DAY, WORKING_DAY
 
 GAP = Gap("Capacity", "Not possible here: the authority does not deliver traffic.junctions.green.")
@@ -75,7 +75,13 @@ def test_metrics_leave_out_what_a_gap_would_have_given() -> None:
         }
     )
     plateaus = pd.DataFrame({"verdict": ["cut off at capacity", "not cut off", "not cut off"]})
-    assert words.metrics(PLANS, pd.DataFrame(index=range(3)), plateaus, scores) == {
+    faults = pd.DataFrame(
+        {
+            "kind": [health.LOST, "stuck", "zero", "change", "doubled", "shape"],
+            "verdict": [*[levels.FAULTY] * 3, levels.ASK, levels.SUSPECT, levels.FAULTY],
+        }
+    )
+    assert words.metrics(PLANS, faults, plateaus, scores) == {
         **{"plans": 3, "gain": 30, "low": 24, "high": 36, "no_plan": 2, "faults": 3},
         **{"cut_off_at_capacity": 1, "not_cut_off": 2},
         **{"mase_median_car_2025": 0.8, "mase_gated_car_2025": 0.7, "coverage_car_2025": 0.91},
@@ -83,9 +89,11 @@ def test_metrics_leave_out_what_a_gap_would_have_given() -> None:
     assert words.metrics(GAP, GAP, GAP, GAP) == {}
 
 
-def test_one_week_is_that_of_the_junction_that_counts_most_cars() -> None:
-    days = words.working_days(PERIODS)
-    assert days["site"].tolist() == ["B", "A"]
+DAYS = words.working_days(PERIODS)
+
+
+def test_the_usual_week_is_that_of_the_junction_that_counts_most_cars() -> None:
+    assert DAYS["site"].tolist() == ["B", "A"]
     table = pd.DataFrame(
         {
             "site": ["B", "B", "A", "B"],
@@ -97,16 +105,65 @@ def test_one_week_is_that_of_the_junction_that_counts_most_cars() -> None:
             "high": 2.0,
         }
     )
-    week = words.one_week(table, days, "mean")
-    assert week["hour_of_week"].tolist() == [8, 167]
+    week = words.usual_week(table, DAYS)
+    assert week["hour"].tolist() == list(range(168))  # what was never counted is missing
+    assert week["mean"].dropna().to_dict() == {8: 900, 167: 100}
+    assert week["when"][[8, 167]].tolist() == ["Mon, 8–9 h", "Sun, 23–24 h"]
     assert words.describe_week(week, "mean") == (
-        "Cars by hour of the week at junction B: between 100 on Sunday 23–24 h and 900 on Monday "
+        "Cars by hour of the week at junction B: between 100 on Sun, 23–24 h and 900 on Mon, "
         "8–9 h (1 to 2)."
     )
-    assert words.describe_week(week.head(0), "mean") == "No cars were counted."
-    assert words.describe_days(days).startswith(
+    assert words.noons(week) == dict(
+        zip(range(12, 168, 24), ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], strict=True)
+    )
+    unknown = words.usual_week(table.head(0), DAYS)
+    assert words.describe_week(unknown, "mean") == "Nothing is known of the cars of a week."
+    assert words.describe_days(DAYS).startswith(
         "Cars on a working day at 2 junctions, from 9,000 at A to 12,345 at B (12,000 to 12,700)"
     )
+
+
+def coming(site: str, first: str, hours: list[int]) -> pd.DataFrame:
+    """Hours of a week from its first day on; the last of them is always there."""
+    hour = pd.Series([*hours, 167])
+    return pd.DataFrame(
+        {
+            **{"site": site, "mode": "car", "day": pd.Timestamp(first), "hour": hour % 24},
+            **{"expected": 100.0 + hour, "low": 90.0, "high": 300.0, "median": 200.0 + hour},
+            "method": MODEL,
+        }
+    ).assign(day=lambda own: own["day"] + pd.to_timedelta(hour // 24, unit="D"))
+
+
+def test_the_week_ahead_stands_beside_the_median() -> None:
+    before, after = coming("B", "2025-03-03", [0, 1]), coming("B", "2026-01-01", [8, 30])
+    ahead = pd.concat([before, after, coming("A", "2026-01-01", [8])])
+    by_site = pd.DataFrame({"site": ["A", "B", "B"], "mode": ["car", "bike", "car"]})
+    by_site["why"] = ["it is A", "it cycles", "it won"]
+    week = words.next_week(Forecasts(ahead, GAP, by_site), DAYS)
+    lines = week.groupby("line", sort=False)
+    assert [(name, own["hour"].tolist()) for name, own in lines] == [
+        ("forecast: adaptive profile", list(range(168))),
+        ("median of up to 8 weeks before", list(range(168))),
+    ]
+    chosen, other = (own.dropna(subset="cars") for _, own in lines)
+    assert chosen["when"].tolist() == ["Thu 1 Jan, 8–9 h", "Fri 2 Jan, 6–7 h", "Wed 7 Jan, 23–24 h"]
+    assert chosen["cars"].tolist() == [108, 130, 267]
+    assert other["cars"].tolist() == [208, 230, 367]
+    assert (chosen["high"] == 300).all() and other["high"].isna().all()
+    assert words.noons(week)[12] == "Thu\n1 Jan"
+    assert words.describe_ahead(week, by_site) == (
+        "Cars by hour of the week at junction B: between 108 on Thu 1 Jan, 8–9 h and 267 on Wed 7 "
+        "Jan, 23–24 h (90 to 300). In the whole week 505; by the median of up to 8 weeks before "
+        "805. Forecast: adaptive profile, because it won."
+    )
+
+
+def test_a_junction_without_a_forecast_has_no_week_ahead() -> None:
+    ahead = Forecasts(coming("A", "2026-01-01", [8]), GAP, GAP)
+    week = words.next_week(ahead, DAYS)
+    assert week.empty and words.noons(week) == {}
+    assert words.describe_ahead(week, DAYS) == "Nothing is known of the cars of a week."
 
 
 def test_parts_of_the_forecasts() -> None:
@@ -201,5 +258,8 @@ def test_gaps_are_passed_on() -> None:
     for describe in (words.describe_days, words.describe_ratios, words.describe_lost):
         assert describe(GAP) is GAP
     assert words.describe_week(GAP, "mean") is GAP
+    assert words.next_week(GAP, DAYS) is GAP
+    assert words.describe_ahead(GAP, GAP) is GAP
+    assert words.noons(words.usual_week(GAP, DAYS)) is GAP
     assert words.fullest(GAP, 3) is GAP
     assert trucks_words.describe_map(GAP) is GAP

@@ -239,24 +239,25 @@ def line(
     step: int,
     label: str | None,
 ) -> None:
-    """Draw one line in the style of its step, over the band between its ends."""
+    """Draw one line in the style of its step, above those of later steps, and its band."""
     colour, few = PALETTE[step], len(y) <= DRAWN_ROWS
     alone = y.shift().isna() & y.notna() & y.shift(-1).isna()  # a line of one point is none
     if ends is not None:
         low, high = ends
-        axes.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
+        axes.fill_between(x, low, high, color=colour, alpha=0.3, linewidth=0)
         axes.vlines(x[alone], low[alone], high[alone], color=colour, alpha=0.4)
     axes.plot(
-        x, y, color=colour, linestyle=DASHES[step], linewidth=1.5, label=label,
-        marker=MARKERS[step] if few else "", markersize=4.5,
+        x, y, color=colour, linestyle=DASHES[step], linewidth=1.6 if few else 1.2, label=label,
+        marker=MARKERS[step] if few else "", markersize=4.5, zorder=3 - step / 10,
     )  # fmt: skip
     axes.scatter(x[alone], y[alone], s=9, color=colour, marker=MARKERS[step])
 
 
-def legend_of_lines(axes: Axes, band_label: str | None) -> None:
-    """Name the lines above the axes, and what their bands are."""
-    if band_label:
-        axes.fill_between([], [], [], color=GREY, alpha=0.35, linewidth=0, label=band_label)
+def legend_of_lines(axes: Axes, band_label: str | None, banded: Sequence[int]) -> None:
+    """Name the lines above the axes, and what the bands are at the lines of these steps."""
+    if band_label and banded:
+        colour = PALETTE[banded[0]] if len(banded) == 1 else GREY
+        axes.fill_between([], [], [], color=colour, alpha=0.3, linewidth=0, label=band_label)
     _, labels = axes.get_legend_handles_labels()
     if labels:
         wide = max(map(len, labels)) > LEGEND_LETTERS

@@ -310,9 +310,11 @@ def lines(
         ordered = tables.kinds(numbers)[x] in NUMERIC
         place = numbers[x] if ordered else numbers[x].map(names.index)
         points = numbers.assign(**{x: place}).sort_values(x, kind="stable")
+        banded = []
         for step, group in enumerate(groups):
             own = points[points[hue] == group] if hue else points
-            ends = (own[low], own[high]) if low and high else None
+            ends = (own[low], own[high]) if low and high and own[low].notna().any() else None
+            banded += [step] if ends else []
             canvas.line(axes, own[x], own[y], ends, step, None if group is None else str(group))
         axes.set(xlabel=textwrap.fill(x_label, 44), ylabel=textwrap.fill(y_label, 32))
         known = points[[column for column in (y, low, high) if column]]
@@ -321,7 +323,7 @@ def lines(
         named = ticks or ({} if ordered else dict(enumerate(names)))
         if named:
             axes.set_xticks(list(named), list(named.values()))
-        canvas.legend_of_lines(axes, band_label)
+        canvas.legend_of_lines(axes, band_label, banded)
 
     def height(numbers: pd.DataFrame) -> float:
         return 3.2 + 0.2 * (numbers[hue].nunique() if hue else 1)

@@ -41,7 +41,8 @@ class Forecasts:
     Attributes
     ----------
     week
-        site, mode, day, hour, expected (passages), low, high, method (`BASELINE` or `MODEL`).
+        site, mode, day, hour, expected (passages), low, high, median (the baseline), method of
+        `expected` (`BASELINE` or `MODEL`).
     scores
         One row per group of like detectors and mode: period (and interval), mode, sites, origins
         (weeks forecast as a test), mase_median, mase_model, mase_gated (mean absolute scaled error
@@ -313,7 +314,8 @@ def _week(
     table = run.groups.iloc[group].reset_index(drop=True)
     table["day"] = (block.days[-1] + pd.to_timedelta(np.arange(1, 8), unit="D"))[day]
     table["hour"] = hour
-    for name, values in (("expected", best), ("low", low), ("high", high)):
+    found = {"expected": best, "low": low, "high": high, "median": run.median}
+    for name, values in found.items():
         table[name] = values[:, -1].ravel()
     table["method"] = np.where(use[group, -1], MODEL, BASELINE)
     return table[table["expected"].notna()]

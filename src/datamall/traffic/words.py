@@ -6,11 +6,14 @@ import pandas as pd
 
 from datamall.chapters import Gap, passes_gaps
 from datamall.traffic import wisdom
-from datamall.traffic.forecast import Forecasts
+from datamall.traffic.forecast import MEDIAN_WEEKS, Forecasts
+from datamall.traffic.health import LOST
 from datamall.traffic.information import WEEKDAYS, WORKING_DAY
+from datamall.traffic.levels import FAULTY
 from datamall.traffic.plans import OVER
 
 Result: TypeAlias = pd.DataFrame | Gap
+MEDIAN_LINE = f"median of up to {MEDIAN_WEEKS} weeks before"
 
 # Headings of columns whose names do not say enough.
 HEADINGS = {
@@ -46,6 +49,8 @@ HEADINGS = {
     "mase_median": "Error, median of weeks",
     "mase_model": "Error, adaptive profile",
     "model_used": "Model used",
+    "median": "Median of weeks",
+    "method": "Chosen",
     "motor": "People in cars and buses",
     "nominal": "Promised",
     "pedestrian": "Pedestrians",
@@ -131,7 +136,8 @@ def metrics(plans: Result, faults: Result, plateaus: Result, scores: Result) -> 
         numbers |= {"plans": len(tried)} | tried[["gain", "low", "high"]].sum().to_dict()
         numbers["no_plan"] = int((plans["verdict"] == wisdom.REFUSED).sum())
     if not isinstance(faults, Gap):
-        numbers["faults"] = len(faults)
+        broken = (faults["verdict"] == FAULTY) & (faults["kind"] != LOST)
+        numbers["faults"] = int(broken.sum())
     if not isinstance(plateaus, Gap):
         for verdict, number in plateaus["verdict"].value_counts().items():
             numbers[str(verdict).replace(" ", "_")] = number
@@ -151,27 +157,77 @@ def working_days(periods: pd.DataFrame) -> pd.DataFrame:
 
 
 @passes_gaps
-def one_week(table: pd.DataFrame, days: pd.DataFrame, value: str) -> pd.DataFrame:
-    """Return the week of cars at the site with the most of them, hour by hour.
+def usual_week(profiles: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
+    """Return the usual week of cars at the site with the most of them, hour by hour.
 
     Parameters
     ----------
-    table
-        As from `information.profiles`, or the week of `forecast.forecasts`.
+    profiles
+        As from `information.profiles`.
     days
         As from `working_days`.
-    value
-        "mean" or "expected".
 
     Returns
     -------
     pandas.DataFrame
-        hour_of_week (0 Monday 0–1 h … 167), `value`, low, high, site.
+        when, hour (0 Monday 0–1 h … 167), mean, low, high, site; missing where never counted.
     """
-    own = table[(table["mode"] == "car") & table["site"].isin(days["site"].head(1))]
-    weekday = own["weekday"] - 1 if "weekday" in own else own["day"].dt.dayofweek
-    own = own.assign(hour_of_week=24 * weekday + own["hour"])
-    return own.sort_values("hour_of_week")[["hour_of_week", value, "low", "high", "site"]]
+    own = _most_cars(profiles, days)
+    hour = 24 * (own["weekday"] - 1) + own["hour"]
+    return _hours(own.assign(hour=hour), [name[:3] for name in WEEKDAYS])
+
+
+@passes_gaps
+def next_week(ahead: Forecasts, days: pd.DataFrame) -> pd.DataFrame:
+    """Return the week ahead of cars at the site with the most of them, beside the median.
+
+    Parameters
+    ----------
+    ahead
+        As from `forecast.forecasts`.
+    days
+        As from `working_days`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        when, hour (0 the first hour of the week … 167), cars, low, high, site, line: the forecast
+        by the chosen method with its interval, and the median of the weeks before.
+    """
+    own = _most_cars(ahead.week, days)
+    first = own["day"].max() - pd.Timedelta(days=6)
+    own = own[own["day"] >= first]  # of a site that is counted again later, the later week
+    hour = 24 * (own["day"] - first).dt.days + own["hour"]
+    dates = pd.date_range(first, periods=7) if len(own) else []
+    names = [f"{day.day_name()[:3]} {day.day} {day.month_name()[:3]}" for day in dates]
+    whole = _hours(own.assign(hour=hour), names)
+    chosen = whole.assign(
+        cars=whole["expected"], line="forecast: " + whole["method"].bfill().ffill()
+    )
+    other = whole.assign(
+        cars=whole["median"], line=MEDIAN_LINE, low=float("nan"), high=float("nan")
+    )
+    columns = ["when", "hour", "cars", "low", "high", "site", "line"]
+    return pd.concat([chosen, other], ignore_index=True)[columns]
+
+
+def _most_cars(table: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
+    return table[(table["mode"] == "car") & table["site"].isin(days["site"].head(1))]
+
+
+def _hours(own: pd.DataFrame, days: list[str]) -> pd.DataFrame:
+    """Return all hours of the named days, with a column `when`; columns are NaN where unknown."""
+    names = [f"{day}, {hour}–{hour + 1} h" for day in days for hour in range(24)]
+    whole = pd.DataFrame({"when": names, "hour": range(len(names))})
+    return whole.merge(own, on="hour", how="left", validate="one_to_one")
+
+
+@passes_gaps
+def noons(week: pd.DataFrame) -> dict[int, str]:
+    """Return the name of each day at its noon, for the axis of a figure; `week` as above."""
+    noon = week[week["hour"] % 24 == 12]
+    days = (when.partition(",")[0].replace(" ", "\n", 1) for when in noon["when"])
+    return dict(zip(noon["hour"], days, strict=True))
 
 
 @passes_gaps
@@ -189,20 +245,31 @@ def fullest(ratios: pd.DataFrame, rows: int) -> pd.DataFrame:
 
 @passes_gaps
 def describe_week(week: pd.DataFrame, value: str) -> str:
-    """Say when a week is busiest; `week` as from `one_week`."""
-    if week.dropna(subset=value).empty:
-        return "No cars were counted."
-    top, low = (week.loc[getattr(week[value], f)()] for f in ("idxmax", "idxmin"))
+    """Say when a week is busiest; `week` as from `usual_week` or `next_week`."""
+    known = week.dropna(subset=value)
+    if known.empty:
+        return "Nothing is known of the cars of a week."
+    top, least = (known.loc[getattr(known[value], f)()] for f in ("idxmax", "idxmin"))
     return (
-        f"Cars by hour of the week at junction {top['site']}: between {low[value]:,.0f} on "
-        f"{_when(low)} and {top[value]:,.0f} on {_when(top)} ({top['low']:,.0f} to "
+        f"Cars by hour of the week at junction {top['site']}: between {least[value]:,.0f} on "
+        f"{least['when']} and {top[value]:,.0f} on {top['when']} ({top['low']:,.0f} to "
         f"{top['high']:,.0f})."
     )
 
 
-def _when(row: pd.Series) -> str:
-    day, hour = divmod(int(row["hour_of_week"]), 24)
-    return f"{WEEKDAYS[day]} {hour}–{hour + 1} h"
+@passes_gaps
+def describe_ahead(week: pd.DataFrame, by_site: pd.DataFrame) -> str:
+    """Say what is expected and why by that method; as from `next_week` and `Forecasts`."""
+    chosen, other = week[week["line"] != MEDIAN_LINE], week[week["line"] == MEDIAN_LINE]
+    text = describe_week(chosen, "cars")
+    if chosen["cars"].isna().all():
+        return text
+    why = by_site[(by_site["mode"] == "car") & by_site["site"].isin(chosen["site"])]["why"]
+    return (
+        f"{text} In the whole week {chosen['cars'].sum():,.0f}; by the {MEDIAN_LINE} "
+        f"{other['cars'].sum():,.0f}. {chosen['line'].iloc[0].capitalize()}, because "
+        f"{why.iloc[-1]}."
+    )
 
 
 @passes_gaps
