@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from datamall.demo import raw, welfare
+from datamall.demo import departments, raw, welfare
 from datamall.demo.raw import Delivery
 from datamall.demo.welfare import WelfareWorld
 from datamall.demo.welfare_counts import KEYS
@@ -75,15 +75,22 @@ def counts() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def taken_in(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def files() -> list[Delivery]:
+    return list(welfare.files(SEED))
+
+
+@pytest.fixture(scope="module")
+def taken_in(
+    root: Path, files: list[Delivery], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, Any]]:
     """Return a project with the four stores taken in, and the report of each."""
     folder = tmp_path_factory.mktemp("welfare")
     for name in ("contracts", "authorities"):
         shutil.copytree(root / "data" / name, folder / "data" / name)
     target = folder / "data" / "raw" / "demo"
     target.mkdir(parents=True)
-    for name, table in welfare.files(SEED)[0].items():
-        raw.write(target, Delivery(name, table, raw.count_faults([])))
+    for file in files:
+        raw.write(target, file)
     return folder, {store: intake(folder, "demo", f"welfare.{store}") for store in STORES}
 
 
@@ -92,18 +99,19 @@ def store(folder: Path, name: str) -> pd.DataFrame:
     return pd.concat([pq.read_table(part).to_pandas() for part in sorted(parts)])
 
 
-def test_files_and_their_form() -> None:
-    tables, _ = welfare.files(SEED)
-    assert list(tables) == FILES
-    for name, table in tables.items():
-        text = "".join(table.columns) + "".join(map("".join, table.to_numpy()))
+def test_files_and_their_form(files: list[Delivery]) -> None:
+    assert [file.name for file in files] == FILES
+    for file in files:
+        text = "".join(file.table.columns) + "".join(map("".join, file.table.to_numpy()))
         text.encode("windows-1252")
-        assert not text.isascii(), name
+        assert not text.isascii(), file.name
 
 
-def test_intake_finds_every_planted_mistake(taken_in: tuple[Path, dict[str, Any]]) -> None:
+def test_intake_finds_every_planted_mistake(
+    files: list[Delivery], taken_in: tuple[Path, dict[str, Any]]
+) -> None:
     _, reports = taken_in
-    faults = welfare.files(SEED)[1]
+    faults = departments.faults(files)
     assert faults["rows"].gt(0).all()
     faults["store"] = faults["file"].map(lambda name: OF[name.split("_")[0].split(".")[0]])
     for name, report in reports.items():
@@ -147,7 +155,7 @@ def test_sound_rows_say_what_is_true(
 
 def test_fields_are_blank_more_often_by_origin() -> None:
     few, many = (
-        welfare.files(4, WelfareWorld(missing_odds=odds))[0]["bijstand_2024.csv"]
+        next(welfare.files(4, WelfareWorld(missing_odds=odds))).table  # bijstand_2024.csv
         for odds in (1.0, 3.0)
     )
     people = welfare.people(4).drop_duplicates("client").set_index("client")
@@ -249,8 +257,9 @@ def test_bounds_accept_the_counts_and_hold_the_truth(counts: pd.DataFrame) -> No
 
 
 def test_clean_files_without_mess() -> None:
-    tables, faults = welfare.files(SEED, WelfareWorld(mess=0.0))
-    assert faults.empty
+    files = list(welfare.files(SEED, WelfareWorld(mess=0.0)))
+    assert departments.faults(files).empty
+    tables = {file.name: file.table for file in files}
     people = welfare.people(SEED)
     assert len(tables["bijstand_2024.csv"]) == (people["year"] == 2024).sum()
     assert (tables["bijstand_2025.csv"].drop(columns="Opmerking") == "").sum().sum() == (
@@ -260,12 +269,12 @@ def test_clean_files_without_mess() -> None:
 
 def test_same_files_every_time(tmp_path: Path) -> None:
     small = WelfareWorld(clients=1500, profile=120, signal=40, follow_up=20, random=80)
-    first, second = (welfare.files(SEED, small) for _ in range(2))
-    pd.testing.assert_frame_equal(first[1], second[1])
-    for number, (tables, _) in enumerate((first, second)):
-        (tmp_path / str(number)).mkdir()
-        for name in FILES:
-            raw.write(tmp_path / str(number), Delivery(name, tables[name], raw.count_faults([])))
-    for name in FILES:
-        one, other = (tmp_path / str(number) / name for number in range(2))
-        assert one.read_bytes() == other.read_bytes()
+    written = []
+    for number in range(2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for file in welfare.files(SEED, small):
+            raw.write(folder, file)
+        written.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert sorted(written[0]) == sorted(FILES)
+    assert written[0] == written[1]

@@ -25,10 +25,7 @@ def deliver(city: City) -> Iterator[Delivery]:
         counts = detectors.counted(city.seed, city.world, year)
         yield from traffic_raw.count_files(city.seed, city.world, year, counts)
     if city.world.welfare:
-        files, faults = welfare.files(city.seed, benefit_world(city))
-        for name, table in files.items():
-            found = faults.loc[faults["file"] == name, ["fault", "rows"]]
-            yield Delivery(name, table, found.reset_index(drop=True))
+        yield from welfare.files(city.seed, benefit_world(city))
 
 
 def benefit_world(city: City) -> WelfareWorld:

@@ -5,8 +5,7 @@ was spoilt, so what it said is lost; faulty places and areas are rows about plac
 inspects (cleared containers that stayed in the register), so that no inspection loses its place.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +14,15 @@ import pandas as pd
 
 from datamall.demo.draws import sample, stream
 from datamall.demo.enforcement import City
+from datamall.demo.mistakes import (
+    DUPLICATES,
+    Fault,
+    count_faults,
+    misprint,
+    often,
+    one_more,
+    spoil,
+)
 
 ROLE = {"cleaning crew": "Reinigingsploeg", "enforcement officer": "Handhaver"}
 KIND = {"container": "ondergrondse container", "dump spot": "dumpplek"}
@@ -31,9 +39,7 @@ COUNTS = {
 # What inspectors type. The third needs its quotes: the separator is part of the remark.
 REMARKS = ("koelkast", "vóór 9 uur opgeruimd", '"matras; bank"', "café-afval", "zie foto")
 REMARK_SHARE = 0.05  # of the rows with bulky waste
-DUPLICATES = 0.003  # share of the rows that a batch sent twice delivers again
 REGISTER = 2469  # places in the full city, for which the numbers of `PLACE_FAULTS` hold
-CONTRADICTIONS = 12  # pairs per 100,000 rows: a correction that did not replace the first entry
 
 
 class Delivery(NamedTuple):
@@ -47,17 +53,6 @@ class Delivery(NamedTuple):
     table: pd.DataFrame
     faults: pd.DataFrame
     trailer: str = ""
-
-
-class Fault(NamedTuple):
-    """A mistake: its name, rows per 100,000, and what may be typed into which column.
-
-    The name of another column means that what stands there is typed.
-    """
-
-    name: str
-    frequency: float
-    cases: tuple[tuple[str, str], ...]
 
 
 INSPECTION_FAULTS = (
@@ -103,6 +98,11 @@ PLACE_FAULTS: tuple[tuple[str, int, dict[str, str]], ...] = (
     ("unknown kind of place", 2, {"Soort plek": "perscontainer?"}),
     ("negative count", 2, {"Huishoudens": "-30"}),
 )
+
+
+def delivery(name: str, table: pd.DataFrame) -> Delivery:
+    """Return the file of lines that have the name of their ``fault``, or ""."""
+    return Delivery(name, table.drop(columns="fault"), count_faults(table["fault"]))
 
 
 def deliver(city: City) -> Iterator[Delivery]:
@@ -173,9 +173,7 @@ def _places(city: City) -> Delivery:
     # Cleared containers: numbers no longer in use, otherwise like a container that still stands.
     cleared = table[~dump].iloc[: len(faults) + 2].reset_index(drop=True)
     cleared["Clusternummer"] = [f"GR8{index:04d}" for index in range(len(cleared))]
-    for row, (_, changes) in enumerate(faults):
-        proper = cleared.loc[row].to_dict()
-        cleared.loc[row, list(changes)] = [proper.get(value, value) for value in changes.values()]
+    misprint(cleared, [changes for _, changes in faults])
     # The last two are moved: the register has them at the old place and at the new one.
     moved = cleared.tail(2).assign(**{"X-coördinaat": "233100,00"})
     names = [name for name, _ in faults]
@@ -187,7 +185,6 @@ def _inspections(city: City) -> Iterator[Delivery]:
     """Yield the inspections of each quarter: the weeks in order, each in random order."""
     rng = stream(city.seed, "faults of inspections")
     tallies = city.tallies
-    number = len(tallies)
     table = pd.DataFrame(
         {
             "Clusternummer": tallies["cluster"],
@@ -196,81 +193,25 @@ def _inspections(city: City) -> Iterator[Delivery]:
             **{dutch: tallies[name].astype(str) for name, dutch in COUNTS.items()},
         }
     )
-    remarked = (rng.random(number) < REMARK_SHARE) & (tallies["bulky"] > 0)
-    chosen = np.where(remarked, rng.integers(1, len(REMARKS) + 1, number), 0)
-    table["Opmerking"] = np.array(("", *REMARKS), dtype=object)[chosen]
+    drawn = remarks(rng, len(tallies), REMARKS, REMARK_SHARE)
+    table["Opmerking"] = np.where(tallies["bulky"] > 0, drawn, "")
     table["fault"] = ""
     if city.world.mess:
-        table = spoil(rng, city.world.mess, table, INSPECTION_FAULTS, "Aantal schouwen", one_more)
+        otherwise = {"Aantal schouwen": one_more("Aantal schouwen")}
+        table = spoil(rng, city.world.mess, table, INSPECTION_FAULTS, otherwise)
     monday = tallies["period_start"].iloc[table.index]
     quarter = monday.dt.strftime("schouwen_%Y_k") + monday.dt.quarter.astype(str)
     order = np.lexsort((rng.random(len(table)), monday))
     for name, part in table.iloc[order].groupby(quarter.to_numpy()[order]):
-        found = count_faults(part["fault"][part["fault"] != ""])
-        yield Delivery(f"{name}.csv", part.drop(columns="fault"), found)
+        yield delivery(f"{name}.csv", part)
 
 
-def spoil(
-    rng: np.random.Generator,
-    mess: float,
-    table: pd.DataFrame,
-    faults: Iterable[Fault],
-    corrected: str,
-    otherwise: Callable[[pd.Series], pd.Series],
-) -> pd.DataFrame:
-    """Spoil rows, each by one mistake; then repeat some sound ones and contradict others.
-
-    Parameters
-    ----------
-    rng
-        The stream of this file's mistakes.
-    mess
-        `World.mess`, above 0.
-    table
-        Lines as text, numbered from 0, and ``fault``, empty; changed in place.
-    faults
-        Mistakes other than repetitions and contradictions.
-    corrected
-        Column in which a second line contradicts the first.
-    otherwise
-        Makes what that line says in it from what the first one says.
-
-    Returns
-    -------
-    DataFrame
-        The lines with the name of their ``fault``, and after them copies and second lines, each
-        under the index of the line it goes with.
-    """
-    number = len(table)
-    sound = sample(rng, number, number)  # taken from the front, so that no row is chosen twice
-    for fault in faults:
-        rows, sound = np.split(sound, [often(mess, fault.frequency * number / 1e5)])
-        for turn, (column, value) in enumerate(fault.cases):
-            chosen = rows[turn :: len(fault.cases)]
-            table.loc[chosen, column] = table.loc[chosen, value] if value in table else value
-        table.loc[rows, "fault"] = fault.name
-    twice = often(mess, DUPLICATES * number)
-    pairs = often(mess, CONTRADICTIONS * number / 1e5)
-    copies = table.iloc[sound[:twice]].assign(fault="exact duplicate")
-    table.loc[sound[twice : twice + pairs], "fault"] = "contradiction"
-    second = table.iloc[sound[twice : twice + pairs]]
-    return pd.concat([table, copies, second.assign(**{corrected: otherwise(second[corrected])})])
-
-
-def one_more(column: pd.Series) -> pd.Series:
-    """Return whole numbers, as text, that are one higher."""
-    return (column.astype(int) + 1).astype(str)
-
-
-def often(mess: float, usual: float) -> int:
-    """Return how often a mistake is made: at least once, so that small cities have them all."""
-    return max(1, round(mess * usual))
-
-
-def count_faults(names: Iterable[str]) -> pd.DataFrame:
-    """Return fault and rows of a list of mistakes."""
-    counted = Counter(names)
-    return pd.DataFrame({"fault": list(counted), "rows": list(counted.values())})
+def remarks(
+    rng: np.random.Generator, number: int, texts: tuple[str, ...], share: float
+) -> np.ndarray:
+    """Draw a remark for a share of the lines; "" for the others."""
+    chosen = np.where(rng.random(number) < share, rng.integers(1, len(texts) + 1, number), 0)
+    return np.array(("", *texts), dtype=object)[chosen]
 
 
 def decimals(values: pd.Series, places: int = 2) -> pd.Series:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
 from datamall.demo.draws import stream
 from datamall.demo.enforcement import City
-from datamall.demo.raw import Delivery, Fault, count_faults, one_more, spoil
+from datamall.demo.mistakes import Fault, one_more, spoil
+from datamall.demo.raw import Delivery, delivery, remarks
 from datamall.demo.reports import reports
 from datamall.demo.rounds import rounds
 
@@ -79,8 +79,9 @@ def round_file(city: City) -> Delivery:
         dtype=object,
     )
     if city.world.mess:
-        table = spoil(rng, city.world.mess, table, ROUND_FAULTS, "Stilstand (s)", one_more)
-    return _delivery("routes.csv", table.sort_index(kind="stable"))
+        otherwise = {"Stilstand (s)": one_more("Stilstand (s)")}
+        table = spoil(rng, city.world.mess, table, ROUND_FAULTS, otherwise)
+    return delivery("routes.csv", table.sort_index(kind="stable"))
 
 
 def report_files(city: City) -> Iterator[Delivery]:
@@ -102,29 +103,16 @@ def report_files(city: City) -> Iterator[Delivery]:
         dtype=object,
     )
     if city.world.mess:
-        text = spoil(rng, city.world.mess, text, REPORT_FAULTS, "Categorie", _another)
+        text = spoil(rng, city.world.mess, text, REPORT_FAULTS, {"Categorie": _another})
     opened = table["opened"].iloc[text.index]
     text["file"] = (
         opened.dt.strftime("meldingen_%Y_k") + opened.dt.quarter.astype(str) + ".csv"
     ).to_numpy()
     for name, part in text.sort_index(kind="stable").groupby("file"):
-        yield _delivery(str(name), part.drop(columns="file"))
+        yield delivery(str(name), part.drop(columns="file"))
 
 
-def _another(column: pd.Series) -> pd.Series:
-    """Return other categories than these."""
+def _another(table: pd.DataFrame) -> pd.Series:
+    """Return other categories than these lines have."""
     names = list(CATEGORY.values())
-    return column.map(dict(zip(names, names[1:] + names[:1], strict=True)))
-
-
-def _delivery(name: str, table: pd.DataFrame) -> Delivery:
-    found = count_faults(table["fault"][table["fault"] != ""])
-    return Delivery(name, table.drop(columns="fault"), found)
-
-
-def remarks(
-    rng: np.random.Generator, number: int, texts: tuple[str, ...], share: float
-) -> np.ndarray:
-    """Draw a remark for a share of the lines; "" for the others."""
-    chosen = np.where(rng.random(number) < share, rng.integers(1, len(texts) + 1, number), 0)
-    return np.array(("", *texts), dtype=object)[chosen]
+    return table["Categorie"].map(dict(zip(names, names[1:] + names[:1], strict=True)))

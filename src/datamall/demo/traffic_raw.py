@@ -12,8 +12,9 @@ import pandas as pd
 
 from datamall.demo.demand import QUARTERS, Traffic
 from datamall.demo.detectors import Counted
-from datamall.demo.draws import sample, stream
-from datamall.demo.raw import DUPLICATES, Delivery, Fault, count_faults, decimals
+from datamall.demo.draws import stream
+from datamall.demo.mistakes import Fault, count_faults, misprint, spoil
+from datamall.demo.raw import Delivery, decimals, remarks
 from datamall.demo.world import World
 
 APPROACH = {"north": "N", "east": "O", "south": "Z", "west": "W"}
@@ -37,7 +38,8 @@ FAULTS = (
     # The remark has the separator in it and no quotes around it.
     Fault("too many fields", 6, (("Opmerking", "lus; kabel"),)),
 )
-CONTRADICTIONS = 12  # pairs per 100,000 lines: a correction that did not replace the first entry
+TYPED = sorted({column for fault in FAULTS for column, _ in fault.cases} - {"Opmerking"})
+ONE_MORE = "+"  # in a quarter: one more than was counted
 # Name, rows, and what stands in which column of a cleared junction.
 JUNCTION_FAULTS = (
     ("green longer than the cycle", {"Groentijd (s)": "95,0", "Cyclustijd (s)": "90,0"}),
@@ -94,11 +96,10 @@ def junction_file(world: World, year: Traffic) -> Delivery:
         return Delivery("kruispunten.csv", table, count_faults([]))
     cleared = table[~unknown & ~unmeasured].head(len(JUNCTION_FAULTS)).reset_index(drop=True)
     cleared["Kruispunt"] = [f"K9{index}" for index in range(len(cleared))]
-    names = ["exact duplicate"]
-    for row, (name, changes) in enumerate(JUNCTION_FAULTS[: len(cleared)]):
-        cleared.loc[row, list(changes)] = list(changes.values())
-        names.append(name)
+    planted = JUNCTION_FAULTS[: len(cleared)]
+    misprint(cleared, [changes for _, changes in planted])
     table = pd.concat([table, table.iloc[[len(table) // 2]], cleared])
+    names = ["exact duplicate", *(name for name, _ in planted)]
     return Delivery("kruispunten.csv", table, count_faults(names))
 
 
@@ -106,45 +107,20 @@ def count_files(seed: int, world: World, year: Traffic, counts: Counted) -> Iter
     """Yield the counts of each month, by day and detector."""
     rng = stream(seed, "faults of counts")
     day, row = np.nonzero(counts.sent.T)
-    lines = pd.DataFrame({"day": day, "row": row, "fault": "", "column": "", "value": ""})
-    remarked = rng.random(len(lines)) < REMARK_SHARE
-    kept = np.array(("", *REMARKS), dtype=object)[
-        np.where(remarked, rng.integers(1, len(REMARKS) + 1, len(lines)), 0)
-    ]
-    lines["remark"] = kept
+    # What is typed instead of what was counted is kept aside: all lines as text would be large.
+    lines = pd.DataFrame({"day": day, "row": row, "fault": "", **dict.fromkeys(TYPED)})
+    lines["Opmerking"] = remarks(rng, len(lines), REMARKS, REMARK_SHARE)
     if world.mess:
-        lines = _spoil(rng, world, lines)
+        lines = spoil(rng, world.mess, lines, FAULTS, {CELL: ONE_MORE})
+        # Sent again at the end of the same day's lines.
+        lines = lines.sort_values("day", kind="stable", ignore_index=True)
     month = year.days["day"].dt.strftime("%Y_%m").to_numpy()[lines["day"]]
     for name in np.unique(month):
         part = lines[month == name]
         table = _text(year, counts, part)
         trailer = f"*** einde export: {len(part)} regels ***" if world.mess else ""
-        faults = [
-            *part["fault"][part["fault"] != ""],
-            *(["line of another form"] if trailer else []),
-        ]
-        yield Delivery(f"tellingen_{name}.csv", table, count_faults(faults), trailer)
-
-
-def _spoil(rng: np.random.Generator, world: World, lines: pd.DataFrame) -> pd.DataFrame:
-    """Choose lines for every mistake, none twice, and the lines that come again."""
-    number = len(lines)
-    spoilt = sample(rng, number, number)
-    usual = world.mess * number / 1e5
-    for fault in FAULTS:
-        rows, spoilt = np.split(spoilt, [max(1, round(usual * fault.frequency))])
-        for turn, (column, value) in enumerate(fault.cases):
-            chosen = rows[turn :: len(fault.cases)]
-            lines.loc[chosen, "column"] = column
-            lines.loc[chosen, "value"] = value
-        lines.loc[rows, "fault"] = fault.name
-    twice = max(1, round(world.mess * DUPLICATES * number))
-    pairs = max(1, round(usual * CONTRADICTIONS))
-    copies = lines.loc[spoilt[:twice]].assign(fault="exact duplicate")
-    lines.loc[spoilt[twice : twice + pairs], "fault"] = "contradiction"
-    second = lines.loc[spoilt[twice : twice + pairs]].assign(column=CELL, value="+")
-    # Sent again at the end of the same day's lines.
-    return pd.concat([lines, copies, second]).sort_values("day", kind="stable", ignore_index=True)
+        faults = count_faults([*part["fault"], "line of another form" if trailer else ""])
+        yield Delivery(f"tellingen_{name}.csv", table, faults, trailer)
 
 
 def _text(year: Traffic, counts: Counted, lines: pd.DataFrame) -> pd.DataFrame:
@@ -152,7 +128,7 @@ def _text(year: Traffic, counts: Counted, lines: pd.DataFrame) -> pd.DataFrame:
     detectors = year.junctions.detectors
     day, row = lines["day"].to_numpy(), lines["row"].to_numpy()
     cells = counts.cells[row, day]
-    again = ((lines["column"] == CELL) & (lines["value"] == "+")).to_numpy()
+    again = (lines[CELL] == ONE_MORE).to_numpy()
     # At noon something was counted, or at least could be.
     cells[again, QUARTERS // 2] = np.maximum(cells[again, QUARTERS // 2], 0) + 1
     # The last text stands for BLANK, which is -1.
@@ -168,11 +144,12 @@ def _text(year: Traffic, counts: Counted, lines: pd.DataFrame) -> pd.DataFrame:
         dtype=object,
     ).to_numpy()[row]
     dates = year.days["day"].dt.strftime("%d-%m-%Y").to_numpy(dtype=object)[day]
-    body = np.column_stack([keys, dates, texts[cells], lines["remark"].to_numpy(dtype=object)])
+    body = np.column_stack([keys, dates, texts[cells], lines["Opmerking"].to_numpy(dtype=object)])
     names = ["Kruispunt", "Detector", "Tak", "Richting", "Soort", "Datum", *TIMES, "Opmerking"]
-    for place in np.flatnonzero((lines["column"] != "").to_numpy() & ~again):
-        column, value = lines["column"].iloc[place], lines["value"].iloc[place]
-        # A quarter by day that follows from the line itself, so that no draw is needed.
-        quarter = TIMES[28 + (7 * int(day[place]) + int(row[place])) % 48]
-        body[place, names.index(quarter if column == CELL else column)] = value
+    for column in TYPED:
+        for place in np.flatnonzero(lines[column].notna() & (lines[column] != ONE_MORE)):
+            # A quarter by day that follows from the line itself, so that no draw is needed.
+            quarter = TIMES[28 + (7 * int(day[place]) + int(row[place])) % 48]
+            written = quarter if column == CELL else column
+            body[place, names.index(written)] = lines[column].iloc[place]
     return pd.DataFrame(body, columns=names, dtype=object)

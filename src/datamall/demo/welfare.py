@@ -1,9 +1,12 @@
 """Welfare in the demo city: people on benefit, how they were selected, and what was planted."""
 
+from collections.abc import Iterator
+
 import pandas as pd
 
 from datamall.demo import welfare_counts, welfare_people, welfare_raw, welfare_selection
 from datamall.demo import welfare_truth as _truth
+from datamall.demo.raw import Delivery
 from datamall.demo.welfare_world import BIASES, NEUTRAL, WelfareWorld
 
 __all__ = ["BIASES", "NEUTRAL", "WelfareWorld", "counts", "files", "people", "truth_tables"]
@@ -34,13 +37,11 @@ def counts(seed: int, world: WelfareWorld | None = None) -> pd.DataFrame:
     return welfare_counts.count(people(seed, world))
 
 
-def files(
-    seed: int, world: WelfareWorld | None = None
-) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
-    """Return the raw files by name, as text, and the planted faults: see `welfare_raw.deliver`."""
+def files(seed: int, world: WelfareWorld | None = None) -> Iterator[Delivery]:
+    """Yield the raw files, with the planted faults: see `welfare_raw.deliver`."""
     world = world or WelfareWorld()
     drawn = people(seed, world)
-    return welfare_raw.deliver(seed, world, drawn, welfare_counts.count(drawn))
+    yield from welfare_raw.deliver(seed, world, drawn, welfare_counts.count(drawn))
 
 
 def truth_tables(seed: int, world: WelfareWorld | None = None) -> dict[str, pd.DataFrame]:

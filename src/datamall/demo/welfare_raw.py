@@ -4,14 +4,14 @@ Every mistake is planted on purpose and counted. A faulty row is a real row that
 what it said is lost. A blank field is no mistake but a gap, and is counted apart.
 """
 
-from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
-from datamall.demo.draws import Integers, expit, logit, sample, stream
+from datamall.demo.draws import expit, logit, stream
+from datamall.demo.mistakes import Fault, spoil
+from datamall.demo.raw import Delivery, delivery
 from datamall.demo.welfare_people import YEARS
 from datamall.demo.welfare_words import COUNTS, FILE, INVESTIGATION, PROTECTED, REMARK, WORDS
 from datamall.demo.welfare_world import WelfareWorld
@@ -26,49 +26,55 @@ OPEN = {
     "months_since_review": 0.015,
     "income_variation": 0.01,
 }
-DUPLICATES = 0.003  # share of the rows that is delivered twice
-CONTRADICTIONS = 0.0004  # share of the rows that a second row contradicts
-# Name, rows per 10,000, and which text stands in which column.
-Faults = tuple[tuple[str, float, tuple[tuple[str, str], ...]], ...]
-FILE_FAULTS: Faults = (
-    ("missing required field", 4, (("Cliëntnummer", ""),)),
-    ("number in another form", 5, (("Cliëntnummer", "BU-2024/17"), ("Cliëntnummer", "bu100x"))),
-    ("impossible year of birth", 6, (("Geboortejaar", "1874"), ("Geboortejaar", "2042"))),
-    ("negative count", 5, (("Kinderen", "-1"), ("Maanden bijstand", "-3"))),
-    ("unknown code", 8, (("Leefvorm", "LAT-relatie"), ("Geslacht", "X"), ("Taaleis", "?"))),
-    ("text in a number", 6, (("Maanden met inkomsten", "onbekend"), ("Kostendelers", "twee"))),
-    ("impossible amount", 4, (("Uitkering per maand", "99999,00"),)),
-    ("amount in another form", 5, (("Uitkering per maand", "€ 1.112,40"),)),
-    ("too many fields", 3, ((REMARK, "stukken; zie map"),)),
-)
-INVESTIGATION_FAULTS: Faults = (
-    ("missing required field", 3, (("Cliëntnummer", ""), ("Aanleiding", ""))),
-    ("unknown code", 5, (("Leefvorm", "LAT-relatie"), ("Aanleiding", "zie dossier"))),
-    ("impossible score band", 4, (("Scoreband", "0"), ("Scoreband", "21"))),
-    ("finding without a visit", 3, (("Huisbezoek", "nee"),)),
-    ("visit without being chosen", 2, (("Huisbezoek", "ja"),)),
-    ("chosen without a reason", 2, (("Aanleiding", "geen"),)),
-)
-PROTECTED_FAULTS: Faults = (
-    ("missing required field", 4, (("Cliëntnummer", ""), ("Herkomst", ""))),
-    ("unknown code", 6, (("Herkomst", "onbekend"), ("Herkomst", "Neder1and"))),
-)
-# Rows of which some faults are made: only there are they what their name says.
-WHERE: dict[str, Callable[[pd.DataFrame], Any]] = {
-    "finding without a visit": lambda table: table["Bevinding"] != "",
-    "visit without being chosen": lambda table: table["Gekozen"] == "nee",
-    "chosen without a reason": lambda table: (
-        (table["Gekozen"] == "ja") & (table["Huisbezoek"] == "nee")
+CONTRADICTIONS = 40  # pairs per 100,000 rows
+FILE_FAULTS = (
+    Fault("missing required field", 40, (("Cliëntnummer", ""),)),
+    Fault(
+        "number in another form", 50, (("Cliëntnummer", "BU-2024/17"), ("Cliëntnummer", "bu100x"))
     ),
-}
-# What a contradicting second row says otherwise.
-OTHERWISE = {"Uitkering per maand": "0,00", "Scoreband": "", "Nationaliteit": ""}
+    Fault("impossible year of birth", 60, (("Geboortejaar", "1874"), ("Geboortejaar", "2042"))),
+    Fault("negative count", 50, (("Kinderen", "-1"), ("Maanden bijstand", "-3"))),
+    Fault("unknown code", 80, (("Leefvorm", "LAT-relatie"), ("Geslacht", "X"), ("Taaleis", "?"))),
+    Fault(
+        "text in a number", 60, (("Maanden met inkomsten", "onbekend"), ("Kostendelers", "twee"))
+    ),
+    Fault("impossible amount", 40, (("Uitkering per maand", "99999,00"),)),
+    Fault("amount in another form", 50, (("Uitkering per maand", "€ 1.112,40"),)),
+    Fault("too many fields", 30, ((REMARK, "stukken; zie map"),)),
+)
+INVESTIGATION_FAULTS = (
+    Fault("missing required field", 30, (("Cliëntnummer", ""), ("Aanleiding", ""))),
+    Fault("unknown code", 50, (("Leefvorm", "LAT-relatie"), ("Aanleiding", "zie dossier"))),
+    Fault("impossible score band", 40, (("Scoreband", "0"), ("Scoreband", "21"))),
+    Fault(
+        "finding without a visit",
+        30,
+        (("Huisbezoek", "nee"),),
+        lambda table: table["Bevinding"] != "",
+    ),
+    Fault(
+        "visit without being chosen",
+        20,
+        (("Huisbezoek", "ja"),),
+        lambda table: table["Gekozen"] == "nee",
+    ),
+    Fault(
+        "chosen without a reason",
+        20,
+        (("Aanleiding", "geen"),),
+        lambda table: (table["Gekozen"] == "ja") & (table["Huisbezoek"] == "nee"),
+    ),
+)
+PROTECTED_FAULTS = (
+    Fault("missing required field", 40, (("Cliëntnummer", ""), ("Herkomst", ""))),
+    Fault("unknown code", 60, (("Herkomst", "onbekend"), ("Herkomst", "Neder1and"))),
+)
 
 
 def deliver(
     seed: int, world: WelfareWorld, files: pd.DataFrame, counts: pd.DataFrame
-) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
-    """Turn people, their investigations and the official counts into raw files with mistakes.
+) -> Iterator[Delivery]:
+    """Yield people, their investigations and the official counts as raw files with mistakes.
 
     Parameters
     ----------
@@ -76,40 +82,33 @@ def deliver(
         What `welfare_selection.select` returns.
     counts
         What `welfare_counts.count` returns.
-
-    Returns
-    -------
-    files
-        Tables of text by file name; each column is a header, each row a line.
-    faults
-        One row per file and kind of mistake: file, fault, rows (that carry it; of exact
-        duplicates the copies, of contradictions both rows), in order of file and fault.
     """
-    delivered: dict[str, tuple[pd.DataFrame, Faults]] = {}
+
+    def spoilt(
+        name: str, text: pd.DataFrame, faults: tuple[Fault, ...], otherwise: dict[str, str]
+    ) -> Delivery:
+        rng = stream(seed, f"faults of {name}")
+        text["fault"] = ""
+        if world.mess:
+            text = spoil(rng, world.mess, text, faults, otherwise, CONTRADICTIONS)
+        text = text.iloc[np.argsort(rng.random(len(text)), kind="stable")]
+        return delivery(name, text.reset_index(drop=True))
+
     for year in YEARS:
         part = files[files["year"] == year]
         text = _texts(part, FILE)
         text.loc[part["youngest_child"].to_numpy() < 0, FILE["youngest_child"]] = ""
+        name = f"bijstand_{year}.csv"
         if world.mess:
-            _leave_open(seed, world, part, text, f"bijstand_{year}.csv")
-        delivered[f"bijstand_{year}.csv"] = (text.assign(**{REMARK: ""}), FILE_FAULTS)
+            _leave_open(seed, world, part, text, name)
+        text[REMARK] = ""
+        yield spoilt(name, text, FILE_FAULTS, {"Uitkering per maand": "0,00"})
         text = _texts(part, INVESTIGATION)
-        delivered[f"onderzoeken_{year}.csv"] = (text, INVESTIGATION_FAULTS)
-    people = files.drop_duplicates("client")
-    delivered["beschermd.csv"] = (_texts(people, PROTECTED), PROTECTED_FAULTS)
-    tables, frames = {}, []
-    for name, (text, kinds) in delivered.items():
-        rng = stream(seed, f"faults of {name}")
-        text["fault"] = ""
-        if world.mess:
-            text = _spoil(rng, world.mess, text, kinds)
-        text = text.iloc[np.argsort(rng.random(len(text)), kind="stable")]
-        frames.append(_count(name, text["fault"][text["fault"] != ""]))
-        tables[name] = text.drop(columns="fault").reset_index(drop=True)
-    tables["cbs_tellingen.csv"], found = _official(counts, world.mess > 0)
-    frames.append(_count("cbs_tellingen.csv", found))
-    faults = pd.concat(frames, ignore_index=True).sort_values(["file", "fault"], ignore_index=True)
-    return tables, faults
+        name = f"onderzoeken_{year}.csv"
+        yield spoilt(name, text, INVESTIGATION_FAULTS, {"Scoreband": ""})
+    text = _texts(files.drop_duplicates("client"), PROTECTED)
+    yield spoilt("beschermd.csv", text, PROTECTED_FAULTS, {"Nationaliteit": ""})
+    yield _official(counts, world.mess > 0)
 
 
 def _texts(part: pd.DataFrame, headers: dict[str, str]) -> pd.DataFrame:
@@ -141,49 +140,11 @@ def _leave_open(
         text.loc[rng.random(len(part)) < chance, FILE[column]] = ""
 
 
-def _spoil(
-    rng: np.random.Generator, mess: float, text: pd.DataFrame, kinds: Faults
-) -> pd.DataFrame:
-    """Spoil rows, each with one mistake, then repeat and contradict sound ones."""
-    order: Integers = sample(rng, len(text), len(text))
-    for name, usual, cases in kinds:
-        fits = WHERE.get(name, _any)(text).to_numpy() & (text["fault"] == "").to_numpy()
-        rows = order[fits[order]][: _number(mess, usual * len(text) / 1e4)]
-        for turn, (header, value) in enumerate(cases):
-            text.loc[rows[turn :: len(cases)], header] = value
-        text.loc[rows, "fault"] = name
-    sound = order[(text["fault"] == "").to_numpy()[order]]
-    twice = _number(mess, DUPLICATES * len(text))
-    pairs = _number(mess, CONTRADICTIONS * len(text))
-    copies = text.iloc[sound[:twice]].assign(fault="exact duplicate")
-    second = text.iloc[sound[twice : twice + pairs]]
-    text.loc[second.index, "fault"] = "contradiction"
-    changed = {header: value for header, value in OTHERWISE.items() if header in text}
-    return pd.concat([text, copies, second.assign(fault="contradiction", **changed)])
-
-
-def _any(table: pd.DataFrame) -> pd.Series:
-    return pd.Series(True, index=table.index)
-
-
-def _official(counts: pd.DataFrame, mess: bool) -> tuple[pd.DataFrame, list[str]]:
-    """Write the counts of the statistics office, which end in a line about their source."""
-    text = _texts(counts, COUNTS)
-    if not mess:
-        return text, []
-    source = dict.fromkeys(text, "") | {"Onderzoek": "Bron: CBS, maatwerktabel"}
-    return pd.concat([text, pd.DataFrame([source])], ignore_index=True), ["missing required field"]
-
-
-def _number(mess: float, usual: float) -> int:
-    """Return how often a mistake is made: at least once, so that small worlds have them all."""
-    return max(1, round(mess * usual))
-
-
-def _count(name: str, faults: Any) -> pd.DataFrame:
-    """Return file, fault and rows of a list of mistakes."""
-    counted = Counter(faults)
-    return pd.DataFrame(
-        {"file": name, "fault": list(counted), "rows": list(counted.values())},
-        columns=["file", "fault", "rows"],
-    )
+def _official(counts: pd.DataFrame, mess: bool) -> Delivery:
+    """Return the counts of the statistics office, which end in a line about their source."""
+    text = _texts(counts, COUNTS).assign(fault="")
+    if mess:
+        source = dict.fromkeys(text, "") | {"Onderzoek": "Bron: CBS, maatwerktabel"}
+        source["fault"] = "missing required field"
+        text = pd.concat([text, pd.DataFrame([source])], ignore_index=True)
+    return delivery("cbs_tellingen.csv", text)
