@@ -352,3 +352,45 @@ def test_without_anything_every_chapter_is_a_gap() -> None:
     ):
         assert isinstance(told, Gap)
     assert audit_words.metrics(gate, gate, PLAN) == {}
+
+
+ODD = {
+    "nobody was flagged": {k: n for k, n in UNEQUAL.items() if k[2] == "no"},
+    "everybody was flagged": {(*k[:2], "yes", *k[3:]): n for k, n in UNEQUAL.items()},
+    "nobody was drawn at random": {k: n for k, n in UNEQUAL.items() if k[1] != "random"},
+    "one group alone": {k: n for k, n in UNEQUAL.items() if k[0] == "male"},
+    "sex is not known": {(None, *k[1:]): n for k, n in UNEQUAL.items() if k[0] == "male"},
+    "three people": {
+        ("female", "none", "no", "no", None): 2,
+        ("male", "none", "no", "no", None): 1,
+    },
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("people", ODD.values(), ids=ODD)
+def test_odd_counts_give_no_verdict_beyond_their_evidence(
+    people: dict[tuple[Any, ...], int],
+) -> None:
+    counts = own(people)
+    gate, inform = audit_judge.gate(counts, PLAN), audit_judge.inform(counts, PLAN)
+    assert audit_judge.overall(gate, PLAN) != PASS
+    said = audit_words.answer(gate, PLAN)
+    assert "Do not deploy" in said or "no proof" in said
+    for told in (
+        audit_information.people(counts, PLAN),
+        audit_information.shares(counts, PLAN, "wrongly visited"),
+        audit_information.labels(counts, PLAN),
+        audit_information.difference_to_fairlearn(counts, PLAN),
+        audit_knowledge.by_check(gate),
+        audit_knowledge.by_check(inform),
+        audit_knowledge.matrix(gate),
+        audit_knowledge.errors(counts, PLAN),
+        audit_knowledge.calibration(counts, PLAN),
+        audit_knowledge.criteria(counts, PLAN),
+        audit_further.crossed(counts, PLAN),
+        audit_wisdom.conclusions(gate, PLAN),
+        audit_wisdom.harm(counts, PLAN),
+        audit_wisdom.decision_records(gate, PLAN),
+    ):
+        assert isinstance(told, pd.DataFrame | Gap)

@@ -167,7 +167,7 @@ def missing(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
 
 
 @passes_gaps
-def difference_to_fairlearn(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+def difference_to_fairlearn(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
     """Return the largest difference of this audit's rates to fairlearn's.
 
     The counts of this very run, as printed, are handed to ``fairlearn.metrics.MetricFrame`` as
@@ -196,6 +196,9 @@ def difference_to_fairlearn(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame:
         "hit rate": (precision_score, None, 1),
     }
     pairs, rows = every_step(last, plan, list(theirs), every_group=True), []
+    if not len(pairs):
+        reason = "Not possible here: there are too few people to have a rate."
+        return Gap("Checked against another program", reason)
     for check, (function, truth, yes) in theirs.items():
         own = pairs[pairs["check"].eq(check) & pairs["trials"].gt(0) & pairs["successes"].notna()]
         if not len(own):
