@@ -6,7 +6,7 @@ import pytest
 
 from datamall.chapters import Gap
 from datamall.traffic import health, levels, plans, trucks, trucks_words, wisdom, words
-from datamall.traffic.forecast import MODEL, Forecasts
+from datamall.traffic.forecast import BASELINE, MODEL, Forecasts
 from datamall.traffic.information import MEAN_DAY, WORKING_DAY
 
 GAP = Gap("Capacity", "Not possible here: the authority does not deliver traffic.junctions.green.")
@@ -96,11 +96,11 @@ def test_the_usual_week_is_that_of_the_junction_that_counts_most_cars() -> None:
     assert DAYS["site"].tolist() == ["B", "A"]
     table = pd.DataFrame(
         {
-            "site": ["B", "B", "A", "B"],
-            "mode": ["car", "car", "car", "bike"],
-            "weekday": [7, 1, 1, 1],
-            "hour": [23, 8, 8, 8],
-            "mean": [100.0, 900, 5, 6],
+            "site": ["B", "B", "B", "A", "B"],
+            "mode": ["car", "car", "car", "car", "bike"],
+            "weekday": [7, 1, 1, 1, 1],
+            "hour": [23, 8, 8, 8, 8],
+            "mean": [100.0, 4, 900, 5, 6],
             "low": 1.0,
             "high": 2.0,
         }
@@ -113,6 +113,7 @@ def test_the_usual_week_is_that_of_the_junction_that_counts_most_cars() -> None:
         "Cars by hour of the week at junction B: between 100 on Sun, 23–24 h and 900 on Mon, "
         "8–9 h (1 to 2)."
     )
+    assert set(week["line"]) == {"B: mean of all weeks"}
     assert words.noons(week) == dict(
         zip(range(12, 168, 24), ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], strict=True)
     )
@@ -143,7 +144,7 @@ def test_the_week_ahead_stands_beside_the_median() -> None:
     week = words.next_week(Forecasts(ahead, GAP, by_site), DAYS)
     lines = week.groupby("line", sort=False)
     assert [(name, own["hour"].tolist()) for name, own in lines] == [
-        ("forecast: adaptive profile", list(range(168))),
+        ("B: forecast by adaptive profile", list(range(168))),
         ("median of up to 8 weeks before", list(range(168))),
     ]
     chosen, other = (own.dropna(subset="cars") for _, own in lines)
@@ -155,7 +156,7 @@ def test_the_week_ahead_stands_beside_the_median() -> None:
     assert words.describe_ahead(week, by_site) == (
         "Cars by hour of the week at junction B: between 108 on Thu 1 Jan, 8–9 h and 267 on Wed 7 "
         "Jan, 23–24 h (90 to 300). In the whole week 505; by the median of up to 8 weeks before "
-        "805. Forecast: adaptive profile, because it won."
+        "805. B: forecast by adaptive profile, because it won."
     )
 
 
@@ -170,6 +171,20 @@ def test_parts_of_the_forecasts() -> None:
     ahead = Forecasts(*(pd.DataFrame({"x": [number]}) for number in range(3)))
     assert words.part(ahead, "scores")["x"].tolist() == [1]
     assert words.part(GAP, "scores") is GAP
+
+
+def test_choices_count_junctions_by_reason() -> None:
+    by_site = pd.DataFrame(
+        {
+            **{"site": list("ABCA"), "mode": ["car", "car", "car", "bike"]},
+            **{"method": [MODEL, BASELINE, MODEL, MODEL], "why": ["won", "lost", "won", "won"]},
+        }
+    )
+    assert words.choices(by_site).to_numpy().tolist() == [
+        ["bike", 1, MODEL, "won"],
+        ["car", 2, MODEL, "won"],
+        ["car", 1, BASELINE, "lost"],
+    ]
 
 
 RATIOS = pd.DataFrame(

@@ -170,11 +170,13 @@ def usual_week(profiles: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        when, hour (0 Monday 0–1 h … 167), mean, low, high, site; missing where never counted.
+        when, hour (0 Monday 0–1 h … 167), mean, low, high (missing where never counted), site,
+        line.
     """
     own = _most_cars(profiles, days)
     hour = 24 * (own["weekday"] - 1) + own["hour"]
-    return _hours(own.assign(hour=hour), [name[:3] for name in WEEKDAYS])
+    whole = _hours(own.assign(hour=hour), [name[:3] for name in WEEKDAYS])
+    return whole.assign(line=whole["site"] + ": mean of all weeks")
 
 
 @passes_gaps
@@ -201,9 +203,8 @@ def next_week(ahead: Forecasts, days: pd.DataFrame) -> pd.DataFrame:
     dates = pd.date_range(first, periods=7) if len(own) else []
     names = [f"{day.day_name()[:3]} {day.day} {day.month_name()[:3]}" for day in dates]
     whole = _hours(own.assign(hour=hour), names)
-    chosen = whole.assign(
-        cars=whole["expected"], line="forecast: " + whole["method"].bfill().ffill()
-    )
+    name = whole["site"] + ": forecast by " + whole["method"]
+    chosen = whole.assign(cars=whole["expected"], line=name)
     other = whole.assign(
         cars=whole["median"], line=MEDIAN_LINE, low=float("nan"), high=float("nan")
     )
@@ -216,10 +217,13 @@ def _most_cars(table: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
 
 
 def _hours(own: pd.DataFrame, days: list[str]) -> pd.DataFrame:
-    """Return all hours of the named days, with a column `when`; columns are NaN where unknown."""
+    """Return all hours of the named days, with a column `when`; numbers are NaN where unknown."""
     names = [f"{day}, {hour}–{hour + 1} h" for day in days for hour in range(24)]
     whole = pd.DataFrame({"when": names, "hour": range(len(names))})
-    return whole.merge(own, on="hour", how="left", validate="one_to_one")
+    own = own.drop_duplicates("hour", keep="last")  # a site may count in two ways: one is drawn
+    whole = whole.merge(own, on="hour", how="left")
+    same = [name for name in ("site", "method") if name in whole]
+    return whole.assign(**whole[same].ffill().bfill())
 
 
 @passes_gaps
@@ -234,6 +238,13 @@ def noons(week: pd.DataFrame) -> dict[int, str]:
 def part(ahead: Forecasts, name: str) -> pd.DataFrame:
     """Return one table of the forecasts: "week", "scores" or "by_site"."""
     return getattr(ahead, name)
+
+
+@passes_gaps
+def choices(by_site: pd.DataFrame) -> pd.DataFrame:
+    """Return mode, sites (how many), method and why, from `Forecasts.by_site`."""
+    groups = by_site.groupby(["mode", "method", "why"], as_index=False)
+    return groups.agg(sites=("site", "nunique"))[["mode", "sites", "method", "why"]]
 
 
 @passes_gaps
@@ -267,8 +278,7 @@ def describe_ahead(week: pd.DataFrame, by_site: pd.DataFrame) -> str:
     why = by_site[(by_site["mode"] == "car") & by_site["site"].isin(chosen["site"])]["why"]
     return (
         f"{text} In the whole week {chosen['cars'].sum():,.0f}; by the {MEDIAN_LINE} "
-        f"{other['cars'].sum():,.0f}. {chosen['line'].iloc[0].capitalize()}, because "
-        f"{why.iloc[-1]}."
+        f"{other['cars'].sum():,.0f}. {chosen['line'].iloc[0]}, because {why.iloc[-1]}."
     )
 
 
