@@ -16,7 +16,7 @@ from datamall.fraud.audit_show import THOUSAND, counts_by_group, whose
 
 ENOUGH = 100  # people in an arm of which something can be said
 STAGES = {
-    "population": "on benefit",
+    "population": "people in all",
     "flagged": "flagged",
     "chosen": "chosen in any way",
     "visited": "visited in any way",
