@@ -6,7 +6,7 @@ duplicates of a report while it is open: there something lies for certain.
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc, gammaincinv, ndtri
+from scipy.special import chdtri, gammaincinv, ndtri
 
 from datamall.chapters import needs, passes_gaps
 from datamall.enforcement.information import COUNTED, Tables, cells
@@ -91,8 +91,10 @@ def _median(days: pd.Series, closed: pd.Series, confidence: float) -> list[float
         still = np.cumprod(1 - ended / left)
         error = np.sqrt(np.cumsum(ended / (left * (left - ended)))) / np.abs(np.log(still))
         factor = np.exp(ndtri((1 + confidence) / 2) * error)
-        curves = still, still**factor, still ** (1 / factor)
-    half = [np.flatnonzero(curve <= 0.5) for curve in curves]
+        low, high = still**factor, still ** (1 / factor)
+    # Once all are closed that scale ends: then the exact bound for none out of those left.
+    low[still == 0], high[still == 0] = 0, 1 - ((1 - confidence) / 2) ** (1 / left[still == 0])
+    half = [np.flatnonzero(curve <= 0.5) for curve in (still, low, high)]
     return [float(day[0]) if len(day) else np.nan for day in half]
 
 
@@ -198,7 +200,7 @@ def reporting_rates(data: Tables, confidence: float) -> pd.DataFrame:
     count = result["duplicates"] / dispersion
     days = result["open_days"].where(result["open_days"] > 0) / dispersion
     result["rate"] = count / days
-    result["low"] = gammaincinv(count, tail) / days
+    result["low"] = np.nan_to_num(gammaincinv(count, tail)) / days  # without duplicates: 0
     result["high"] = gammaincinv(count + 1, 1 - tail) / days
     for name, number in (("reports", table["district"].value_counts()), ("places", areas)):
         result[name] = number.reindex(result.index, fill_value=0)
@@ -223,27 +225,30 @@ def _dispersion(first: pd.DataFrame) -> float:
 
 
 @passes_gaps
-def differences(data: Tables, rates: pd.DataFrame) -> pd.DataFrame:
+def differences(data: Tables, rates: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """Test whether all districts report equally readily.
 
     Parameters
     ----------
-    data, rates
-        The extract; as from `reporting_rates`.
+    data, rates, confidence
+        The extract; as from `reporting_rates`; 1 - the share of false alarms.
 
     Returns
     -------
     pandas.DataFrame
         One row: districts (with open days), dispersion (of the duplicates of first reports in one
-        neighbourhood; 1 = chance alone), chi_squared (Pearson's, divided by that dispersion) and
-        p_value (with districts - 1 degrees of freedom).
+        neighbourhood; 1 = chance alone), chi_squared (Pearson's, divided by that dispersion),
+        by_chance (what it stays below with this confidence where all report equally readily: its
+        quantile with districts - 1 degrees of freedom) and differ (whether it does not).
     """
-    own = rates[rates["rate"].notna()].iloc[:-1]
+    own = rates.iloc[:-1].dropna(subset="rate")
     dispersion = _dispersion(_spells(data)[1])
     expected = own["open_days"] * rates["rate"].iloc[-1]
-    chi = float(((own["duplicates"] - expected) ** 2 / expected).sum()) / dispersion
-    table = {"districts": [len(own)], "dispersion": [dispersion], "chi_squared": [chi]}
-    return pd.DataFrame(table).assign(p_value=chdtrc(len(own) - 1, chi))
+    chi = ((own["duplicates"] - expected) ** 2 / expected).sum() / dispersion
+    usual = chdtri(len(own) - 1, 1 - confidence)
+    row = (len(own), dispersion, chi, usual, chi > usual)
+    columns = ["districts", "dispersion", "chi_squared", "by_chance", "differ"]
+    return pd.DataFrame([row], columns=columns)
 
 
 @needs("What raw counts of reports follow", *COUNTED)

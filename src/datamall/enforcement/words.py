@@ -238,22 +238,22 @@ def describe_plans(comparison: Result) -> str:
 
 
 @passes_gaps
-def describe_reporting(rates: pd.DataFrame, difference: pd.DataFrame, confidence: float) -> str:
+def describe_reporting(rates: pd.DataFrame, difference: pd.DataFrame) -> str:
     """Say how readily residents report; as from `reports.reporting_rates` and `differences`."""
-    own, p_value = rates.iloc[:-1].dropna(subset="rate"), difference.loc[0, "p_value"]
-    ends = [own.loc[own["rate"].agg(f)] for f in ("idxmin", "idxmax")] if len(own) else []
+    own = rates.iloc[:-1].dropna(subset="rate")
+    if own.empty:
+        return "No report was open for a day, so that it is not known how readily people report."
+    ends = [own.loc[own["rate"].agg(f)] for f in ("idxmin", "idxmax")]
     parts = [
         f"{row['rate']:.2f} ({row['low']:.2f} to {row['high']:.2f}) in {row['district']}"
         for row in [*ends, rates.iloc[-1]]
     ]
-    text = f"Reports a day on a thing that lies there: {', '.join(parts)}."
-    if p_value < 1 - confidence:
-        least = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
-        return f"{text} Districts differ more than chance allows ({least})."
-    return (
-        f"{text} No difference between districts was shown, which is no evidence that there is "
-        "none."
+    found = (
+        "Districts differ more than chance allows."
+        if difference.loc[0, "differ"]
+        else "No difference between districts was shown, which is no evidence that there is none."
     )
+    return f"Reports a day on a thing that lies there: {', '.join(parts)}. {found}"
 
 
 @passes_gaps
@@ -262,9 +262,9 @@ def describe_raw(rates: pd.DataFrame) -> str:
     own = rates.iloc[:-1]
     least, most = (own.loc[own["reports_per_place"].agg(f)] for f in ("idxmin", "idxmax"))
     return (
-        f"Rank correlation of reports per place, by district. They run from "
-        f"{least['reports_per_place']:.1f} ({least['district']}) to "
-        f"{most['reports_per_place']:.1f} ({most['district']})"
+        f"Taken for dirt, reports per place would set {most['district']} "
+        f"({most['reports_per_place']:.1f}) against {least['district']} "
+        f"({least['reports_per_place']:.1f}). What they go together with, by district"
     )
 
 

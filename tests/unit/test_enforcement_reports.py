@@ -1,0 +1,252 @@
+"""Reports of residents: answers by hand, independent implementations, and what is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy.stats import chi2, chisquare, spearmanr
+from statsmodels.duration.survfunc import SurvfuncRight
+
+from datamall.chapters import Gap
+from datamall.enforcement import reports, words
+from datamall.errors import DatamallError
+
+STORE = "enforcement.reports"
+Data = dict[str, pd.DataFrame]
+
+
+@pytest.fixture
+def data() -> Data:
+    """Return four places in three districts, one of which reports nothing."""
+    rows = [
+        # report, opened, closed, channel, category, cluster, duplicate_of
+        ("r1", "03-03", "03-07", "app", "bulky waste", "c1", None),
+        ("r2", "03-04", "03-07", "web", "bulky waste", "c1", "r1"),
+        ("r3", "03-07", "03-07", "app", "other", "c1", "r1"),  # on the day of closing
+        ("r4", "03-09", "03-10", "app", "other", "c1", "r1"),  # too late
+        ("r5", "03-06", "03-07", "app", "other", "c1", "r2"),  # of no first report
+        ("r6", "03-10", None, "web", "container full", "c2", None),
+        ("r7", "03-12", None, "app", "container full", "c2", "r6"),
+        ("r8", "03-12", None, "app", "container full", "c2", "r99"),  # of none that is here
+        ("r9", "03-05", "03-13", "email", "other", None, None),  # the last day known
+        ("r10", "03-11", "03-11", "app", "other", "c4", None),
+    ]
+    names = ["report", "opened", "closed", "channel", "category", "cluster", "duplicate_of"]
+    table = pd.DataFrame(rows, columns=names)
+    for name in ("opened", "closed"):
+        table[name] = pd.to_datetime("2025-" + table[name])
+    places = pd.DataFrame(
+        {
+            "cluster": ["c1", "c2", "c3", "c4"],
+            "kind": "container",
+            "x": 0.0,
+            "y": 0.0,
+            "neighbourhood": ["n1", "n2", "n3", "n2"],
+        }
+    )
+    areas = pd.DataFrame(
+        {"neighbourhood": ["n1", "n2", "n3"], "district": ["North", "South", "West"]}
+    )
+    seen = pd.DataFrame(
+        {
+            "cluster": ["c1", "c1", "c2", "c3"],
+            "observer_role": "crew",
+            "period_start": pd.to_datetime(
+                ["2025-03-03", "2025-03-10", "2025-03-10", "2025-03-03"]
+            ),
+            "inspections": [2, 2, 3, 4],
+            "with_waste": [1, 2, 0, 4],
+        }
+    )
+    return {
+        "shared.neighbourhoods": areas,
+        "enforcement.containers": places,
+        "enforcement.inspections": seen,
+        STORE: table,
+    }
+
+
+def test_reports_are_counted_by_category_and_channel(data: Data) -> None:
+    table = reports.reported(data, 0.9).set_index(["by", "group"])
+    whole = table.loc[("all", "all reports")]
+    counts = whole[["reports", "duplicates", "without_place", "still_open"]]
+    assert counts.tolist() == [10, 6, 1, 1]
+    assert whole["share"] == 0.6
+    assert table.loc[("category", "container full"), "duplicates"] == 2
+    assert table.loc[("channel", "app"), "reports"] == 7
+    for by in ("category", "channel"):
+        assert table.loc[by, "reports"].sum() == 10
+    # Closed after 4, 8 and 0 days; one is open for 3 days so far.
+    assert whole["days"] == 4
+    assert table.loc[("channel", "email"), "days"] == 8
+    # Nothing of it was closed: the median is not reached.
+    assert np.isnan(table.loc[("category", "container full"), "days"])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_median_days_equal_statsmodels(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    days = pd.Series(rng.integers(0, 90, 120))
+    closed = pd.Series(rng.random(120) < 0.7)
+    oracle = SurvfuncRight(days, closed.astype(int))
+    found = reports._median(days, closed, 0.9)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        assert found[0] == oracle.quantile(0.5)
+        assert tuple(found[1:]) == oracle.quantile_ci(0.5, alpha=0.1)
+
+
+def test_a_median_that_is_certain_is_an_interval_of_one_day() -> None:
+    days = pd.Series([0] * 300 + [1] * 300 + [2] * 900)
+    assert reports._median(days, days >= 0, 0.9) == [2, 2, 2]
+    # Three that were closed at once may be three of many that are not.
+    days = pd.Series([0, 0, 0])
+    assert reports._median(days, days >= 0, 0.9) == pytest.approx([0, 0, np.nan], nan_ok=True)
+
+
+def test_rate_is_duplicates_per_open_day_with_garwoods_interval(data: Data) -> None:
+    table = reports.reporting_rates(data, 0.9).set_index("district")
+    assert table.index.tolist() == ["North", "South", "West", "all districts"]
+    north, south, west = (table.loc[name] for name in ("North", "South", "West"))
+    assert (north["first_reports"], north["duplicates"], north["open_days"]) == (1, 2, 4)
+    # Open until the last day known, 13 March, on which another report was closed.
+    assert (south["first_reports"], south["duplicates"], south["open_days"]) == (2, 1, 3)
+    for row in (north, south):
+        n, days = row["duplicates"], row["open_days"]
+        limits = chi2.ppf(0.05, 2 * n) / 2 / days, chi2.ppf(0.95, 2 * n + 2) / 2 / days
+        assert row["rate"] == pytest.approx(n / days)
+        assert (row["low"], row["high"]) == pytest.approx(limits)
+    assert (west["first_reports"], west["reports"], west["places"]) == (0, 0, 1)
+    assert west[["rate", "low", "high"]].isna().all()
+    assert north["reports_per_place"] == 5
+    assert table["reports"].tolist() == [5, 4, 0, 9]
+    assert table.loc["all districts", "rate"] == pytest.approx(3 / 7)
+
+
+def test_no_duplicates_are_evidence_of_a_low_rate_only(data: Data) -> None:
+    data[STORE] = data[STORE][data[STORE]["duplicate_of"] != "r1"]
+    north = reports.reporting_rates(data, 0.9).set_index("district").loc["North"]
+    assert north["rate"] == north["low"] == 0
+    assert north["high"] == pytest.approx(-np.log(0.05) / 4)
+
+
+def test_unequal_first_reports_of_a_neighbourhood_count_for_less(data: Data) -> None:
+    first = pd.DataFrame(
+        {"neighbourhood": "n1", "days": [10, 10, 10, 10], "duplicates": [0, 0, 0, 12]}
+    )
+    # Around 3 each: 9 + 9 + 9 + 81 against 4 × 3 × (1 - 10 / 40) by chance.
+    assert reports._dispersion(first) == pytest.approx(108 / 9)
+    assert reports._dispersion(first.assign(duplicates=3)) == 1
+    assert reports._dispersion(first.assign(days=0)) == 1
+
+
+def test_difference_is_pearsons_of_duplicates_and_open_days(data: Data) -> None:
+    rates = reports.reporting_rates(data, 0.9)
+    row = reports.differences(data, rates, 0.9).iloc[0]
+    expected = np.array([4, 3]) * 3 / 7
+    assert row["chi_squared"] == pytest.approx(chisquare([2, 1], expected).statistic)
+    assert row["by_chance"] == pytest.approx(chi2.ppf(0.9, 1))
+    assert row["districts"] == 2
+    assert not row["differ"]
+    assert "No difference between districts was shown" in words.describe_reporting(
+        rates, reports.differences(data, rates, 0.9)
+    )
+
+
+def test_two_sources_are_compared_by_place_and_by_period(data: Data) -> None:
+    table = reports.two_sources(data).set_index("unit")
+    # c4 was reported and never inspected, c2 reported and clean, c3 found and never reported.
+    columns = ["reported", "not_inspected", "nothing_found", "found", "not_reported"]
+    assert table.loc["place", columns].tolist() == [3, 1, 1, 2, 1]
+    # Weeks of 3 and 10 March: c1 in both (r4 in the second), c2 and c4 in the second.
+    assert table.loc["place in one period", columns].tolist() == [4, 1, 1, 3, 1]
+    # A report that is open in a week counts in it, not only where it came in.
+    late = data[STORE].assign(closed=data[STORE]["closed"].mask(data[STORE]["report"] == "r1"))
+    late = late[~late["report"].isin(["r4"])]
+    again = reports.two_sources(data | {STORE: late}).set_index("unit")
+    assert again.loc["place in one period", columns].tolist() == [4, 1, 1, 3, 1]
+    # What was closed before the first inspection was reported in no period.
+    seen = data["enforcement.inspections"]
+    data["enforcement.inspections"] = seen.assign(period_start=pd.Timestamp("2025-03-11"))
+    [row] = reports.two_sources(data).to_dict("records")
+    assert row["unit"] == "place"
+    assert row["reported"] == 2
+
+
+def test_raw_counts_are_compared_by_rank(data: Data) -> None:
+    rng = np.random.default_rng(1)
+    districts = [f"D{turn}" for turn in range(8)]
+    rates = pd.DataFrame(
+        {"district": [*districts, "all districts"], "reports_per_place": rng.random(9)}
+    ).assign(rate=rng.random(9))
+    data["shared.neighbourhoods"]["district"] = districts[:3]
+    rate, waste = reports.raw_counts(data, rates, 0.9).to_dict("records")
+    own = rates.iloc[:-1]
+    assert rate["spearman"] == pytest.approx(spearmanr(own["rate"], own["reports_per_place"])[0])
+    assert rate["districts"] == 8
+    half = 1.6448536 * np.sqrt(1.06 / 5)
+    ends = np.tanh(np.arctanh(rate["spearman"]) + np.array([-half, half]))
+    assert (rate["low"], rate["high"]) == pytest.approx(tuple(ends))
+    # Three districts were inspected: a correlation, but no interval.
+    assert waste["districts"] == 3
+    assert np.isnan(waste["low"])
+
+
+def chapters(data: Data) -> list[object]:
+    rates = reports.reporting_rates(data, 0.9)
+    difference = reports.differences(data, rates, 0.9)
+    return [
+        *(reports.reported(data, 0.9), reports.two_sources(data), rates, difference),
+        *(reports.raw_counts(data, rates, 0.9), words.describe_raw(rates)),
+        words.describe_reporting(rates, difference),
+    ]
+
+
+def test_without_the_store_every_chapter_says_so(data: Data) -> None:
+    del data[STORE]
+    for chapter in chapters(data):
+        assert isinstance(chapter, Gap)
+        assert "does not deliver" in chapter.reason
+        assert STORE in chapter.reason
+
+
+def test_the_purpose_grants_exactly_what_the_chapters_need(root: Path, data: Data) -> None:
+    purposes = yaml.safe_load((root / "data" / "purposes.yaml").read_text("utf-8"))
+    granted = purposes["enforcement"]["stores"][STORE]["columns"]
+    assert set(granted) == set(data[STORE])
+    assert not any(isinstance(chapter, Gap) for chapter in chapters(data))
+    for column in granted:
+        lacking = data | {STORE: data[STORE].drop(columns=column)}
+        gaps = [chapter for chapter in chapters(lacking) if isinstance(chapter, Gap)]
+        assert gaps
+        assert all(f"{STORE}.{column}" in gap.reason for gap in gaps)
+
+
+def test_no_table_holds_the_number_of_a_report(data: Data) -> None:
+    for table in chapters(data):
+        if isinstance(table, pd.DataFrame):
+            assert not table.isin(list(data[STORE]["report"])).to_numpy().any()
+
+
+def test_a_level_outside_of_0_to_1_is_refused(data: Data) -> None:
+    for chapter in (reports.reported, reports.reporting_rates):
+        with pytest.raises(DatamallError, match="confidence is 90"):
+            chapter(data, 90)
+
+
+def test_words_say_where_rates_differ_and_when_nothing_is_known(data: Data) -> None:
+    more = pd.concat([data[STORE], *[data[STORE].iloc[[1]]] * 60])
+    table = reports.reporting_rates(data | {STORE: more}, 0.9)
+    difference = reports.differences(data | {STORE: more}, table, 0.9)
+    text = words.describe_reporting(table, difference)
+    assert "Districts differ more than chance allows." in text
+    assert "0.33 (0.02 to 1.58) in South" in text
+    assert "in West" not in text
+    raw = words.describe_raw(table)
+    assert "set North (65.0) against West (0.0)" in raw
+    day = data | {STORE: data[STORE].assign(closed=data[STORE]["opened"])}
+    table = reports.reporting_rates(day, 0.9)
+    difference = reports.differences(day, table, 0.9)
+    assert not difference.loc[0, "differ"]
+    assert "not known how readily" in words.describe_reporting(table, difference)
