@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import hypergeom
+from scipy.special import gammaln
 
 from datamall.errors import DatamallError
 from datamall.fairness import counting, reshape, rounded
@@ -239,7 +239,7 @@ def recorded(counts: Cells | Bounds, result: str, arm: str = "arm") -> pd.DataFr
     people, sizes = table.sum(axis=1), table.sum(axis=0)
     absent = (table == 0) & met
     elsewhere = np.where(absent, sizes, 0).sum(axis=1)
-    p = np.where(absent.any(axis=1), hypergeom.pmf(0, sizes.sum(), people, elsewhere), 1.0)
+    p = np.where(absent.any(axis=1), _none_of(people, elsewhere, int(sizes.sum())), 1.0)
     alone = (table > 0).sum(axis=1) == 1
     return pd.DataFrame(
         {
@@ -255,6 +255,14 @@ def recorded(counts: Cells | Bounds, result: str, arm: str = "arm") -> pd.DataFr
             "one_arm_only": alone & (p <= _BY_CHANCE / max(len(rows), 1)),
         }
     )
+
+
+def _none_of(marked: np.ndarray, drawn: np.ndarray, everybody: int) -> np.ndarray:
+    """Return the probability that none of the marked people are among those drawn."""
+    left = np.maximum(everybody - marked - drawn, 0)
+    log = gammaln(everybody - marked + 1) - gammaln(left + 1)
+    log += gammaln(everybody - drawn + 1) - gammaln(everybody + 1)
+    return np.where(marked + drawn > everybody, 0.0, np.exp(np.minimum(log, 0)))
 
 
 def worst_cases(
