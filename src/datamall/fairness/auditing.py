@@ -20,7 +20,7 @@ from scipy.special import ndtri
 from datamall.fairness import changes, families, identification, parts, reshape, stages, sweeps
 from datamall.fairness.cells import Cells
 from datamall.fairness.inference import ends
-from datamall.fairness.plan import Check, Plan
+from datamall.fairness.plan import AS_RECORDED, Check, Plan
 from datamall.fairness.reshape import Counts
 from datamall.fairness.subgroups import REST
 from datamall.fairness.verdict import FAIL, NOT_ENOUGH, PASS, detectable, judged, middle, sides
@@ -172,7 +172,7 @@ def audit(
         plan,
         counts,
         figures[FIGURES],
-        comparisons[COMPARISONS],
+        comparisons.reindex(columns=COMPARISONS),
         checks,
         labels,
         recorded,
@@ -221,7 +221,7 @@ def _verdicts(tables: list[pd.DataFrame], plan: Plan) -> pd.DataFrame:
     labels = [label for label in table["label"].unique() if label in plan.labels]
     out = table.copy()
     # Checks that need no outcome belong to the family of every label, and are judged in the first.
-    for label in reversed(labels or [table["label"].iloc[0]]):
+    for label in reversed(labels or [AS_RECORDED]):
         own = ~table["label"].isin(labels) | (table["label"] == label)
         together_ = np.where(table["gates"], "", table["check"] + table["not_judged"])
         for name in np.unique(together_[own].astype(str)):
@@ -344,8 +344,8 @@ def _checks(
     gating = [row["verdict"] for row in rows if row["gating"]]
     if not gating:
         reasons.append("The plan has no check that gates, so that nothing can pass.")
-    labels = pd.DataFrame(by_label)
     kept = ["check", "label", "verdict", "by", "group", "gap", "gap_low", "gap_high"]
+    labels = pd.DataFrame(by_label, columns=kept if not by_label else None)
     table = pd.DataFrame(rows).astype({"low": float, "high": float})
     return table, labels[kept], Verdict(together(gating), tuple(reasons))
 
