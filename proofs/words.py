@@ -2,10 +2,12 @@
 
 import pandas as pd
 
+from datamall.fairness.intervals import limits
 from proofs.coverage import PERCENTILE
 from proofs.power import GAP, HOLM, OURS
 
 ORDER = ("fair", "at the edge", "biased")
+EVER, LINES = 0.01, 6  # share of passes from which on a kind of world is drawn, and how many are
 HEADINGS = {
     "alarms": "Any alarm",
     "arm": "Random arm",
@@ -61,12 +63,27 @@ def arms(grid: pd.DataFrame) -> pd.DataFrame:
 
 
 def passing(grid: pd.DataFrame) -> pd.DataFrame:
-    """Return P(PASS) on fair worlds by random arm, with caseload and share of the group."""
-    fair = grid[(grid["truth"] == "fair") & (grid["group_share"] > 0.05)].copy()
-    fair["world"] = fair["caseload"].map("{:,}; ".format)
-    fair["world"] += (100 * fair["group_share"]).map("{:g} %".format)
-    fair["arm"] = fair["random_arm"].map("{:,}".format) + " drawn"
-    return fair[["arm", "world", "p_pass"]][fair["caseload"] > 3000].reset_index(drop=True)
+    """Return P(PASS) on fair worlds by random arm, for caseloads and groups that ever pass.
+
+    Returns
+    -------
+    DataFrame
+        arm (people drawn, as text), world, p_pass, low, high (exact 95 % limits of a share of so
+        many worlds). Of the kinds of worlds that pass in `EVER` of the cases with some arm the six
+        that pass most, the best first.
+    """
+    fair = grid[grid["truth"] == "fair"].copy()
+    fair["world"] = fair["caseload"].map("{:,} people, ".format)
+    fair["world"] += (100 * fair["group_share"]).map("group of {:g} %".format)
+    best = fair.groupby("world", sort=False)["p_pass"].max().sort_values(kind="stable")[::-1]
+    order = {world: place for place, world in enumerate(best[best >= EVER].index[:LINES])}
+    fair = fair[fair["world"].isin(list(order))]
+    fair = fair.sort_values("world", key=lambda names: names.map(order), kind="stable")
+    fair = fair.sort_values("random_arm", kind="stable", ignore_index=True)
+    passed = (fair["p_pass"] * fair["worlds"]).round()
+    fair["low"], fair["high"] = limits(passed.to_numpy(), fair["worlds"].to_numpy(), 0.025)
+    fair["arm"] = fair["random_arm"].map("{:,}".format)
+    return fair[["arm", "world", "p_pass", "low", "high"]]
 
 
 def covering(table: pd.DataFrame) -> pd.DataFrame:
@@ -134,10 +151,11 @@ def metrics(grid: pd.DataFrame, power: pd.DataFrame) -> dict[str, float]:
 def describe_passing(table: pd.DataFrame) -> str:
     """Say how P(PASS) grows with the random arm."""
     ends = [
-        f"{world}: {own['p_pass'].iloc[0]:.2f} to {own['p_pass'].iloc[-1]:.2f}"
+        f"{world}: {own['p_pass'].iloc[0]:.2f} with {own['arm'].iloc[0]} drawn to "
+        f"{own['p_pass'].iloc[-1]:.2f} with {own['arm'].iloc[-1]}"
         for world, own in table.groupby("world", sort=False)
     ]
-    return f"P(PASS) on fair worlds from the smallest to the largest random arm. {'; '.join(ends)}."
+    return f"P(PASS) on fair worlds by the number of people drawn. {'; '.join(ends)}."
 
 
 def describe_coverage(table: pd.DataFrame) -> str:

@@ -122,3 +122,26 @@ def test_lines_name_all_three_verdicts() -> None:
     lines = words.lines(grid, power.power(3, 1), verdicts.identified(10, 1))
     assert lines[0].startswith("fair worlds (10): P(PASS) 0.500, P(FAIL) 0.400")
     assert len(lines) == 6
+
+
+def test_curves_are_drawn_of_worlds_that_ever_pass() -> None:
+    rows = itertools.product((3000, 33_000), (0, 4500), (0.1, 0.3), (1.0, 1.5))
+    grid = pd.DataFrame(rows, columns=["caseload", "random_arm", "group_share", "gap"])
+    grid["truth"] = grid["gap"].map({1.0: "fair", 1.5: "biased"})
+    large, fair = (grid["caseload"] > 3000) & (grid["random_arm"] > 0), grid["gap"] == 1
+    grid["p_pass"] = (grid["group_share"] + 0.5).where(large & fair, 0.0)
+    grid.loc[~fair, "p_pass"] = 0.9  # of no matter here
+    table = words.passing(grid.assign(worlds=10))
+    assert table["arm"].tolist() == ["0", "0", "4,500", "4,500"]
+    best, other = "33,000 people, group of 30 %", "33,000 people, group of 10 %"
+    assert table["world"].tolist() == [best, other] * 2
+    assert table["p_pass"].tolist() == [0, 0, 0.8, 0.6]
+    assert table["high"].iloc[0] == pytest.approx(1 - 0.025**0.1)  # 0 of 10 (Clopper-Pearson)
+    assert (table["low"].iloc[2:] > 0.2).all() and (table["high"].iloc[2:] < 1).all()
+    assert words.describe_passing(table) == (
+        "P(PASS) on fair worlds by the number of people drawn. "
+        f"{best}: 0.00 with 0 drawn to 0.80 with 4,500; {other}: 0.00 with 0 drawn to 0.60 with "
+        "4,500."
+    )
+    many = pd.concat([grid.assign(caseload=grid["caseload"] + k, worlds=10) for k in range(9)])
+    assert words.passing(many)["world"].nunique() == words.LINES
