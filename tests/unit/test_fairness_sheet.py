@@ -265,7 +265,7 @@ def test_a_page_of_an_audit_with_everything() -> None:
     assert "flagged &lt;people&gt;" in html
     assert "Not identified: no arm gives it." in html
     assert "Of 100 people without the outcome" in html
-    for part in ("Outcome: all", "ECHR 8", "b &amp; c", "In which arms", "fewer or more people"):
+    for part in ("Outcome: all", "ECHR 8", "b &amp; c", "In which arms", "fewer or more people", "same score means"):
         assert part in html, part
     assert "nan" not in re.sub(r"<[^>]+>", " ", html).lower().split()
 

@@ -6,8 +6,9 @@ import pytest
 
 from datamall.errors import DatamallError
 from datamall.fairness import Cells
+from datamall.fairness.intervals import gap_limits
 from datamall.fairness.metrics import METRICS
-from datamall.fairness.sweeps import capacities, decide, threshold_for, thresholds
+from datamall.fairness.sweeps import calibration, capacities, decide, threshold_for, thresholds
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +62,23 @@ def test_cells_without_bands() -> None:
     cells = Cells.from_frame(pd.DataFrame({"g": ["a"], "d": [1]}), ["g"], "d")
     with pytest.raises(DatamallError, match="have no score_band"):
         thresholds(cells)
+
+
+def test_calibration_is_the_share_with_the_outcome_within_each_band() -> None:
+    rows = [(1, "a", 0, 90), (1, "a", 1, 10), (1, "b", 0, 45), (1, "b", 1, 5)]
+    rows += [(2, "a", 0, 50), (2, "a", 1, 50), (2, "b", 0, 30), (2, "b", 1, 10), (3, "a", 1, 5)]
+    table = pd.DataFrame(rows, columns=["s", "g", "y", "n"])
+    cells = Cells.from_frame(table, ["g"], outcome="y", score_band="s", count="n")
+    got = calibration(cells, reference={"g": "a"})
+    assert got[["score_band", "group", "successes", "trials"]].to_numpy().tolist() == [
+        [1, "b", 5, 50],
+        [2, "b", 10, 40],
+    ]
+    np.testing.assert_allclose(got["difference"], [0, -0.25], atol=1e-12)
+    low, high = gap_limits(
+        (np.array([10]), np.array([40])), (np.array([50]), np.array([100])), 0.0125, "difference"
+    )
+    assert got.loc[1, ["difference_low", "difference_high"]].tolist() == [low[0], high[0]]
+    # Against everybody else: where there is nobody else, nothing is known.
+    alone = calibration(cells).set_index(["score_band", "group"]).loc[(3, "a")]
+    assert (alone["difference_low"], alone["difference_high"]) == (-1, 1)

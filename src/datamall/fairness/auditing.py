@@ -111,6 +111,24 @@ class Audit:
         )
 
     @cached_property
+    def calibration(self) -> pd.DataFrame:
+        """Share with the outcome by score band; see `datamall.fairness.sweeps.calibration`.
+
+        Of the random arm where the plan names one, else of all who have an outcome; under the
+        first label. Empty without bands or outcomes.
+        """
+        cells, plan = self.counts, self.plan
+        if not isinstance(cells, Cells) or "score_band" not in cells.axes:
+            return pd.DataFrame()
+        how = plan.identification
+        if how is not None and identification.design(parts.labelled(cells, plan), how)[0]:
+            cells = cells.where(arm=how.random)
+        cells = parts.labelled(cells, plan)
+        if not cells.counts[..., :2].any():
+            return pd.DataFrame()
+        return sweeps.calibration(cells, plan.groups, reference=plan.reference, level=plan.level)
+
+    @cached_property
     def capacities(self) -> pd.DataFrame:
         """Each check on decisions if fewer or more people could be selected; empty without bands.
 

@@ -85,6 +85,14 @@ def make(
     return parts
 
 
+def labelled(counts: Cells, plan: Plan) -> Cells:
+    """Return the counts with the outcome under the first label of the plan."""
+    if not plan.labels:
+        return counts
+    labelled_: Cells = reshape.label(counts, str(plan.result), next(iter(plan.labels.values())))
+    return labelled_
+
+
 def _same(plan: Plan) -> bool:
     return plan.identification is not None and bool(plan.identification.same_measurement)
 

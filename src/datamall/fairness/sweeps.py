@@ -10,6 +10,8 @@ from datamall.errors import DatamallError
 from datamall.fairness import metrics
 from datamall.fairness.cells import Cells
 from datamall.fairness.counting import MISSING, NO, YES, named
+from datamall.fairness.inference import pairs, with_gaps
+from datamall.fairness.subgroups import REST, Reference
 
 CAPACITIES = (0.8, 0.9, 1.0, 1.1, 1.2)
 
@@ -106,6 +108,42 @@ def capacities(
         part.insert(0, "capacity", share)
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
+
+
+def calibration(
+    cells: Cells,
+    by: Sequence[str] | None = None,
+    *,
+    reference: Reference = REST,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Return whether the same score means the same for each group.
+
+    Parameters
+    ----------
+    cells
+        Counts with a key `score_band`; people without an outcome are left out, so give those of
+        the random arm, or of one arm.
+    by, reference
+        See `datamall.fairness.inference.compare`; one attribute at a time.
+    level
+        For all differences together.
+
+    Returns
+    -------
+    DataFrame
+        One row per band and group in which somebody has an outcome: `score_band`, `by`, `group`,
+        `successes`, `trials`, `rate`, `other_rate`, `difference`, `difference_low`,
+        `difference_high`.
+    """
+    _bands(cells)
+    options: dict[str, Any] = {"estimand": "procedure", "names": ["base_rate"], "depth": 1}
+    table = pairs(cells, by, reference=reference, within=["score_band"], **options)
+    table = table[table["trials"] > 0].reset_index(drop=True)
+    tail = (1 - level) / 2 / max(int((table["other_trials"] > 0).sum()), 1)
+    table = with_gaps(table, tail)
+    kept = ["score_band", "by", "group", "successes", "trials", "rate", "other_rate"]
+    return table[[*kept, "difference", "difference_low", "difference_high"]]
 
 
 def _bands(cells: Cells) -> list[Any]:

@@ -125,6 +125,7 @@ def record(audit: Audit, title: str = "Audit", about: str = "") -> dict[str, Any
         "recorded": audit.recorded,
         "changes": audit.changes,
         "stages": audit.stages,
+        "calibration": audit.calibration,
         "capacities": audit.capacities,
     }
     return {

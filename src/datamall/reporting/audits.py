@@ -21,6 +21,7 @@ CAPTIONS = {
     "recorded": "In which arms each result was recorded",
     "changes": "What was done to groups, labels and tolerances",
     "stages": "Stages of the selection: rates, and the ratio at each",
+    "calibration": "What the same score means: the share with the outcome by score band",
     "capacities": "If fewer or more people could be selected",
 }
 # What a reader sees; the file holds every column.
