@@ -94,6 +94,17 @@ def intake(store: str, authority: str, threads: int | None) -> None:
 
 @main.command()
 @click.argument("authority")
+def key(authority: str) -> None:
+    """Make the key file of an AUTHORITY, with which its stores of persons are encrypted."""
+    from datamall.mall.authorities import load_authority
+    from datamall.mall.vault import make_key
+
+    path = make_key(load_authority(find_root(), authority))
+    click.echo(f"Key written to {path}: keep a copy in a safe place; without it no store opens.")
+
+
+@main.command()
+@click.argument("authority")
 def check(authority: str) -> None:
     """Print which columns an AUTHORITY delivers and which chapters it can run."""
     from datamall.coverage import coverage

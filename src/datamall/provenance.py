@@ -12,7 +12,7 @@ from datamall.project import file_digest, load_parameters, reports_folder, store
 # What of the mall stands between a store and a page.
 MALL = (
     *("access", "contracts", "documents", "door", "extracts", "kernel", "purposes", "registers"),
-    "sandbox",
+    *("sandbox", "vault"),
 )
 REGISTERS = "mall."  # stores that the door makes from every contract and from what intake wrote
 
@@ -47,6 +47,7 @@ def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
     files = [
         root / "notebooks" / f"{notebook}.ipynb",
         *sorted((source / report["package"]).rglob("*.py")),
+        *sorted((source / "fairness").rglob("*.py")),  # any analysis may use it
         *sorted((source / "reporting").rglob("*.py")),
         *sorted((source / "reporting" / "templates").iterdir()),
         *(source / "mall" / f"{name}.py" for name in MALL),

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
+import stores_at_rest
 
 from datamall.mall.intake import intake
 
@@ -62,9 +62,9 @@ def taken(
     shutil.rmtree(folder)
 
 
-def read(taken: tuple[Path, dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    path = taken[0] / "data" / "stores" / "dummy" / STORE / f"{name}.parquet"
-    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+def read(taken: tuple[Path, dict[str, Any]], quarantine: bool = False) -> list[dict[str, Any]]:
+    table = stores_at_rest.rows(taken[0], "dummy", STORE, quarantine=quarantine)
+    rows: list[dict[str, Any]] = table.to_pylist()
     return rows
 
 
@@ -78,7 +78,7 @@ def test_everybody_is_taken_in_or_named(
     assert (
         report["reasons"] == {"unmapped:living_form": forgotten} == {"unmapped:living_form": 1052}
     )
-    apart = read(taken, "quarantine")
+    apart = read(taken, quarantine=True)
     assert {row["detail"] for row in apart} == {
         "living_form has a raw text in 'Omschrijving leefvorm' that the mapping does not know."
     }
@@ -100,7 +100,7 @@ def test_people_are_as_in_the_register(
             about = (int(start[0]), int(float(row["geboortejaar"])), sex, form, months)
             expected[f"V{number}"] = about
     names = ("year", "birth_year", "sex", "living_form", "months_on_benefit")
-    found = {row["client"]: tuple(row[name] for name in names) for row in read(taken, "part-00000")}
+    found = {row["client"]: tuple(row[name] for name in names) for row in read(taken)}
     assert found == expected
     assert Counter(row[3] for row in found.values()) == {
         "single": 3868, "single parent": 1556, "other": 402

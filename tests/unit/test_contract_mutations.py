@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow.parquet as pq
 import pytest
+import stores_at_rest
 from hypothesis import find
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
@@ -281,8 +281,8 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
             wanted = [True] * len(CONTRACTS[name].rules)
             rows[0] = search(CONTRACTS[name], rows[0], wanted, tuple(sorted(free)))
         report = take_in(name, lines + rows)
-        quarantine = root / "data" / "stores" / "broken" / name / "quarantine.parquet"
-        reasons = {row["row"]: row["reason"] for row in pq.read_table(quarantine).to_pylist()}
+        quarantine = stores_at_rest.rows(root, "broken", name, quarantine=True)
+        reasons = {row["row"]: row["reason"] for row in quarantine.to_pylist()}
         found[name] = Outcome(report, reasons, places, len(rows))
     return found
 

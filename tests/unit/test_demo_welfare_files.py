@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
+import stores_at_rest
 
 from datamall.demo import departments, raw, welfare
 from datamall.demo.raw import Delivery
@@ -95,8 +95,7 @@ def taken_in(
 
 
 def store(folder: Path, name: str) -> pd.DataFrame:
-    parts = (folder / "data" / "stores" / "demo").glob(f"welfare*{name}/part-*.parquet")
-    return pd.concat([pq.read_table(part).to_pandas() for part in sorted(parts)])
+    return stores_at_rest.rows(folder, "demo", f"welfare.{name}").to_pandas()
 
 
 def test_files_and_their_form(files: list[Delivery]) -> None:

@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datamall.mall import extracts
+from datamall.mall import extracts, vault
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.expressions import identifier
@@ -26,7 +26,7 @@ from datamall.project import file_digest, store_folder
 
 @dataclass(frozen=True)
 class Source:
-    """What a store holds: its columns and its parts, or a table that the door has made itself."""
+    """What a store holds: its columns and its parts, or a table that the door made or opened."""
 
     columns: tuple[str, ...]
     parts: tuple[Path, ...] = ()
@@ -175,13 +175,15 @@ def _taken_in(root: Path, mapping: Authority, store: str) -> Source:
             f"Store {store} of {authority} has not been taken in: "
             f"run `datamall intake {store} --authority {authority}` and try again.",
         )
-    parts = sorted(folder.glob("part-*.parquet"))
+    parts = sorted(folder.glob("part-*"))
     try:
         manifest = json.loads((folder / "store.json").read_text("utf-8"))
         columns = tuple(map(str, manifest["columns"]))
         listed = {part["name"]: part["sha256"] for part in manifest["parts"]}
+        sealed = bool(manifest.get("sealed"))
         whole = bool(parts) and listed == {part.name: file_digest(part) for part in parts}
-        whole = whole and set(columns) <= set(pq.read_schema(parts[0]).names)
+        if whole and not sealed:
+            whole = set(columns) <= set(pq.read_schema(parts[0]).names)
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         whole = False
     if not whole:
@@ -190,6 +192,8 @@ def _taken_in(root: Path, mapping: Authority, store: str) -> Source:
             f"The files of store {store} of {authority} are not those that store.json lists: "
             f"run `datamall intake {store} --authority {authority}` again.",
         )
+    if sealed:
+        return Source(columns, table=vault.rows(folder, manifest, mapping))
     return Source(columns, tuple(parts))
 
 

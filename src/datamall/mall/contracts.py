@@ -144,6 +144,11 @@ class Contract:
     retention: str
     link_needs_basis: bool
 
+    @property
+    def personal(self) -> bool:
+        """Whether rows are about persons or households."""
+        return self.counted in ("persons", "households")
+
     def column(self, name: str) -> Column:
         """Return a column by its name (KeyError when there is none)."""
         return {column.name: column for column in self.columns}[name]

@@ -23,7 +23,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datamall.errors import DatamallError
-from datamall.mall.authorities import StoreMapping, load_authority
+from datamall.mall import vault
+from datamall.mall.authorities import Authority, StoreMapping, load_authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.expressions import literal
 from datamall.mall.intake.read import RECORD, RawRecords
@@ -38,7 +39,7 @@ from datamall.mall.intake.sql import (
     reference_table,
 )
 from datamall.mall.intake.write import Kept, Parts, Reason, Repeats, write_quarantine
-from datamall.project import reports_folder, store_folder
+from datamall.project import file_digest, reports_folder, store_folder
 
 BATCH_ROWS = 125_000
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -58,7 +59,8 @@ def intake(
     Writes, aside and then in one move, ``data/stores/<authority>/<store>/`` with
     ``part-*.parquet`` (sorted by key), ``quarantine.parquet`` (file, row, header where one cell of
     a wide record is meant, reason, detail, raw) and ``store.json``, and ``quality/<store>.json``
-    in the authority's reports folder.
+    in the authority's reports folder. Where the store counts persons or households, parts and
+    quarantine are closed (``.siv``, see `datamall.mall.vault`).
 
     Parameters
     ----------
@@ -84,8 +86,8 @@ def intake(
     Raises
     ------
     DatamallError
-        When the store counts persons or households and the authority is not synthetic; when
-        contract or mapping have a mistake, a raw file is missing, empty, damaged, changed
+        When the store counts persons or households and the authority has no key; when contract
+        or mapping have a mistake, a raw file is missing, empty, damaged, changed
         meanwhile or in another form than mapped, a store referred to is not there, all records
         would end in quarantine, or there is no room on the disk. The old store is untouched.
     """
@@ -95,15 +97,11 @@ def intake(
         known = ", ".join(mapped.stores)
         raise DatamallError(f"{authority} delivers no store called {store!r}: there are {known}.")
     mapping, contract = mapped.stores[store], contracts[store]
-    if contract.counted in ("persons", "households") and not mapped.synthetic:
-        raise DatamallError(
-            f"{store} counts {contract.counted} and the data of {authority} are not invented: such "
-            "a store has to be encrypted at rest, which is not built yet, so it is not taken in; "
-            "take the store out of the mapping, or deliver counts."
-        )
+    # Before anything is read: without a key such a store may not be made.
+    key = vault.key(mapped) if contract.personal else None
     targets = {c.name: c.reference for c in contract.columns if c.reference and mapping.has(c.name)}
     references = {
-        name: _reference(root, authority, store, *target)
+        name: _reference(root, mapped, store, *target)
         for name, target in targets.items()
         if target[0] in mapped.stores
     }
@@ -119,14 +117,23 @@ def intake(
         spill.mkdir()
         with _engine(threads, memory, spill, references) as engine:
             checks = [checks_of(contract, source, references) for source in mapping.sources]
-            report, manifest = _fill(engine, folder, spill, sources, contract, mapping, checks)
+            report, manifest, parts = _fill(
+                engine, folder, spill, sources, contract, mapping, checks
+            )
         empty = sorted({name for source in sources for name in source.empty})
         if empty:
             report["empty_files"] = empty
         if unchecked:
             report["unchecked_references"] = unchecked
         shutil.rmtree(spill)
+        listed = _listed(parts)
+        if key is not None:
+            seal = vault.Seal(key, store, contract.version, len(parts))
+            seal.close(folder / "quarantine.parquet")
+            closed = _listed([seal.close(path) for path in parts], [one["rows"] for one in listed])
+            listed = closed
         manifest = {"authority": authority, "store": store, **manifest}
+        manifest |= {"sealed": key is not None, "parts": listed}
         _write_json(folder / "store.json", manifest)
         report_path.parent.mkdir(parents=True, exist_ok=True)
         report_aside = report_path.with_suffix(".json.partial")
@@ -147,8 +154,8 @@ def _fill(
     contract: Contract,
     mapping: StoreMapping,
     checks: list[list[Check]],
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Write parts and quarantine into a folder; return quality report and manifest."""
+) -> tuple[dict[str, Any], dict[str, Any], list[Path]]:
+    """Write parts and quarantine into a folder; return quality report, manifest and parts."""
     columns = list(mapping.columns)
     kept = [
         Kept(source, spill / f"{raw_table(number)}.arrow", bool(mapping.sources[number].tally))
@@ -247,10 +254,18 @@ def _fill(
         "rows": parts.rows,
         "first_day": parts.first_day.isoformat() if parts.first_day else None,
         "last_day": parts.last_day.isoformat() if parts.last_day else None,
-        "parts": written,
         "raw": list(raws.values()),
     }
-    return report, manifest
+    return report, manifest, written
+
+
+def _listed(paths: list[Path], rows: list[int] | None = None) -> list[dict[str, Any]]:
+    """Return name, rows and SHA-256 of parts; of closed ones the rows are given."""
+    known = [pq.read_metadata(path).num_rows for path in paths] if rows is None else rows
+    return [
+        {"name": path.name, "rows": count, "sha256": file_digest(path)}
+        for path, count in zip(paths, known, strict=True)
+    ]
 
 
 def _numbers(some: list[np.ndarray]) -> np.ndarray:
@@ -271,18 +286,22 @@ def _check_tally(table: pa.Table, contract: Contract, mapping: StoreMapping) -> 
             )
 
 
-def _reference(root: Path, authority: str, store: str, target: str, column: str) -> pa.Table:
+def _reference(root: Path, mapped: Authority, store: str, target: str, column: str) -> pa.Table:
     """Return the values of a store that was taken in before, for a column that refers to it."""
+    authority = mapped.authority
     folder = store_folder(root, authority, target)
-    parts = sorted(folder.glob("part-*.parquet"))
-    if not parts or not (folder / "store.json").is_file():
+    try:
+        manifest = json.loads((folder / "store.json").read_text("utf-8"))
+        if manifest["sealed"]:
+            return vault.rows(folder, manifest, mapped).select([column])
+        parts = [folder / part["name"] for part in manifest["parts"]]
+        return pa.concat_tables(pq.read_table(part, columns=[column]) for part in parts)
+    except FileNotFoundError:
         raise DatamallError(
             f"{store} refers to {target}, which has not been taken in for {authority}: run "
             f"`datamall intake {target} --authority {authority}` first."
-        )
-    try:
-        return pa.concat_tables(pq.read_table(part, columns=[column]) for part in parts)
-    except (pa.ArrowException, OSError, KeyError):
+        ) from None
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError):
         raise DatamallError(
             f"The store {target} of {authority} is damaged: run "
             f"`datamall intake {target} --authority {authority}` again."

@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 
 from datamall.mall.contracts import Column, Contract
 from datamall.mall.intake.read import RECORD, RawRecords
-from datamall.project import file_digest
 
 PART_ROWS = 1_000_000
 GROUP_ROWS = 125_000
@@ -122,6 +121,11 @@ class Repeats:
 class Parts:
     """Writes rows into Parquet files of `PART_ROWS` rows, whatever the size of the batches.
 
+    Parameters
+    ----------
+    folder, contract, columns
+        Where the files go, and what they hold.
+
     Attributes
     ----------
     rows
@@ -156,16 +160,12 @@ class Parts:
         while self._count >= GROUP_ROWS:
             self._group(GROUP_ROWS)
 
-    def finish(self) -> list[dict[str, Any]]:
-        """Write what is left; return name, rows and SHA-256 of each part."""
+    def finish(self) -> list[Path]:
+        """Write what is left; return the files."""
         if self._count:
             self._group(self._count)
         self.close()
-        parts = []
-        for path in sorted(self._folder.glob("part-*.parquet")):
-            rows = pq.read_metadata(path).num_rows
-            parts.append({"name": path.name, "rows": rows, "sha256": file_digest(path)})
-        return parts
+        return sorted(self._folder.glob("part-*.parquet"))
 
     def close(self) -> None:
         """Wait for the last group and close the part that is being written."""
