@@ -193,6 +193,8 @@ def test_error_rates_of_the_selected_alone_are_no_rates_of_everybody() -> None:
     row = one(audit(alone, plan(check("fpr"))))
     assert row["verdict"] == NOT_ENOUGH
     assert row["why"] == "everybody who is counted was selected, or nobody was"
+    # Of a list the worst cases agree, on 1 and 1: that is no evidence either.
+    assert one(audit(alone, plan(check("fpr", estimand="list"))))["verdict"] == NOT_ENOUGH
     assert one(audit(alone, plan(check("ppv"))))["verdict"] == PASS
     nobody = cells(a=(0, 0, 300, 700), b=(0, 0, 300, 700))
     assert one(audit(nobody, plan(check("fnr", tolerance=POINTS))))["verdict"] == NOT_ENOUGH
