@@ -206,7 +206,13 @@ def _validator() -> Any:
     return _jsonschema().Draft201909Validator(json.loads(text))
 
 
+_sound: set[str] = set()  # documents checked before: a process reads all contracts several times
+
+
 def _check_standard(document: dict[str, Any], file: str) -> None:
+    text = repr(document)
+    if text in _sound:
+        return
     error = _jsonschema().exceptions.best_match(_validator().iter_errors(document))
     if error is not None:
         place = ".".join(str(step) for step in error.absolute_path) or "the top"
@@ -214,6 +220,7 @@ def _check_standard(document: dict[str, Any], file: str) -> None:
             f"{file} does not follow the Open Data Contract Standard 3.1: at {place}: "
             f"{error.message.splitlines()[0]}."
         )
+    _sound.add(text)
 
 
 def _need(place: str, condition: object, sentence: str) -> None:

@@ -7,8 +7,11 @@ import yaml
 
 from datamall.errors import DatamallError
 
+# In C where PyYAML has it: six times as fast, and every command reads all contracts.
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-class _UniqueKeys(yaml.SafeLoader):
+
+class _UniqueKeys(_Loader):  # type: ignore[misc, valid-type]
     """YAML in which a key may be given once: plain YAML lets the last one win in silence."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
