@@ -19,7 +19,7 @@ Data = dict[str, pd.DataFrame]
 
 @pytest.fixture
 def data() -> Data:
-    """Return four places in three districts, one of which reports nothing."""
+    """Return five places in three districts, one of which reports nothing."""
     rows = [
         # report, opened, closed, channel, category, cluster, duplicate_of
         ("r1", "03-03", "03-07", "app", "bulky waste", "c1", None),
@@ -39,11 +39,11 @@ def data() -> Data:
         table[name] = pd.to_datetime("2025-" + table[name])
     places = pd.DataFrame(
         {
-            "cluster": ["c1", "c2", "c3", "c4"],
+            "cluster": ["c1", "c2", "c3", "c4", "c5"],
             "kind": "container",
             "x": 0.0,
             "y": 0.0,
-            "neighbourhood": ["n1", "n2", "n3", "n2"],
+            "neighbourhood": ["n1", "n2", "n3", "n2", "n3"],
         }
     )
     areas = pd.DataFrame(
@@ -51,13 +51,11 @@ def data() -> Data:
     )
     seen = pd.DataFrame(
         {
-            "cluster": ["c1", "c1", "c2", "c3"],
+            "cluster": ["c1", "c1", "c2", "c3", "c5"],
             "observer_role": "crew",
-            "period_start": pd.to_datetime(
-                ["2025-03-03", "2025-03-10", "2025-03-10", "2025-03-03"]
-            ),
-            "inspections": [2, 2, 3, 4],
-            "with_waste": [1, 2, 0, 4],
+            "period_start": pd.to_datetime([f"2025-03-{day:02}" for day in (3, 10, 10, 3, 3)]),
+            "inspections": [2, 2, 3, 4, 1],
+            "with_waste": [1, 2, 0, 4, 0],
         }
     )
     return {
@@ -117,7 +115,7 @@ def test_rate_is_duplicates_per_open_day_with_garwoods_interval(data: Data) -> N
         limits = chi2.ppf(0.05, 2 * n) / 2 / days, chi2.ppf(0.95, 2 * n + 2) / 2 / days
         assert row["rate"] == pytest.approx(n / days)
         assert (row["low"], row["high"]) == pytest.approx(limits)
-    assert (west["first_reports"], west["reports"], west["places"]) == (0, 0, 1)
+    assert (west["first_reports"], west["reports"], west["places"]) == (0, 0, 2)
     assert west[["rate", "low", "high"]].isna().all()
     assert north["reports_per_place"] == 5
     assert table["reports"].tolist() == [5, 4, 0, 9]
@@ -156,7 +154,8 @@ def test_difference_is_pearsons_of_duplicates_and_open_days(data: Data) -> None:
 
 def test_two_sources_are_compared_by_place_and_by_period(data: Data) -> None:
     table = reports.two_sources(data).set_index("unit")
-    # c4 was reported and never inspected, c2 reported and clean, c3 found and never reported.
+    # c4 was reported and never inspected, c2 reported and clean, c3 found and never reported;
+    # nothing is known of c5.
     columns = ["reported", "not_inspected", "nothing_found", "found", "not_reported"]
     assert table.loc["place", columns].tolist() == [3, 1, 1, 2, 1]
     # Weeks of 3 and 10 March: c1 in both (r4 in the second), c2 and c4 in the second.
