@@ -23,8 +23,8 @@ from datamall.fairness.inference import ends
 from datamall.fairness.plan import AS_RECORDED, Check, Plan
 from datamall.fairness.reshape import Counts
 from datamall.fairness.subgroups import REST
-from datamall.fairness.verdict import FAIL, NOT_ENOUGH, PASS, detectable, judged, middle, sides
-from datamall.fairness.verdict import overall as together
+from datamall.fairness.summary import Verdict, summary
+from datamall.fairness.verdict import detectable, judged, middle, sides
 
 _FIGURES = ["check", "label", "by", "group", "metric", "estimand", "source"]
 FIGURES = [*_FIGURES, "successes", "trials", "rate", "low", "high"]
@@ -41,14 +41,6 @@ _CORNERS = [
     for v in ("successes", "trials")
     for end in ("low", "high")
 ]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What an audit says: PASS, FAIL or NOT ENOUGH EVIDENCE, and a sentence per open question."""
-
-    overall: str
-    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +134,7 @@ class Audit:
         out = []
         for share in sweeps.CAPACITIES:
             moved = sweeps.decide(cells, sweeps.threshold_for(cells, share * now))
-            own = _checks(*_judge(moved, self.plan)[1:], self.plan)[0]
+            own = summary(_judge(moved, self.plan)[2], self.plan)[0]
             own = own[["check", "verdict", "by", "group", "gap", "gap_low", "gap_high"]]
             selected = int(moved.counts[:, 1].sum())
             out.append(own.assign(capacity=share, selected=selected))
@@ -184,7 +176,7 @@ def audit(
     for axis, into in plan.merge.items():
         counts = reshape.merge(counts, axis, into)
     recorded, figures, comparisons = _judge(counts, plan)
-    checks, labels, verdict = _checks(figures, comparisons, plan)
+    checks, labels, verdict = summary(comparisons, plan)
     before = None if registered is None else Plan.read(registered)
     return Audit(
         plan,
@@ -327,83 +319,3 @@ def _shares(
             effect = families.effects(np.nan_to_num(n), rate, checks[name].tolerance)
         share += families.weights(depth, effect, level, mine) / len(names)
     return share
-
-
-def _checks(
-    figures: pd.DataFrame, comparisons: pd.DataFrame, plan: Plan
-) -> tuple[pd.DataFrame, pd.DataFrame, Verdict]:
-    """Return one row per check, one per check and label, and the verdict on all."""
-    rows, by_label, reasons = [], [], []
-    for check in plan.checks:
-        mine = comparisons[comparisons["check"] == check.name]
-        found = [
-            {"check": check.name, "label": label} | _summary(own, check)
-            for label, own in mine.groupby("label", sort=False)
-        ]
-        by_label += found
-        each = [row["verdict"] for row in found]
-        first = found[0] if found else _summary(mine, check) | {"label": ""}
-        fragile = len(set(each)) > 1
-        verdict = NOT_ENOUGH if fragile else together(each)
-        edges = check.tolerance
-        rows.append(
-            {
-                **{"check": check.name, "metric": check.metric, "estimand": check.estimand},
-                **{"norm": check.norm, "gating": check.gating, "kind": edges.kind},
-                **{"low": edges.low, "high": edges.high, "reason": check.reason},
-                **{"verdict": verdict, "fragile": fragile},
-                **{k: v for k, v in first.items() if k not in ("check", "verdict")},
-            }
-        )
-        if check.gating and verdict != PASS:
-            reasons.append(
-                _reason(check, rows[-1], dict(zip(mine["label"].unique(), each, strict=True)))
-            )
-    gating = [row["verdict"] for row in rows if row["gating"]]
-    if not gating:
-        reasons.append("The plan has no check that gates, so that nothing can pass.")
-    kept = ["check", "label", "verdict", "by", "group", "gap", "gap_low", "gap_high"]
-    labels = pd.DataFrame(by_label, columns=kept if not by_label else None)
-    table = pd.DataFrame(rows).astype({"low": float, "high": float})
-    return table, labels[kept], Verdict(together(gating), tuple(reasons))
-
-
-def _summary(own: pd.DataFrame, check: Check) -> dict[str, Any]:
-    """Return the verdict on the groups of a check, and the one that is clearest outside."""
-    judged_ = own[own["not_judged"] == ""]
-    out: dict[str, Any] = {
-        "verdict": together(judged_["verdict"]),
-        "identified": bool(own["identified"].all()),
-        "why": next((why for why in own["why"] if why), ""),
-        "compared": len(judged_),
-        "failed": int((judged_["verdict"] == FAIL).sum()),
-        "unclear": int((judged_["verdict"] == NOT_ENOUGH).sum()),
-        "not_judged": len(own) - len(judged_),
-    }
-    names = ["by", "group", "rate", "other_rate", "gap", "gap_low", "gap_high"]
-    names += ["all_low", "all_high"]
-    if judged_.empty:
-        return out | dict.fromkeys(["by", "group"], "") | dict.fromkeys([*names[2:], "detectable"])
-    order = judged_["verdict"].map({FAIL: 0, NOT_ENOUGH: 1, PASS: 2})
-    ratio = check.tolerance.kind == "ratio"
-    size = np.abs(np.log(judged_["gap"].clip(1e-9, 1e9))) if ratio else judged_["gap"].abs()
-    # Of two groups that mirror each other, the one with more comes first.
-    ranked = judged_.assign(order=order, p=judged_["p_outside"].fillna(1), size=-size.round(9))
-    ranked = ranked.assign(p=ranked["p"].round(12), more=-ranked["gap"].fillna(0))
-    keys = ["order", "p", "size", "more", "by", "group"]
-    worst = ranked.sort_values(keys, kind="stable").iloc[0]
-    return out | worst[names].to_dict() | {"detectable": worst["detectable_high"]}
-
-
-def _reason(check: Check, row: Mapping[str, Any], labels: Mapping[str, str]) -> str:
-    if row["fragile"]:
-        each = ", ".join(f"{name}: {verdict}" for name, verdict in labels.items())
-        return f"{check.name} depends on what counts as the outcome ({each})."
-    if not row["identified"] and row["verdict"] == NOT_ENOUGH:
-        return f"{check.name} is not identified: {row['why']}."
-    if row["verdict"] == FAIL:
-        return f"{check.name} is outside its tolerance for {row['by']} {row['group']}."
-    if not row["compared"]:
-        return f"{check.name} compares no group that is judged."
-    groups = f"{row['unclear']} of {row['compared']} groups"
-    return f"{check.name} is not shown to be inside its tolerance for {groups}."
