@@ -268,6 +268,23 @@ def test_lines_without_any_value_say_so(drawn: Callable[..., Any]) -> None:
     assert [text.get_text() for text in axes.texts] == ["No data to draw"]
 
 
+def test_a_colour_that_only_the_legend_shows_is_kept(shown: list[tables.Bundle]) -> None:
+    week = curve(list(np.sin(np.arange(168.0)) + 1))
+    both = pd.concat([week.assign(line="above"), week.assign(line="below")])
+    figures.lines(both, x="x", y="y", x_label="X", y_label="Y", hue="line", **SAY)
+    pixels = np.asarray(Image.open(io.BytesIO(png(shown[0]))).convert("RGB")).reshape(-1, 3)
+    wanted = np.array([int(canvas.PALETTE[1][k : k + 2], 16) for k in (1, 3, 5)])
+    assert np.abs(pixels - wanted).sum(axis=1).min() < 20
+
+
+def test_a_long_label_is_wrapped_in_the_legend(drawn: Callable[..., Any]) -> None:
+    line = "a junction with a very long name indeed: forecast by median"
+    axes = drawn(curve([3.0, 2.0]).assign(line=line), hue="line")
+    (text,) = axes.get_legend().get_texts()
+    assert text.get_text().replace("\n", " ") == line
+    assert max(map(len, text.get_text().split("\n"))) <= canvas.LEGEND_LETTERS
+
+
 def test_classes_hold_about_as_many_places_and_all_of_them() -> None:
     frame = pd.DataFrame({"v": np.arange(1000) / 1000})
     classed, names = canvas.classes(frame, "v")

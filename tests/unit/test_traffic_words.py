@@ -152,7 +152,10 @@ def test_the_week_ahead_stands_beside_the_median() -> None:
     assert chosen["cars"].tolist() == [108, 130, 267]
     assert other["cars"].tolist() == [208, 230, 367]
     assert (chosen["high"] == 300).all() and other["high"].isna().all()
-    assert words.noons(week)[12] == "Thu\n1 Jan"
+    dates = ["Thu\n1 Jan", "Fri\n2", "Sat\n3", "Sun\n4", "Mon\n5", "Tue\n6", "Wed\n7"]
+    assert list(words.noons(week).values()) == dates
+    change = words.next_week(Forecasts(coming("B", "2026-01-29", [8]), GAP, by_site), DAYS)
+    assert list(words.noons(change).values())[2:5] == ["Sat\n31", "Sun\n1 Feb", "Mon\n2"]
     assert words.describe_ahead(week, by_site) == (
         "Cars by hour of the week at junction B: between 108 on Thu 1 Jan, 8–9 h and 267 on Wed 7 "
         "Jan, 23–24 h (90 to 300). In the whole week 505; by the median of up to 8 weeks before "

@@ -27,7 +27,7 @@ DASHES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)), (0, (9, 3)), (0, (
 MARKERS = ("o", "D", "^", "s", "v", "P")
 CLASSES = 5
 DRAWN_ROWS = 40
-LEGEND_LETTERS = 22  # of a label that leaves room for a second one beside it
+LEGEND_LETTERS = 42  # in a row of a legend
 STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 10,
@@ -77,9 +77,11 @@ def png(draw: Callable[[Axes, pd.DataFrame], None], numbers: pd.DataFrame, heigh
             nothing(axes)
         canvas.draw()
         picture = Image.fromarray(numpy.asarray(canvas.buffer_rgba())[:, :, :3])
-    # 64 colours do for a figure and make a map of thousands of dots three times smaller.
+    # 64 colours do for a figure and make a map of thousands of dots three times smaller. They are
+    # chosen to be near every colour of it, also one that is seen in its legend only.
+    few = picture.quantize(64, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
-    picture.quantize(64, dither=Image.Dither.NONE).save(buffer, format="png", optimize=True)
+    few.save(buffer, format="png", optimize=True)
     return buffer.getvalue()
 
 
@@ -258,10 +260,11 @@ def legend_of_lines(axes: Axes, band_label: str | None, banded: Sequence[int]) -
     if band_label and banded:
         colour = PALETTE[banded[0]] if len(banded) == 1 else GREY
         axes.fill_between([], [], [], color=colour, alpha=0.3, linewidth=0, label=band_label)
-    _, labels = axes.get_legend_handles_labels()
+    handles, labels = axes.get_legend_handles_labels()
     if labels:
-        wide = max(map(len, labels)) > LEGEND_LETTERS
+        columns = 1 if 2 * max(map(len, labels)) > LEGEND_LETTERS else 2
         axes.legend(
-            loc="lower left", bbox_to_anchor=(0, 1), ncols=1 if wide else 2, columnspacing=1.2,
+            handles, [textwrap.fill(text, LEGEND_LETTERS // columns) for text in labels],
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, columnspacing=1.2,
             handlelength=2.8,
         )  # fmt: skip

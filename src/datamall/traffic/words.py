@@ -228,10 +228,17 @@ def _hours(own: pd.DataFrame, days: list[str]) -> pd.DataFrame:
 
 @passes_gaps
 def noons(week: pd.DataFrame) -> dict[int, str]:
-    """Return the name of each day at its noon, for the axis of a figure; `week` as above."""
-    noon = week[week["hour"] % 24 == 12]
-    days = (when.partition(",")[0].replace(" ", "\n", 1) for when in noon["when"])
-    return dict(zip(noon["hour"], days, strict=True))
+    """Return the name of each day at its noon, for the axis of a figure; `week` as above.
+
+    Of dates the first and that of a new month name the month.
+    """
+    noon = week[week["hour"] % 24 == 12].drop_duplicates("hour")
+    days: dict[int, str] = {}
+    for row in noon.itertuples():
+        name, *date = row.when.partition(",")[0].split()
+        shown = date if not days or "1" in date else date[:1]
+        days[row.hour] = f"{name}\n{' '.join(shown)}".strip()
+    return days
 
 
 @passes_gaps
