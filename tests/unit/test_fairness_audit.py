@@ -181,6 +181,7 @@ def test_without_a_random_arm_they_are_not_identified() -> None:
     assert result.verdict.overall == NOT_ENOUGH
     assert result.verdict.reasons == ("fpr is not identified: the random arm has no outcomes.",)
     assert set(result.comparisons["source"]) == {"worst cases"}
+    assert result.comparisons["detectable_high"].isna().all()
     # The worst cases hold the truth, and say little.
     own = result.figures.set_index("group")
     assert (own.loc["b", "low"] < 0.15) & (own.loc["b", "high"] > 0.15)

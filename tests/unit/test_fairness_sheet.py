@@ -209,7 +209,10 @@ def test_the_answer_says_what_it_does_not(tmp_path: Path) -> None:
     assert few.verdict.overall == NOT_ENOUGH
     assert answer(few).endswith("Nothing is shown either way; that is no finding of fairness.")
     same = run(make(tmp_path, ROWS.assign(people=[3000, 27_000, 3000, 27_000])))
-    assert answer(same) == "PASS: the one check that gates lies inside its tolerance."
+    assert answer(same) == (
+        "PASS: inside the tolerance. Furthest out: selection_rate, other: 1.00 times as often "
+        "(0.96 to 1.04 with all that is uncertain); tolerated is from 0.80 to 1.25 times."
+    )
 
 
 def test_the_command_writes_figures_and_a_page(tmp_path: Path) -> None:
@@ -265,7 +268,14 @@ def test_a_page_of_an_audit_with_everything() -> None:
     assert "flagged &lt;people&gt;" in html
     assert "Not identified: no arm gives it." in html
     assert "Of 100 people without the outcome" in html
-    for part in ("Outcome: all", "ECHR 8", "b &amp; c", "In which arms", "fewer or more people", "same score means"):
+    for part in (
+        "Outcome: all",
+        "ECHR 8",
+        "b &amp; c",
+        "In which arms",
+        "fewer or more people",
+        "same score means",
+    ):
         assert part in html, part
     assert "nan" not in re.sub(r"<[^>]+>", " ", html).lower().split()
 

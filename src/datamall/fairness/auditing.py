@@ -237,6 +237,8 @@ def _verdicts(tables: list[pd.DataFrame], plan: Plan) -> pd.DataFrame:
         for name in np.unique(together_[own].astype(str)):
             rows = np.flatnonzero(own & (together_ == name))
             out = _family(out, rows, checks, plan)
+    # No gap would have been found where the rate is not identified.
+    out.loc[~out["identified"].astype(bool), ["detectable_low", "detectable_high"]] = np.nan
     return out
 
 

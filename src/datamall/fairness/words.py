@@ -30,22 +30,23 @@ NOT_FAIR = "Nothing is shown either way; that is no finding of fairness."
 
 
 def answer(audit: Audit) -> str:
-    """Return the verdict on all gating checks, with the gap of each check that fails."""
+    """Return the verdict on all gating checks, with the gap of each check that passes or fails."""
     gating = audit.checks[audit.checks["gating"]]
     number = len(gating)
-    if audit.verdict.overall == PASS:
-        if number == 1:
-            return "PASS: the one check that gates lies inside its tolerance."
-        return f"PASS: all {number} checks that gate lie inside their tolerance."
-    if audit.verdict.overall == FAIL:
-        failed = gating[gating["verdict"] == FAIL]
-        checks = {check.name: check for check in audit.plan.checks}
-        each = [
+    checks = {check.name: check for check in audit.plan.checks}
+
+    def each(rows: pd.DataFrame) -> str:
+        return ". ".join(
             f"{row['check']}, {row['group']}: {_gap(row, checks[row['check']])}; tolerated is "
             f"{_edges(checks[row['check']])}"
-            for row in failed.to_dict("records")
-        ]
-        return f"FAIL: outside the tolerance. {'. '.join(each)}."
+            for row in rows.to_dict("records")
+        )
+
+    if audit.verdict.overall == PASS:
+        return f"PASS: inside the tolerance. Furthest out: {each(gating)}."
+    if audit.verdict.overall == FAIL:
+        failed = gating[gating["verdict"] == FAIL]
+        return f"FAIL: outside the tolerance. {each(failed)}."
     if not number:
         return f"NOT ENOUGH EVIDENCE: no check gates. {NOT_FAIR}"
     unclear = list(gating.loc[gating["verdict"] != PASS, "check"])
