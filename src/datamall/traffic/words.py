@@ -197,8 +197,7 @@ def next_week(ahead: Forecasts, days: pd.DataFrame) -> pd.DataFrame:
         by the chosen method with its interval, and the median of the weeks before.
     """
     own = _most_cars(ahead.week, days)
-    first = own["day"].max() - pd.Timedelta(days=6)
-    own = own[own["day"] >= first]  # of a site that is counted again later, the later week
+    first = own["day"].max() - pd.Timedelta(days=6)  # a site counted again later has two weeks
     hour = 24 * (own["day"] - first).dt.days + own["hour"]
     dates = pd.date_range(first, periods=7) if len(own) else []
     names = [f"{day.day_name()[:3]} {day.day} {day.month_name()[:3]}" for day in dates]
