@@ -10,7 +10,7 @@ from scipy.stats import hypergeom
 from datamall.errors import DatamallError
 from datamall.fairness import Cells
 from datamall.fairness.metrics import rate
-from datamall.fairness.resampling import EVEN, bootstrap, draws, error_shares, permutation
+from datamall.fairness.resampling import bootstrap, draws, permutation
 from datamall.fairness.subgroups import subgroups
 
 
@@ -149,17 +149,12 @@ def test_one_side_looks_one_way_only() -> None:
     assert below.tolist() == pytest.approx([law.cdf(30), law.cdf(10), law.cdf(20)])
 
 
-def test_error_is_spent_where_the_gap_can_be_seen() -> None:
-    size = np.array([5.0, 200, 400, 6000])
-    shares = error_shares(size * 0.1, np.sqrt(size * 0.09), 1.5, 0.05)
-    assert shares.mean() == pytest.approx(1)
-    assert shares.argmax() == 1  # 400 and 6,000 show it at less, and 5 people at none
-    assert shares[[0, 3]] == pytest.approx(EVEN, abs=0.02)
-    nobody = error_shares(np.array([0.0, 20]), np.array([0.0, 4]), 1.5, 0.05)
-    assert nobody[0] == pytest.approx(EVEN) and np.isfinite(nobody).all()
+def test_a_gap_to_be_found_is_a_ratio_other_than_one() -> None:
+    table = pd.DataFrame({"g": ["a", "b"], "tp": [5, 9], "fp": 0, "fn": 40, "tn": 0})
+    cells = Cells.from_confusion(table, ["g"])
     for gap in (1, 0, -2):
         with pytest.raises(DatamallError, match="give a ratio"):
-            error_shares(size, size, gap, 0.05)
+            permutation(cells, seed=1, gap=gap)
 
 
 def test_spending_the_error_well_finds_more_at_the_same_false_alarms() -> None:

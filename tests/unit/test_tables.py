@@ -117,7 +117,9 @@ def test_bundle_holds_the_whole_table_and_its_types() -> None:
     assert "0013" not in data["text/html"]
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "", "Rates", "1a", "a" * 61, "answer", "metrics", "provenance"])
+@pytest.mark.parametrize(
+    "name", ["../x", "a/b", "", "Rates", "1a", "a" * 61, "answer", "metrics", "provenance"]
+)
 def test_names_that_cannot_be_files_are_refused(name: str) -> None:
     with pytest.raises(DatamallError, match="cannot name"):
         tables.table_bundle(pd.DataFrame({"a": [1]}), name, "Caption")

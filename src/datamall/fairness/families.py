@@ -73,8 +73,7 @@ def weights(
     for each in levels:
         own = among & (depth == each)
         share = (1 - level) / len(levels)
-        best = _best(np.clip(effect[own], 0.05, 40), share)
-        out[own] = ((1 - FLOOR) * best + FLOOR / own.sum()) / len(levels)
+        out[own] = spent(effect[own], share) / len(levels)
     return out
 
 
@@ -118,12 +117,22 @@ def mirrored(table: pd.DataFrame, tolerance: Tolerance) -> np.ndarray:
     return ((size == 2) & (table.groupby("by").cumcount() == 1)).to_numpy() & (abs(off) < 1e-12)
 
 
-def _best(effect: np.ndarray, share: float) -> np.ndarray:
-    low, high = -1000.0, 1000.0
+def spent(effect: np.ndarray, error: float) -> np.ndarray:
+    """Return the share of an error that each test gets; they sum to 1.
+
+    Parameters
+    ----------
+    effect
+        Gap that should be found, in standard errors of its estimate.
+    error
+        Probability of a false alarm in any test, on one side.
+    """
+    effect, (low, high) = np.clip(effect, 0.05, 40), (-1000.0, 1000.0)
     for _ in range(80):
         c = (low + high) / 2
         total = ndtr(-(effect / 2 + c / effect)).sum()
-        low, high = (c, high) if total > share else (low, c)
+        low, high = (c, high) if total > error else (low, c)
     tail = ndtr(-(effect / 2 + high / effect))
     total = tail.sum()
-    return tail / total if total > 0 else np.full(len(effect), 1 / len(effect))
+    best = tail / total if total > 0 else np.full(len(effect), 1 / len(effect))
+    return np.asarray((1 - FLOOR) * best + FLOOR / len(effect))

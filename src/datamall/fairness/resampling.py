@@ -12,12 +12,11 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
 from scipy.sparse import csr_array
-from scipy.special import gammaln, ndtr
+from scipy.special import gammaln
 
 from datamall.errors import DatamallError
-from datamall.fairness import metrics
+from datamall.fairness import families, metrics
 from datamall.fairness.cells import Cells
 from datamall.fairness.inference import check
 from datamall.fairness.intervals import limits
@@ -25,8 +24,6 @@ from datamall.fairness.subgroups import Subgroups, subgroups
 
 # Below this many people on either side of a rate, its bootstrap is not used.
 SMALL = 10
-# Share of the error of many tests that is spread evenly, whatever gap is looked for.
-EVEN = 0.2
 Side = Literal["both", "above", "below"]
 # Numbers held at a time: half a gigabyte would be a surprise, 32 MB is not.
 _BLOCK = 4_000_000
@@ -165,7 +162,8 @@ def permutation(
         declare beforehand; ``"below"`` for lower ones.
     gap
         Ratio of the rates that should be found, declared beforehand: the error of `p_family` is
-        then spent where such a gap can be seen, see `error_shares`. None spreads it evenly.
+        then spent where such a gap can be seen (`datamall.fairness.families`). None spreads it
+        evenly.
     level
         Level at which `p_family` will be used; it only shapes how `gap` spreads the error.
     replicates
@@ -215,8 +213,11 @@ def permutation(
         q[i] = tail[np.clip(might[i] - start, 0, len(tail) - 1)]
     weight = np.ones(len(groups))
     if gap is not None:
+        if not gap > 0 or gap == 1:
+            raise DatamallError(f"The gap to be found is {gap}: give a ratio such as 1.5.")
         spread = np.array([_spread(law) for _, law in laws])
-        weight = error_shares(expected, spread, gap, (1 - level) / (1 + (side == "both")))
+        effect = np.abs(gap - 1) * expected / np.where(spread > 0, spread, np.inf)
+        weight = families.spent(effect, (1 - level) / (1 + (side == "both"))) * len(groups)
     scaled, q = p / weight, q / weight[:, None]
     order = np.argsort(scaled, kind="stable")
     least = np.minimum.accumulate(q[order][::-1], axis=0)[::-1]
@@ -232,48 +233,6 @@ def permutation(
         p=p,
         p_family=family,
     )
-
-
-def error_shares(expected: np.ndarray, spread: np.ndarray, gap: float, error: float) -> np.ndarray:
-    """Return how the error of many tests is best spent to find one gap wherever it is.
-
-    A large group shows the gap at a tiny error, a group of a handful at none: both can leave most
-    of theirs to the groups in between, which need it.
-
-    Parameters
-    ----------
-    expected, spread
-        Successes of each group without a gap, and their standard deviation.
-    gap
-        Ratio of the rate to that of the others.
-    error
-        Probability of a false alarm in any group, on one side.
-
-    Returns
-    -------
-    ndarray
-        Weights with a mean of 1, which depend on sizes and never on outcomes. A share of `EVEN`
-        is spread evenly, so that no group is without a test.
-
-    Notes
-    -----
-    Tail α(i) = 1 − Φ(m/2 + c/m) with m the shift in standard deviations and c such that they add
-    up to the error: the greatest sum of powers of normal tests (Spjøtvoll 1972; Roeder and
-    Wasserman 2009, Statistical Science 24:398).
-    """
-    if not gap > 0 or gap == 1:
-        raise DatamallError(f"The gap to be found is {gap}: give a ratio such as 1.5.")
-    shift = np.abs(gap - 1) * expected / np.where(spread > 0, spread, np.inf)
-    seen = np.maximum(shift, 1e-3)
-
-    def tails(c: float) -> np.ndarray:
-        return np.asarray(ndtr(-(seen / 2 + c / seen)))
-
-    # The sum of the tails falls from the number of tests to 0 between these ends.
-    edge = 40 * (1 + seen.max() + seen.max() ** 2)
-    c = brentq(lambda c: float(tails(c).sum()) - error, -edge, edge)
-    best = tails(c)
-    return EVEN + (1 - EVEN) * best / best.mean()
 
 
 def _tails(law: np.ndarray, side: Side) -> np.ndarray:
