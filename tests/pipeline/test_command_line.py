@@ -9,9 +9,11 @@ def test_help_names_every_command(tmp_path: Path, cli: Callable) -> None:
     done = cli(tmp_path, "--help")
     assert done.returncode == 0
     for command in (
+        "audit",
         "demo",
         "fetch",
         "intake",
+        "key",
         "check",
         "checkout",
         "report",
