@@ -4,7 +4,7 @@ Chapters degrade, notebooks do not: a chapter whose columns are missing returns 
 sentence that takes the place of its table or figure.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -64,13 +64,28 @@ class Chapter:
     columns: tuple[str, ...]
     varying: tuple[str, ...]
 
-    def gap(self, missing: list[str], constant: list[str]) -> Gap | None:
-        """Return the gap that these missing or constant columns leave, or None."""
+    def gap(self, stores: Mapping[str, Collection[str]], constant: Collection[str]) -> Gap | None:
+        """Return the gap that is left by what is not delivered, or None.
+
+        Parameters
+        ----------
+        stores
+            Store → its columns, of those delivered.
+        constant
+            Columns, as ``store.column``, that have one value only.
+        """
+        missing = []
+        for name in (*self.columns, *self.varying):
+            store, column = name.rsplit(".", 1)
+            if column not in stores.get(store, ()):
+                missing.append(name if store in stores else f"the store {store}")
+        alike = [name for name in self.varying if name in constant]
         parts = []
         if missing:
-            parts.append(f"the authority does not deliver {' and '.join(missing)}")
-        if constant:
-            parts.append(f"{' and '.join(constant)} has one value only")
+            names = " and ".join(dict.fromkeys(missing))
+            parts.append(f"the authority does not deliver {names}")
+        if alike:
+            parts.append(f"{' and '.join(alike)} has one value only")
         return Gap(self.title, f"Not possible here: {'; '.join(parts)}.") if parts else None
 
 
@@ -104,14 +119,13 @@ def needs(
 
         @wraps(function)
         def run(data: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-            missing, constant = [], []
-            for name in dict.fromkeys((*columns, *varying)):
+            stores = {store: set(table.columns) for store, table in data.items()}
+            constant = []
+            for name in varying:
                 store, column = name.rsplit(".", 1)
-                if store not in data or column not in data[store].columns:
-                    missing.append(name)
-                elif name in varying and data[store][column].nunique() < 2:
+                if column in stores.get(store, ()) and data[store][column].nunique() < 2:
                     constant.append(name)
-            return chapter.gap(missing, constant) or function(data, *args, **kwargs)
+            return chapter.gap(stores, constant) or function(data, *args, **kwargs)
 
         return run
 

@@ -24,27 +24,23 @@ def coverage(root: Path, authority: str) -> str:
     """
     mapping = load_authority(root, authority)
     lines = [f"{mapping.title} ({authority})", ""]
-    delivered, constant = set(), set()
+    delivered: dict[str, list[str]] = {}
+    constant: set[str] = set()
     for name, contract in sorted(load_contracts(root).items()):
         store = mapping.stores.get(name)
         if is_register(name):
-            delivered |= {f"{name}.{column.name}" for column in contract.columns}
+            delivered[name] = [column.name for column in contract.columns]
             continue
         if store is None:
             lines.append(f"{name}: not delivered")
             continue
         lines.append(name)
+        delivered[name] = [c.name for c in contract.columns if store.has(c.name)]
         for column in contract.columns:
-            full = f"{name}.{column.name}"
-            if not store.has(column.name):
-                state = "not delivered"
-            elif store.constant(column.name):
+            state = "delivered" if store.has(column.name) else "not delivered"
+            if store.has(column.name) and store.constant(column.name):
                 state = "one value for all rows"
-                delivered.add(full)
-                constant.add(full)
-            else:
-                state = "delivered"
-                delivered.add(full)
+                constant.add(f"{name}.{column.name}")
             lines.append(f"  {column.name:<16} {state}")
     reports: dict[str, list[str]] = {}
     for report, about in load_parameters(root)["reports"].items():
@@ -55,9 +51,6 @@ def coverage(root: Path, authority: str) -> str:
             importlib.import_module(f"datamall.{package}.{module}")
         lines += ["", f"Chapters of {' and '.join(names)}"]
         for chapter in REGISTRY.get(package, []):
-            gap = chapter.gap(
-                [c for c in (*chapter.columns, *chapter.varying) if c not in delivered],
-                [c for c in chapter.varying if c in constant],
-            )
+            gap = chapter.gap(delivered, constant)
             lines.append(f"  {chapter.title:<44} {gap.reason if gap else 'runs'}")
     return "\n".join(lines)

@@ -20,8 +20,8 @@ def test_a_chapter_runs_or_names_what_it_lacks() -> None:
     assert "role" not in lacking.reason
 
     assert "one value only" in habits({"a.b": full.assign(role="x")}).reason
-    assert "a.b.role and a.b.count" not in habits({}).reason
-    assert "a.b.count and a.b.role" in habits({}).reason
+    assert "deliver a.b.count and a.b.role." in habits({"a.b": full[[]]}).reason
+    assert habits({}).reason == "Not possible here: the authority does not deliver the store a.b."
 
 
 def test_chapters_are_registered_under_their_package() -> None:

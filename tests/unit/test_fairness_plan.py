@@ -1,10 +1,8 @@
 """A plan is checked word by word, and what differs from an earlier one is seen."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from datamall.errors import DatamallError
 from datamall.fairness import Cells, Plan, audit
@@ -43,11 +41,9 @@ def with_check(**change: Any) -> dict[str, Any]:
     return changed(checks=[PLAN["checks"][0] | change, PLAN["checks"][1]])
 
 
-def test_a_plan_is_read_from_a_mapping_and_from_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "plan.yaml"
-    path.write_text(yaml.safe_dump(PLAN), encoding="utf-8")
+def test_a_plan_is_read_from_a_mapping() -> None:
     plan = Plan.read(PLAN)
-    assert Plan.read(path) == plan == Plan.read(plan)
+    assert Plan.read(plan) is plan
     flags, hits = plan.checks
     assert (flags.depth, flags.groups, flags.reference) == (2, ("sex", "origin"), "rest")
     assert (flags.estimand, hits.estimand) == ("list", "procedure")
@@ -89,13 +85,6 @@ def test_a_plan_is_read_from_a_mapping_and_from_a_file(tmp_path: Path) -> None:
 def test_a_plan_that_cannot_be(plan: Any, sentence: str) -> None:
     with pytest.raises(DatamallError, match=sentence):
         Plan.read(plan)
-
-
-def test_a_file_that_is_no_yaml(tmp_path: Path) -> None:
-    path = tmp_path / "plan.yaml"
-    path.write_text("groups: [a\nchecks: {", encoding="utf-8")
-    with pytest.raises(DatamallError, match="The plan is no YAML in line"):
-        Plan.read(path)
 
 
 def test_a_plan_for_other_counts_is_refused() -> None:

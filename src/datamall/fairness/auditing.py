@@ -10,7 +10,6 @@ outcome, there is NOT ENOUGH EVIDENCE.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -144,7 +143,7 @@ class Audit:
 
 def audit(
     counts: Counts,
-    spec: Plan | Mapping[str, Any] | str | Path,
+    spec: Plan | Mapping[str, Any],
     *,
     registered: Plan | Mapping[str, Any] | None = None,
 ) -> Audit:
@@ -157,7 +156,7 @@ def audit(
         the recorded result if labels read it, and the roles arm, stage and score_band; what else
         there is, is summed over.
     spec
-        The plan, as a mapping, a YAML file or a `Plan`; see `datamall.fairness.plan`.
+        The plan, as a mapping or a `Plan`; see `datamall.fairness.plan`.
     registered
         The plan that was fixed beforehand; what differs from it is shown in `changes`.
 

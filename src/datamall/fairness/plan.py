@@ -1,6 +1,6 @@
 """The plan of an audit: what is compared, what is tolerated and why, fixed before the outcome.
 
-A plan is a mapping, such as a section of ``params.yaml`` or a YAML file::
+A plan is a mapping, such as a section of ``params.yaml``::
 
     groups: [sex, origin]      # attributes, keys of the counts
     depth: 2                   # each attribute alone and each pair; up to 3
@@ -36,10 +36,7 @@ Anything else in it is refused, so that a misspelt word does not loosen an audit
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any, Literal
-
-import yaml
 
 from datamall.errors import DatamallError
 from datamall.fairness.inference import Estimand
@@ -142,13 +139,13 @@ class Plan:
     leave_out: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, source: "Plan | Mapping[str, Any] | str | Path") -> "Plan":
+    def read(cls, source: "Plan | Mapping[str, Any]") -> "Plan":
         """Check a plan.
 
         Parameters
         ----------
         source
-            A mapping, the path of a YAML file, or a plan, which is returned as it is.
+            A mapping, or a plan, which is returned as it is.
 
         Raises
         ------
@@ -157,13 +154,6 @@ class Plan:
         """
         if isinstance(source, Plan):
             return source
-        if isinstance(source, str | Path):
-            try:
-                source = yaml.safe_load(Path(source).read_text("utf-8"))
-            except yaml.YAMLError as error:
-                place = getattr(error, "problem_mark", None)
-                line = f" in line {place.line + 1}" if place else ""
-                raise DatamallError(f"The plan is no YAML{line}: mend its form.") from None
         given = _known(source, cls, "plan")
         if not given.get("groups") or not given.get("checks"):
             raise DatamallError("A plan needs groups (attributes) and checks: give both.")
