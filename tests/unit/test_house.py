@@ -11,7 +11,7 @@ import yaml
 
 # What belongs to no analysis. Every other package is one: it may import itself and fairness.
 APART = {"mall", "fairness", "reporting", "demo"}
-NEUTRAL = {"errors", "project", "chapters"}
+NEUTRAL = {"errors", "project", "chapters", "lean"}
 
 
 def imported(path: Path) -> set[str]:

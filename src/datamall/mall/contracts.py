@@ -7,7 +7,6 @@ What a contract demands and intake could not check is refused rather than passed
 
 import json
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from datamall.errors import DatamallError
+from datamall.lean import without_grammar
 from datamall.mall.documents import read_yaml
 from datamall.mall.expressions import columns_of, literal, type_of
 
@@ -185,19 +185,8 @@ def load_contracts(root: Path) -> dict[str, Contract]:
 
 @cache
 def _jsonschema() -> ModuleType:
-    """Return jsonschema, imported without its check of internationalised addresses.
-
-    The grammar for that check takes two seconds to load, and no format is checked here.
-    """
-    grammar = "rfc3987_syntax"
-    spared = grammar not in sys.modules and "jsonschema" not in sys.modules
-    if spared:
-        sys.modules[grammar] = None  # type: ignore[assignment]  # Python's way to say: not there
-    try:
+    with without_grammar():
         return import_module("jsonschema")
-    finally:
-        if spared:
-            del sys.modules[grammar]
 
 
 @cache

@@ -18,13 +18,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import nbformat
-from nbformat import NotebookNode
-
 from datamall.errors import DatamallError
+from datamall.lean import without_grammar
 from datamall.reporting import pages
 from datamall.reporting.parameters import check_parameters, declared
 from datamall.reporting.tables import ANSWER, CSV, check_name
+
+with without_grammar():
+    import nbformat
+    from nbformat import NotebookNode
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 KINDS = ("table", "numbers", "figure", "gap", "answer")

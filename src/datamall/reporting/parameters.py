@@ -17,11 +17,12 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING, Any
 
 from datamall.errors import DatamallError
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 SCALARS: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
 NUMBERS = ("int", "float")
