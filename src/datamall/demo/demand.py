@@ -10,6 +10,7 @@ rest waits for the next quarter: a count shows what was *served*.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -245,30 +246,34 @@ def _arrivals(
     return found
 
 
+@cache
+def _thresholds(level: int, dispersion: float) -> Integers:
+    """Return the distribution function at 0, 1, 2 … of a level, in units of a 32-bit draw."""
+    centre = (level / LEVELS) ** 2
+    number = np.arange(int(centre + 9 * np.sqrt(centre + dispersion * centre**2)) + 12)
+    if centre == 0:
+        below = np.ones(len(number))
+    elif dispersion:
+        size = 1 / dispersion
+        below = betainc(size, number + 1.0, size / (size + centre))
+    else:
+        below = pdtr(number, centre)
+    thresholds = np.rint(below * 2.0**32).astype(np.int64)
+    thresholds[-1] = 2**32  # no draw lies above
+    return thresholds
+
+
 def _counts(rng: np.random.Generator, level: Integers, dispersion: float) -> NDArray[np.int32]:
     """Draw negative binomial (or Poisson) counts through whole-number quantiles of the mean.
 
     A count is the number of thresholds of its level that lie at or below a 32-bit draw.
     """
     present = np.unique(level)
-    mean = (present / LEVELS) ** 2
-    keys, first = [], np.zeros(int(level.max()) + 1, dtype=np.int64)
-    for one, centre in zip(present, mean, strict=True):
-        top = int(centre + 9 * np.sqrt(centre + dispersion * centre**2)) + 12
-        number = np.arange(top)
-        if centre == 0:
-            below = np.ones(top)
-        elif dispersion:
-            size = 1 / dispersion
-            below = betainc(size, number + 1.0, size / (size + centre))
-        else:
-            below = pdtr(number, centre)
-        thresholds = np.rint(below * 2.0**32).astype(np.int64)
-        thresholds[-1] = 2**32  # no draw lies above
-        keys.append((int(one) << 33) + thresholds)
-        first[one] = top
-    length = first[present]
+    first = np.zeros(int(level.max()) + 1, dtype=np.int64)
+    thresholds = [_thresholds(int(one), dispersion) for one in present]
+    length = np.array([len(some) for some in thresholds])
     first[present] = np.cumsum(length) - length
+    keys = [(one << 33) + some for one, some in zip(present, thresholds, strict=True)]
     draws = rng.integers(0, 2**32, level.shape, dtype=np.uint32).astype(np.int64)
     place = np.searchsorted(np.concatenate(keys), (level << 33) + draws, side="right")
     return (place - first[level]).astype(np.int32)
