@@ -4,6 +4,7 @@ import ast
 import hashlib
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -40,6 +41,15 @@ def test_only_the_command_line_imports_the_demo(root: Path) -> None:
     for path in (root / "src" / "datamall").rglob("*.py"):
         if path.name != "cli.py" and path.parent.name != "demo":
             assert "demo" not in imported(path), path
+
+
+def test_reports_start_without_the_grammar_of_addresses() -> None:
+    """It takes most of the time in which a report starts, and comes with jsonschema."""
+    program = (
+        "import sys, datamall.mall.contracts, datamall.reporting.notebooks\n"
+        "assert 'jsonschema' in sys.modules and 'rfc3987_syntax' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_environment_names_what_the_project_depends_on(root: Path) -> None:
