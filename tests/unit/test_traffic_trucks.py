@@ -65,7 +65,7 @@ def test_no_stops_or_no_positions_are_a_gap() -> None:
     data["traffic.junctions"] = data["traffic.junctions"].assign(x=np.nan)
     assert "no junction has a position" in trucks.stops(data, 150).reason
     del data["enforcement.rounds"]
-    assert "enforcement.rounds.truck" in trucks.stops(data, 150).reason
+    assert "the store enforcement.rounds" in trucks.stops(data, 150).reason
 
 
 def test_chance_calm_hour_and_verdict() -> None:

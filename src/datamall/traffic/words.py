@@ -247,6 +247,14 @@ def part(ahead: Forecasts, name: str) -> pd.DataFrame:
 
 
 @passes_gaps
+def week_ahead(ahead: Forecasts) -> pd.DataFrame:
+    """Return `Forecasts.week` to a tenth of a passage; how each was chosen is in `by_site`."""
+    table = ahead.week.drop(columns="method")
+    numbers = table.columns.difference(["site", "mode", "day", "hour"])
+    return table.assign(**{name: table[name].round(1) for name in numbers})
+
+
+@passes_gaps
 def choices(by_site: pd.DataFrame) -> pd.DataFrame:
     """Return mode, sites (how many), method and why, from `Forecasts.by_site`."""
     groups = by_site.groupby(["mode", "method", "why"], as_index=False)
