@@ -118,7 +118,7 @@ def _results(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 @passes_gaps
-def only_in(counts: pd.DataFrame) -> pd.DataFrame | Gap:
+def only_in(counts: pd.DataFrame) -> pd.DataFrame:
     """Return results that were recorded in one arm only, so that arms cannot be compared by them.
 
     Returns
@@ -136,16 +136,11 @@ def only_in(counts: pd.DataFrame) -> pd.DataFrame | Gap:
         for result in results.columns[(results > 0).sum() == 1] if len(results) > 1 else ():
             arm = results[result].idxmax()
             rows.append((study, result, arm, int(results.loc[arm, result])))
-    if not rows:
-        reason = (
-            "No result was recorded in one arm only; each may mean the same wherever it is met."
-        )
-        return Gap("Results of one arm only", reason)
     return pd.DataFrame(rows, columns=["study", "result", "arm", "number"])
 
 
 @passes_gaps
-def missing(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
+def missing(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """Return the checks that could not be made, by study.
 
     Returns
@@ -161,8 +156,6 @@ def missing(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
     for study in sorted(last["study"].unique()):
         there = set(made.loc[made["study"].eq(study), "check"])
         rows += [(study, key, key in plan.gating) for key in keys if key not in there]
-    if not rows:
-        return Gap("Checks that could not be made", "None: there are counts for every check.")
     return pd.DataFrame(rows, columns=["study", "check", "decides"])
 
 
