@@ -330,7 +330,9 @@ def _scored(
     gated = np.where(use[:, :number], error[1], error[0])
     count = np.maximum(tested.sum(axis=1), 1)
     known = np.isfinite(run.weeks + low[:, :number]) & tested[..., None, None]
-    inside = known & (low[:, :number] <= run.weeks) & (run.weeks <= high[:, :number])
+    # An end is an error that was met before: a count may lie on it, whatever the last digit says.
+    near = 1e-9 * (1 + run.weeks)
+    inside = known & (low[:, :number] <= run.weeks + near) & (run.weeks - near <= high[:, :number])
     table = run.groups.assign(
         origins=tested.sum(axis=1),
         mase_median=np.nansum(error[0], axis=1) / count,
