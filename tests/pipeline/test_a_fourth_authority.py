@@ -133,7 +133,7 @@ def test_the_whole_pipeline_runs_for_a_single_store(project: Path, cli: Callable
     assert quality["unchecked_references"] == ["cluster"]
     gaps = read(pages / "results" / "enforcement" / "gaps.json")
     assert len(gaps) > 10
-    lacking = re.compile(r"enforcement\.(containers|reports)\.")
+    lacking = re.compile(r"the store enforcement\.(containers|reports)\b")
     assert all(lacking.search(gap["reason"]) for gap in gaps)
     # Reports of which no store is delivered have a page, and say what they lack.
     reports = yaml.safe_load((project / "params.yaml").read_text("utf-8"))["reports"]
