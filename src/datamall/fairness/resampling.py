@@ -7,7 +7,9 @@ turn one draw and all that follow; the chance is below 1e-9 for an audit, and a 
 counts with the processor's newer instructions switched off, by which logarithms do differ.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Literal
 
 import numpy as np
@@ -25,12 +27,18 @@ from datamall.fairness.subgroups import Subgroups, subgroups
 # Below this many people on either side of a rate, its bootstrap is not used.
 SMALL = 10
 Side = Literal["both", "above", "below"]
-# Numbers held at a time: half a gigabyte would be a surprise, 32 MB is not.
-_BLOCK = 4_000_000
+# Numbers that a thread holds at a time: few enough to stay near the processor.
+_BLOCK = 400_000
+_THREADS = 2
 _MOST_DRAWN = 10**9
 
 
-def draws(groups: Subgroups, replicates: int, seed: int) -> Iterator[np.ndarray]:
+def draws(
+    groups: Subgroups,
+    replicates: int,
+    seed: int,
+    of: Callable[[np.ndarray], np.ndarray] = np.asarray,
+) -> Iterator[np.ndarray]:
     """Yield counts as they might have been, with the size of each arm as it was.
 
     Parameters
@@ -41,12 +49,14 @@ def draws(groups: Subgroups, replicates: int, seed: int) -> Iterator[np.ndarray]
         How many draws.
     seed
         Seed of the draws.
+    of
+        What is wanted of the counts of some replicates; the counts themselves by default.
 
     Yields
     ------
     ndarray
         Shape (some of the replicates, groups, 3, 3): people, or sums of weights, as floating-point
-        numbers, which are exact up to 2^53.
+        numbers, which are exact up to 2^53. Or what `of` makes of that.
 
     Notes
     -----
@@ -61,16 +71,28 @@ def draws(groups: Subgroups, replicates: int, seed: int) -> Iterator[np.ndarray]
     member = groups.members[:, row].tocoo()
     places = (member.row * 9 + cell[member.col], member.col)
     to_groups = csr_array((_weights(base)[row][member.col], places), (size * 9, len(row)))
-    generator = np.random.Generator(np.random.PCG64(seed))
     block = max(1, _BLOCK // max(size * 9, len(row)))
-    for start in range(0, replicates, block):
-        number = min(block, replicates - start)
+    numbers = [min(block, replicates - start) for start in range(0, replicates, block)]
+    # A seed for each block, so that it does not matter which thread draws it.
+    seeds = np.random.SeedSequence(seed).spawn(len(numbers))
+    parts = [arms[row] == arm for arm in np.unique(arms)]
+
+    def draw(number: int, own_seed: np.random.SeedSequence) -> np.ndarray:
+        generator = np.random.Generator(np.random.PCG64(own_seed))
         drawn = np.empty((len(row), number))
-        for arm in np.unique(arms):
-            own = arms[row] == arm
+        for own in parts:
             total = int(people[own].sum())
             drawn[own] = generator.multinomial(total, people[own] / total, number).T
-        yield np.ascontiguousarray((to_groups @ drawn).T).reshape(number, size, 3, 3)
+        return of(np.ascontiguousarray((to_groups @ drawn).T).reshape(number, size, 3, 3))
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        ahead: deque[Future[np.ndarray]] = deque()
+        for number, own_seed in zip(numbers, seeds, strict=True):
+            ahead.append(pool.submit(draw, number, own_seed))
+            if len(ahead) > _THREADS:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def bootstrap(
@@ -117,11 +139,13 @@ def bootstrap(
     else:
         low, high, otherwise = *limits(successes, trials, tail), "exact"
     large, done = np.empty((int((~small).sum()), replicates)), 0
-    for counts in draws(groups, replicates, seed):
-        large[:, done : done + len(counts)] = metrics.rate(counts, names)[:, ~small].T
-        done += len(counts)
-    ends = np.quantile(large, [tail, 1 - tail], axis=1, overwrite_input=True)
-    low[~small], high[~small] = ends
+    for rates in draws(groups, replicates, seed, lambda counts: metrics.rate(counts, names)):
+        large[:, done : done + len(rates)] = rates[:, ~small].T
+        done += len(rates)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        halves = np.array_split(large, _THREADS)
+        ends = list(pool.map(lambda half: _quantiles(half, tail), halves))
+    low[~small], high[~small] = np.concatenate(ends, axis=1)
     table = groups.table.loc[groups.table.index.repeat(len(names))].reset_index(drop=True)
     table["metric"] = list(names) * len(groups)
     table["rate"], table["low"], table["high"] = rate.ravel(), low.ravel(), high.ravel()
@@ -247,6 +271,13 @@ def _spread(law: np.ndarray) -> float:
     """Return the standard deviation of a law."""
     k = np.arange(len(law))
     return float(np.sqrt(law @ (k - law @ k) ** 2))
+
+
+def _quantiles(values: np.ndarray, tail: float) -> np.ndarray:
+    """Return both ends of the middle of each row, shape (2, rows)."""
+    if not values.size:
+        return np.empty((2, len(values)))
+    return np.asarray(np.quantile(values, [tail, 1 - tail], axis=1, overwrite_input=True))
 
 
 def _weights(base: Cells) -> np.ndarray:
