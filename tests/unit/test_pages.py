@@ -125,6 +125,13 @@ def test_evidence_links_to_what_was_shown(project: Path) -> None:
     assert 'href="results/sample/rates.csv"' in html
 
 
+def test_evidence_that_could_not_run_goes_by_the_title_of_its_chapter(project: Path) -> None:
+    notebook = sample()
+    reason = "Not possible here: no counts."
+    notebook.cells[3:5] = [cell(tables.gap_bundle(Gap("Rates of places", reason), "rates"))]
+    assert '<a href="#rates">Rates of places</a>' in render(project, notebook)[0]
+
+
 def test_a_result_may_have_the_name_of_a_part_of_the_page(project: Path) -> None:
     frame = pd.DataFrame({"place": ["A"]})
     named = [tables.table_bundle(frame, name, name) for name in ("main", "choices", "caution")]

@@ -211,7 +211,9 @@ def _outputs(cell: Any) -> list[dict[str, Any]]:
     for output in cell.outputs:
         about = output.get("metadata", {}).get("datamall", {})
         kind = about.get("kind")
-        named = {"kind": kind, "name": about.get("name"), "caption": about.get("caption")}
+        # What could not run goes by the title of its chapter.
+        caption = about.get("chapter") if kind == "gap" else about.get("caption")
+        named = {"kind": kind, "name": about.get("name"), "caption": caption}
         data = output.get("data", {})
         if kind == "figure":
             wide, high = struct.unpack(">II", base64.b64decode(data["image/png"])[16:24])
