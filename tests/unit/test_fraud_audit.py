@@ -394,3 +394,17 @@ def test_odd_counts_give_no_verdict_beyond_their_evidence(
         audit_wisdom.decision_records(gate, PLAN),
     ):
         assert isinstance(told, pd.DataFrame | Gap)
+
+
+def test_far_out_the_limits_of_wrong_visits_err_no_more_often_than_stated() -> None:
+    """100,000 fair worlds in which 20 people of a group were drawn, and nearly all did no wrong."""
+    draw = np.random.Generator(np.random.PCG64(3))
+    columns: dict[str, Any] = {}
+    for side, people, drawn in (("", 2700, 20), ("other_", 6300, 400)):
+        visited, clear = (draw.binomial(n, p, 100_000) for n, p in ((people, 0.095), (drawn, 0.95)))
+        for name, x, n in ((side, visited, people), (f"clear_{side}", clear, drawn)):
+            for end in ("", "_low", "_high"):
+                columns |= {f"{name}successes{end}": x, f"{name}trials{end}": np.full(len(x), n)}
+    tail = 0.001
+    wrong = audit_errors.lower(pd.DataFrame(columns), tail) > 1
+    assert wrong.mean() <= tail + 3 * np.sqrt(tail / len(wrong))  # plain limits: 0.0020

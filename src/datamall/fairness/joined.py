@@ -6,7 +6,7 @@ by recovering the variance on the side that matters (MOVER; Zou and Donner, Stat
 is what makes the joined ones hold in small cells. Far out in the tail that is not enough where a
 share is near 1 (the share without a mistake often is): for 20 people at 90 % against 100 at 50 %
 the ratio is wrong 1.6 times as often as stated at 0.1 %, 2.4 times at 0.01 %, never at 2.5 % and
-above. Below that the proportions therefore get limits of a smaller error, `_careful`; with it no
+above. Below that the proportions therefore get limits of a smaller error, `careful`; with it no
 case of the grid in `tests/truth/test_identification.py` is wrong more often than stated.
 """
 
@@ -28,9 +28,9 @@ Limited = tuple[Array, Array, Array]  # estimate, lower and upper limit
 _GRID = np.arange(0, 7.51, 0.25)
 
 
-def _careful(tail: float) -> float:
+def careful(tail: Array | float) -> Array:
     """Return the error at which to take limits so that joined ones hold; see the module."""
-    return tail * min(1.0, (tail / 0.025) ** 0.3)
+    return tail * np.minimum(1.0, (np.asarray(tail) / 0.025) ** 0.3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +155,7 @@ class Part:
         if metric in ("fnr", "tnr"):
             value, low, high = self.rate({"fnr": "tpr", "tnr": "fpr"}[metric], tail, against)
             return 1 - value, 1 - high, 1 - low
-        tail = _careful(tail)
+        tail = float(careful(tail))
         if metric == "base_rate":
             return self._scaled(self.drawn, True, tail, against, False)
         if metric == "ppv":
@@ -270,7 +270,7 @@ class Part:
         Of the flagged, and of the random arm, those with (or without) a mistake belong to the group
         or to what it is compared with: two independent odds.
         """
-        sides, tail = [], _careful(stated)
+        sides, tail = [], float(careful(stated))
         for sample, exact in ((self.flagged, self.census), (self.drawn, False)):
             x, y = self._split(sample, mistake)
             low, high = limits(x, x + y, tail)
