@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from datamall.fairness.families import weighted_holm
 from datamall.fairness.intervals import limits
-from datamall.fairness.joined import Joined, Part, Sample
+from datamall.fairness.joint_limits import Joined, Part, Sample
+from datamall.fairness.multiplicity import weighted_holm
 from datamall.fairness.verdict import FAIL, NOT_ENOUGH, PASS, Tolerance, evidence
 from proofs.worlds import Drawn, World, draw
 

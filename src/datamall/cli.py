@@ -201,7 +201,7 @@ def register(audit: str, authority: str, by: str, reason: str) -> None:
 def audit(spec: Path, out: Path | None) -> None:
     """Audit anybody's counts by a SPEC, a YAML file that names a sheet and the plan."""
     from datamall.fairness import audit as examine
-    from datamall.fairness.sheet import read
+    from datamall.fairness.specification import read
     from datamall.fairness.words import record
     from datamall.reporting.audits import write
 

@@ -4,11 +4,11 @@ import importlib
 import pkgutil
 from pathlib import Path
 
-from datamall.chapters import REGISTRY
 from datamall.mall.authorities import load_authority
 from datamall.mall.contracts import load_contracts
 from datamall.mall.registers import is_register
 from datamall.project import load_parameters
+from datamall.requirements import REGISTRY
 
 
 def coverage(root: Path, authority: str) -> str:
@@ -51,6 +51,6 @@ def coverage(root: Path, authority: str) -> str:
             importlib.import_module(f"datamall.{package}.{module}")
         lines += ["", f"Chapters of {' and '.join(names)}"]
         for chapter in REGISTRY.get(package, []):
-            gap = chapter.gap(delivered, constant)
-            lines.append(f"  {chapter.title:<44} {gap.reason if gap else 'runs'}")
+            lack = chapter.absent(delivered, constant)
+            lines.append(f"  {chapter.title:<44} {lack.reason if lack else 'runs'}")
     return "\n".join(lines)

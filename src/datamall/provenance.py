@@ -51,7 +51,7 @@ def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
         *sorted((source / "reporting").rglob("*.py")),
         *sorted((source / "reporting" / "templates").iterdir()),
         *(source / "mall" / f"{name}.py" for name in MALL),
-        source / "chapters.py",
+        source / "requirements.py",
         root / "data" / "purposes.yaml",
         root / "data" / "authorities" / f"{authority}.yaml",
         *(root / "data" / "contracts" / f"{store.replace('.', '/')}.yaml" for store in stores),

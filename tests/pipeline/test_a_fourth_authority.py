@@ -113,7 +113,7 @@ def test_wide_counts_run_their_chapters_and_name_the_gaps(project: Path, cli: Ca
     assert quality["reasons"] == {"unmapped:movement": 24}
     assert quality["missing"]["count"] == 3
     # What needs counts alone has run; what needs lanes or signals says so.
-    gaps = read(pages / "results" / "traffic" / "gaps.json")
+    gaps = read(pages / "results" / "traffic" / "absent.json")
     assert gaps
     assert all("traffic.junctions" in gap["reason"] for gap in gaps)
     tables = {path.stem for path in (pages / "results" / "traffic").glob("*.csv")}
@@ -131,7 +131,7 @@ def test_the_whole_pipeline_runs_for_a_single_store(project: Path, cli: Callable
     quality = json.loads((pages / "quality" / "enforcement.inspections.json").read_text("utf-8"))
     assert quality["accepted"] == quality["parsed"] == 2
     assert quality["unchecked_references"] == ["cluster"]
-    gaps = read(pages / "results" / "enforcement" / "gaps.json")
+    gaps = read(pages / "results" / "enforcement" / "absent.json")
     assert len(gaps) > 10
     lacking = re.compile(r"the store enforcement\.(containers|reports)\b")
     assert all(lacking.search(gap["reason"]) for gap in gaps)
@@ -140,7 +140,7 @@ def test_the_whole_pipeline_runs_for_a_single_store(project: Path, cli: Callable
     for report in reports:
         assert (pages / f"{report}.html").is_file(), report
     for report, lacking in (("traffic", "traffic.counts"), ("fraud_profile", "welfare.clients")):
-        gaps = read(pages / "results" / report / "gaps.json")
+        gaps = read(pages / "results" / report / "absent.json")
         assert any(lacking in gap["reason"] for gap in gaps)
     gate = json.loads((pages / "gate.json").read_text("utf-8"))
     assert not gate["open"]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from datamall.chapters import Gap
 from datamall.enforcement import causes, hotspots, information, knowledge, spatial, wisdom, words
+from datamall.requirements import Absent
 
 COUNTS = {
     "totaal_schouwen": "inspections",
@@ -122,10 +122,10 @@ def test_chapters_without_columns_are_gaps_and_the_rest_runs(
 ) -> None:
     for chapter in (information.months, knowledge.within_places):
         gap = chapter(data)
-        assert isinstance(gap, Gap)
+        assert isinstance(gap, Absent)
         assert "period_start" in gap.reason
     gap = knowledge.observer_habits(data, 0.9)
-    assert isinstance(gap, Gap)
+    assert isinstance(gap, Absent)
     assert "observer_role" in gap.reason
     found = causes.place_causes(data, rates)
     choices, crews = wisdom.options(rates, found), wisdom.crews(30, 15, 5, 10)

@@ -17,7 +17,7 @@ from datamall.fairness import Cells
 from datamall.fairness.identification import design, join, recorded, worst_cases
 from datamall.fairness.inference import compare
 from datamall.fairness.intervals import gap_between, limits
-from datamall.fairness.joined import Part, Sample
+from datamall.fairness.joint_limits import Part, Sample
 from datamall.fairness.plan import Identification
 
 REASON = "caseworkers choose among the flagged without regard to the mistake"

@@ -12,8 +12,9 @@ from scipy.stats import binom
 from datamall.demo import welfare
 from datamall.demo.welfare import WelfareWorld
 from datamall.fairness.verdict import FAIL, NOT_ENOUGH, PASS
-from datamall.fraud import audit_counts, audit_errors, audit_judge, audit_words
-from datamall.fraud.audit_judge import Plan
+from datamall.fraud.audit import errors, sources, words
+from datamall.fraud.audit import judge as judging
+from datamall.fraud.audit.judge import Plan
 
 FAR, HERE = "outside Europe", "Netherlands"
 STEPS = ("flagged", "chosen", "visited", "found", "harsher")
@@ -46,10 +47,8 @@ def counted(world: WelfareWorld, seed: int = 5) -> Tables:
 def judge(data: Tables, plan: Plan, *groups: str) -> pd.DataFrame:
     """Return all checks by these attributes, gating and informing, as families of their own."""
     plan = replace(plan, groups=groups)
-    counts = audit_counts.together(
-        audit_counts.own(data, groups, 1, plan.labels), audit_counts.official(data)
-    )
-    both = [audit_judge.gate(counts, plan), audit_judge.inform(counts, plan)]
+    counts = sources.together(sources.own(data, groups, 1, plan.labels), sources.official(data))
+    both = [judging.gate(counts, plan), judging.inform(counts, plan)]
     return pd.concat(both, ignore_index=True)
 
 
@@ -67,7 +66,7 @@ def test_the_demo_fails_by_origin_and_both_the_profile_and_the_caseworker_are_na
 ) -> None:
     table = judge(extract(welfare.people(2319)), plan, "origin")
     gating = table[table["check"].isin(plan.gating)]
-    assert audit_judge.overall(gating, plan) == FAIL
+    assert judging.overall(gating, plan) == FAIL
     far = of(table, FAR)
     assert far.loc["flagged", "verdict"] == far.loc["chosen", "verdict"] == FAIL
     # The true ratios, in the truth that only the demo knows.
@@ -78,7 +77,7 @@ def test_the_demo_fails_by_origin_and_both_the_profile_and_the_caseworker_are_na
         rest = truth.index != FAR
         other = np.average(truth[column][rest], weights=weight[rest])
         assert far.loc[check, "low"] < truth.loc[FAR, column] / other < far.loc[check, "high"]
-    said = audit_words.answer(gating, replace(plan, groups=("origin",)))
+    said = words.answer(gating, replace(plan, groups=("origin",)))
     assert "people from outside Europe are flagged 2." in said
     assert "chosen by a caseworker, once flagged, 1." in said
 
@@ -108,12 +107,12 @@ def test_a_planted_bias_is_found_at_its_step_and_at_no_other(
 
 
 def test_single_mothers_are_seen_where_groups_cross_and_hardly_before(plan: Plan) -> None:
-    from datamall.fraud import audit_further
+    from datamall.fraud.audit import sensitivity
 
     world = replace(WORLD, intersection_bias=1.5).only("intersection_bias")
     data = counted(world)
-    counts = audit_counts.own(data, ("sex", "age_band", "living_form"), 3, plan.labels)
-    crossed = audit_further.crossed(counts, plan)
+    counts = sources.own(data, ("sex", "age_band", "living_form"), 3, plan.labels)
+    crossed = sensitivity.crossed(counts, plan)
     first = crossed.iloc[0]
     assert first["people"] == "female × under 27 × single parent"
     assert first["verdict"] == FAIL
@@ -125,14 +124,14 @@ def test_single_mothers_are_seen_where_groups_cross_and_hardly_before(plan: Plan
 def test_a_fair_world_passes_where_enough_people_are_counted(plan: Plan) -> None:
     table = judge(counted(WORLD.none().times(10)), plan, "origin")
     gating = table[table["check"].isin(plan.gating)]
-    assert audit_judge.overall(gating, replace(plan, groups=("origin",))) == PASS
+    assert judging.overall(gating, replace(plan, groups=("origin",))) == PASS
 
 
 def test_a_fair_world_of_the_demos_size_is_neither_failed_nor_called_fair(plan: Plan) -> None:
     table = judge(counted(WORLD.none()), plan, "origin", "sex", "age_band", "living_form")
     gating = table[table["check"].isin(plan.gating)]
-    assert audit_judge.overall(gating, plan) == NOT_ENOUGH
-    assert "no proof that people are treated alike" in audit_words.answer(gating, plan)
+    assert judging.overall(gating, plan) == NOT_ENOUGH
+    assert "no proof that people are treated alike" in words.answer(gating, plan)
 
 
 @pytest.mark.slow
@@ -142,14 +141,14 @@ def test_fair_worlds_are_rarely_failed(plan: Plan) -> None:
     worlds, failed, uncorrected = 60, 0, 0
     for seed in range(worlds):
         data = counted(WORLD.none(), seed)
-        counts = audit_counts.together(
-            audit_counts.own(data, edge.groups, 1, edge.labels), audit_counts.official(data)
+        counts = sources.together(
+            sources.own(data, edge.groups, 1, edge.labels), sources.official(data)
         )
         counts = counts[counts["attribute"].isin(edge.groups)]
-        pairs = audit_judge.every_step(counts, edge, edge.gating)
-        failed += bool(audit_judge.judged(pairs, edge)["verdict"].eq(FAIL).any())
+        pairs = judging.every_step(counts, edge, edge.gating)
+        failed += bool(judging.judged(pairs, edge)["verdict"].eq(FAIL).any())
         alone = (pairs.iloc[[row]].reset_index(drop=True) for row in range(len(pairs)))
-        uncorrected += any(audit_judge.judged(p, edge)["verdict"].eq(FAIL).any() for p in alone)
+        uncorrected += any(judging.judged(p, edge)["verdict"].eq(FAIL).any() for p in alone)
     # At most 5 %, with room for the chance in so many worlds.
     assert failed <= binom.ppf(0.999, worlds, 0.05)
     # Judged one by one, fair worlds would fail more often than that: so this test can fail.
@@ -184,13 +183,13 @@ def test_the_ratio_of_wrong_visits_lies_in_its_interval_where_the_naive_one_is_f
         people = people[people["year"] == 2025]
         counts = extract(people)["welfare.audit_counts"]
         own = counts[counts["attribute"] == "origin"]
-        pairs = audit_errors.pairs(own, plan.labels[0])
+        pairs = errors.pairs(own, plan.labels[0])
         assert pairs is not None
         far = pairs[pairs["group"] == FAR]
-        low, high = audit_errors.interval(far, tail)
+        low, high = errors.interval(far, tail)
         truth = wrongly_visited(people)
         held += bool(low[0] < truth < high[0])
-        estimates.append(float(audit_errors.rates(far)["ratio"].iloc[0]))
+        estimates.append(float(errors.rates(far)["ratio"].iloc[0]))
         truths.append(truth)
         naives.append(naive(people))
     assert held >= binom.ppf(0.001, worlds, 0.95)
@@ -204,4 +203,4 @@ def test_without_a_random_draw_wrong_visits_are_not_known(plan: Plan) -> None:
     table = judge(data, plan, "origin")
     assert "wrongly visited" not in set(table["check"])
     gating = table[table["check"].isin(plan.gating)]
-    assert audit_judge.overall(gating[gating["verdict"] != FAIL], plan) == NOT_ENOUGH
+    assert judging.overall(gating[gating["verdict"] != FAIL], plan) == NOT_ENOUGH

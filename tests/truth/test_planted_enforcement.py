@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from worlds import Planted, plant
 
-from datamall.chapters import Gap
 from datamall.demo import World, city
 from datamall.demo.truth import clusters
 from datamall.enforcement import causes, effects, hotspots, information, knowledge, wisdom
+from datamall.requirements import Absent
 
 CONFIDENCE = 0.9
 INSPECTIONS = "enforcement.inspections"
@@ -37,7 +37,7 @@ def test_intervals_that_forget_the_quarters_cover_too_little(
 ) -> None:
     world = plant(4, looks=6, likeness=0.15)
     right = coverage(world, knowledge.dirty_rates(world.data, CONFIDENCE))
-    monkeypatch.setattr(knowledge, "within_places", lambda data: Gap("quarters", "not measured"))
+    monkeypatch.setattr(knowledge, "within_places", lambda data: Absent("quarters", "not measured"))
     wrong = coverage(world, knowledge.dirty_rates(world.data, CONFIDENCE))
     assert right > 0.86
     assert wrong < 0.75

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from welfare_world import Office, office
 
-from datamall.chapters import Gap
 from datamall.demo import welfare
 from datamall.demo.welfare import WelfareWorld
 from datamall.demo.welfare_people import TRUTHS
 from datamall.demo.welfare_selection import FINDINGS, RECORDED
-from datamall.fraud import information, knowledge, measured, wisdom
-from datamall.fraud.facts import CLIENTS, FACTS, INVESTIGATIONS
+from datamall.fraud.profile import effectiveness, information, knowledge, wisdom
+from datamall.fraud.profile.facts import CLIENTS, FACTS, INVESTIGATIONS
+from datamall.requirements import Absent
 
 LABELS = ["unlawful or administrative", "unlawful", "unlawful or administrative or unclear"]
 HOW = {"confidence": 0.95, "power": 0.8, "wanted": 1.5}
@@ -29,12 +29,12 @@ def true_lifts(chances: pd.DataFrame, picks: np.ndarray) -> list[float]:
 def judged(world: Office) -> tuple[pd.DataFrame, list[float]]:
     """Return the lifts of the trained profile, and the true ones."""
     trained = knowledge.train(world.data, LABELS, 5)
-    assert not isinstance(trained, Gap)
+    assert not isinstance(trained, Absent)
     table = information.joined(world.data)
     table = table[table["year"] == 2025]
-    picks = measured.picked(table, trained, CAPACITY)
+    picks = effectiveness.picked(table, trained, CAPACITY)
     chances = table[["client", "year"]].merge(world.chance, on=["client", "year"])
-    lifts = measured.lifts(world.data, trained, LABELS, CAPACITY, **HOW)
+    lifts = effectiveness.lifts(world.data, trained, LABELS, CAPACITY, **HOW)
     return lifts, true_lifts(chances, picks)
 
 
@@ -50,7 +50,7 @@ def test_the_interval_holds_the_true_lift() -> None:
         for row, true in zip(lifts.itertuples(), truth, strict=True):
             if not np.isnan(row.lift):
                 held.append(row.low <= true <= row.high)
-                shown += row.verdict == measured.SHOWN
+                shown += row.verdict == effectiveness.SHOWN
     assert len(held) > 250
     assert np.mean(held) > 0.95 - 3 * np.sqrt(0.05 * 0.95 / 100)
     assert shown > 0.8 * len(held)
@@ -95,7 +95,7 @@ def test_suspicion_does_not_pass_for_knowledge() -> None:
         habits = knowledge.train(data, LABELS, 5, "everybody visited")
         weight = knowledge.weights(habits, 0.95).set_index("fact")
         learnt.append(weight.loc["months with income", "weight_low"])
-        lifts = measured.lifts(data, habits, LABELS, CAPACITY, **HOW)
+        lifts = effectiveness.lifts(data, habits, LABELS, CAPACITY, **HOW)
         assert not wisdom.holds(lifts)
         own = knowledge.weights(knowledge.train(data, LABELS, 5), 0.95).set_index("fact")
         assert own.loc["months with income", "weight_low"] <= 0
@@ -130,7 +130,7 @@ def test_biased_selection_does_not_flatter_the_flags(biased: pd.DataFrame) -> No
     """Caseworkers choose among the flagged with a bias of their own; the lift asks the draw."""
     last = biased[biased["year"] == 2025]
     truth = true_lifts(chances(last), last["flagged"].to_numpy())
-    lifts = measured.lifts_in_use(extract(biased), LABELS, **HOW)
+    lifts = effectiveness.lifts_in_use(extract(biased), LABELS, **HOW)
     for row, true in zip(lifts.itertuples(), truth, strict=True):
         assert row.low <= true <= row.high, row.label
         assert row.low > 1  # and it is narrow enough to say so
@@ -142,10 +142,10 @@ def test_the_demo_profile_is_worth_what_is_said(biased: pd.DataFrame) -> None:
     trained = knowledge.train(data, LABELS, 5)
     table = information.joined(data)
     last = table[table["year"] == 2025]
-    picks = measured.picked(last, trained, 8000)
+    picks = effectiveness.picked(last, trained, 8000)
     people = last[["client", "year"]].merge(biased, on=["client", "year"])
     truth = true_lifts(chances(people), picks)
-    lifts = measured.lifts(data, trained, LABELS, 8000, **HOW)
+    lifts = effectiveness.lifts(data, trained, LABELS, 8000, **HOW)
     assert wisdom.holds(lifts)
     for row, true in zip(lifts.itertuples(), truth, strict=True):
         assert row.low <= true <= row.high, row.label

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from junction_counts import Planted, planted
 
-from datamall.chapters import Gap
+from datamall.requirements import Absent
 from datamall.traffic import capacity, censoring, health, levels
 
 KINDS = {"dead": "zero", "missing": "no data", "not delivered": "no data"}
 DEMO, OTHERS = 2319, range(1, 7)
-UNKNOWN = Gap("Capacity", "Not possible here: the authority does not deliver traffic.junctions.")
+UNKNOWN = Absent("Capacity", "Not possible here: the authority does not deliver traffic.junctions.")
 PEAKS = ((7, 10), (16, 19))
 OFTEN = 0.1  # of working days with a queue for an hour, from which on an approach is cut off
 

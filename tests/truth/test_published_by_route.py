@@ -10,15 +10,15 @@ import pytest
 import yaml
 
 from datamall.fairness.verdict import FAIL, PASS
-from datamall.fraud import (
-    audit_counts,
-    audit_information,
-    audit_judge,
-    audit_published,
-    audit_words,
+from datamall.fraud.audit import (
+    information,
+    judge,
+    published,
+    sources,
+    words,
 )
-from datamall.fraud.audit_checks import OF, of_parts
-from datamall.fraud.audit_judge import Plan
+from datamall.fraud.audit.checks import OF, of_parts
+from datamall.fraud.audit.judge import Plan
 from datamall.mall.access import checkout
 from datamall.mall.fetch import fetch
 from datamall.mall.intake import intake
@@ -52,7 +52,7 @@ def counts(shared: Path, root: Path, tmp_path_factory: pytest.TempPathFactory) -
     intake(project, "open-data", STORE)
     folder = tmp_path_factory.mktemp("extract")
     checkout(project, "open-data", "fraud-audit", folder)
-    table = audit_counts.official({STORE: pd.read_parquet(folder / f"{STORE}.parquet")})
+    table = sources.official({STORE: pd.read_parquet(folder / f"{STORE}.parquet")})
     assert isinstance(table, pd.DataFrame)
     return table
 
@@ -74,7 +74,7 @@ def test_shares_of_the_control_of_grants_to_the_printed_digit(
 ) -> None:
     own = counts[counts["study"].eq(f"DUO {year}") & counts["attribute"].eq("origin")]
     for figure, name in SHARES.items():
-        found = of_parts(own, audit_published.GRANTS[figure][0])
+        found = of_parts(own, published.GRANTS[figure][0])
         assert found is not None
         # As printed; the rates of the audit are the nearest that all printed numbers allow.
         groups, printed = found.proportions([OF], ["selection_rate"])
@@ -85,7 +85,7 @@ def test_shares_of_the_control_of_grants_to_the_printed_digit(
 def test_published_ratios_and_what_their_own_counts_give(
     counts: pd.DataFrame, truth: dict[str, Any]
 ) -> None:
-    table = audit_published.rerun(counts)
+    table = published.rerun(counts)
     assert isinstance(table, pd.DataFrame)
     for year in ("2014", "2019"):
         own = table[table["study"] == f"DUO {year}"].set_index("figure")
@@ -96,25 +96,25 @@ def test_published_ratios_and_what_their_own_counts_give(
         assert own.loc["chosen by people, of low risk", "why"].startswith("in print two rounded")
         assert own.loc["high risk by the model", "why"] == "confirmed"
     lifts = table.loc[table["study"] == "Sweden 2017", "ratio"].tolist()
-    published = truth["sweden_2017_temporary_parental_benefit"]["lift"]
-    assert lifts == [round(published[name], 2) for name in ("published", "drop", "strict")]
+    known = truth["sweden_2017_temporary_parental_benefit"]["lift"]
+    assert lifts == [round(known[name], 2) for name in ("published", "drop", "strict")]
     assert ((table["low"] < table["ratio"]) & (table["ratio"] < table["high"])).all()
 
 
 def test_in_2019_the_model_passes_and_the_people_who_chose_fail(
     counts: pd.DataFrame, plan: Plan
 ) -> None:
-    table = audit_judge.gate(counts, plan)
+    table = judge.gate(counts, plan)
     assert isinstance(table, pd.DataFrame)
     far = table[table["group"].eq("outside Europe")].set_index("check")["verdict"]
     assert far.to_dict() == {"flagged": PASS, "chosen": FAIL}
-    assert audit_judge.overall(table, plan) == FAIL
-    assert audit_words.answer(table, plan).startswith(
+    assert judge.overall(table, plan) == FAIL
+    assert words.answer(table, plan).startswith(
         "Do not deploy. In DUO 2019, people from outside Europe are chosen by a caseworker, once "
         "flagged, 3.5 times as often as others"
     )
 
 
 def test_an_outcome_of_one_arm_only_is_found(counts: pd.DataFrame) -> None:
-    only = audit_information.only_in(counts)
+    only = information.only_in(counts)
     assert only.to_numpy().tolist() == [["Sweden 2017", "control investigation", "profile", 759]]

@@ -5,8 +5,8 @@ import pytest
 from registers_by_hand import registers
 
 from datamall.catalogue import information
-from datamall.chapters import Gap
 from datamall.errors import DatamallError
+from datamall.requirements import Absent
 
 
 def test_stores_that_were_taken_in_with_their_period() -> None:
@@ -53,5 +53,5 @@ def test_without_a_register_there_is_a_gap() -> None:
     data = registers()
     del data["mall.quality"]
     gap = information.quality(data)
-    assert isinstance(gap, Gap)
+    assert isinstance(gap, Absent)
     assert "mall.quality" in gap.reason

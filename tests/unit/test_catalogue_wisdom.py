@@ -4,11 +4,11 @@ import pytest
 from registers_by_hand import registers
 
 from datamall.catalogue import information, knowledge, wisdom, words
-from datamall.chapters import Gap
 from datamall.errors import DatamallError
 from datamall.reporting.tables import rounded
+from datamall.requirements import Absent
 
-GAP = Gap("Anything", "Not possible here.")
+GAP = Absent("Anything", "Not possible here.")
 
 
 def test_the_largest_share_that_a_purpose_needs_comes_first() -> None:

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamall.chapters import Gap
 from datamall.enforcement import causes, information, knowledge
 from datamall.errors import DatamallError
+from datamall.requirements import Absent
 
 ROWS = [
     # cluster, role, month, inspections, with_waste, bulky, full
@@ -168,10 +168,10 @@ def test_chapters_name_what_is_missing(data: dict[str, pd.DataFrame]) -> None:
     table = data["enforcement.inspections"].assign(observer_role="unknown").drop(columns="bulky")
     poor = data | {"enforcement.inspections": table}
     habits = knowledge.observer_habits(poor, 0.9)
-    assert isinstance(habits, Gap)
+    assert isinstance(habits, Absent)
     assert "observer_role has one value only" in habits.reason
     truck = causes.truck_reach(poor, 0.9)
-    assert isinstance(truck, Gap)
+    assert isinstance(truck, Absent)
     assert "does not deliver enforcement.inspections.bulky" in truck.reason
     without = table.drop(columns=["observer_role", "period_start", "full"])
     rates = knowledge.dirty_rates(data | {"enforcement.inspections": without}, 0.9)

@@ -9,7 +9,7 @@ import pytest
 SOURCE = Path(__file__).parents[2]
 NOT_ANALYSES = {"mall", "reporting", "demo"}
 # Reads the sheet that somebody names for `datamall audit`; no analysis may use it.
-SHEET = "fairness/sheet.py"
+SHEET = "fairness/specification.py"
 # The analyses find themselves: every package but the two other wings and the demo.
 MODULES = sorted(
     path
@@ -38,10 +38,10 @@ def trespasses(text: str) -> list[str]:
         elif isinstance(node, ast.ImportFrom):
             names = [f"{node.module}.{a.name}" for a in node.names]
             # A relative import hides its package: not done here.
-            ways = ("datamall.demo", "datamall.fairness.sheet")
+            ways = ("datamall.demo", "datamall.fairness.specification")
             found += [n for n in names if node.level or n.startswith(ways)]
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            words = ("datamall.demo", "datamall.fairness.sheet", "data/raw", "data/stores")
+            words = ("datamall.demo", "datamall.fairness.specification", "data/raw", "data/stores")
             found += [word for word in words if word in node.value]
         elif isinstance(node, ast.Name | ast.Attribute):
             name = node.id if isinstance(node, ast.Name) else node.attr
@@ -67,7 +67,7 @@ def test_analyses_neither_import_the_demo_nor_read_files(path: Path) -> None:
         "from datamall import demo",
         "from datamall.demo import city",
         "from ..demo import city",
-        "from datamall.fairness import sheet",
+        "from datamall.fairness import specification",
         "import importlib; importlib.import_module('datamall.' + 'demo')",
         "import yaml; seed = yaml.safe_load(open('params.yaml'))['demo']['seed']",
         "import pandas; pandas.read_csv('x')",

@@ -7,9 +7,9 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from statsmodels.stats.contingency_tables import StratifiedTable
 
-from datamall.chapters import Gap
 from datamall.enforcement import hotspots, knowledge, pooling
 from datamall.errors import DatamallError
+from datamall.requirements import Absent
 
 
 def extract(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -223,9 +223,9 @@ def test_lists_summarise_by_hand() -> None:
 def test_hot_spots_need_enough_places(data: dict[str, pd.DataFrame]) -> None:
     rates = knowledge.dirty_rates(data, 0.9)
     few = hotspots.hot_spots(data, rates, 8, 0.05, 10_000)
-    assert isinstance(few, Gap)
+    assert isinstance(few, Absent)
     assert hotspots.hot_spot_lists(few) is few
-    assert isinstance(hotspots.clustering(data, rates, 8, 10_000), Gap)
+    assert isinstance(hotspots.clustering(data, rates, 8, 10_000), Absent)
     table = hotspots.hot_spots(data, rates, 8, 0.05, 1)
     assert len(table) == 40
     assert set(table["hot"]) <= {"both lists", "count only", "rate only", "neither"}

@@ -9,9 +9,9 @@ import yaml
 from scipy.stats import chi2, chisquare, spearmanr
 from statsmodels.duration.survfunc import SurvfuncRight
 
-from datamall.chapters import Gap
 from datamall.enforcement import reports, words
 from datamall.errors import DatamallError
+from datamall.requirements import Absent
 
 STORE = "enforcement.reports"
 Data = dict[str, pd.DataFrame]
@@ -205,7 +205,7 @@ def chapters(data: Data) -> list[object]:
 def test_without_the_store_every_chapter_says_so(data: Data) -> None:
     del data[STORE]
     for chapter in chapters(data):
-        assert isinstance(chapter, Gap)
+        assert isinstance(chapter, Absent)
         assert "does not deliver" in chapter.reason
         assert STORE in chapter.reason
 
@@ -214,10 +214,10 @@ def test_the_purpose_grants_exactly_what_the_chapters_need(root: Path, data: Dat
     purposes = yaml.safe_load((root / "data" / "purposes.yaml").read_text("utf-8"))
     granted = purposes["enforcement"]["stores"][STORE]["columns"]
     assert set(granted) == set(data[STORE])
-    assert not any(isinstance(chapter, Gap) for chapter in chapters(data))
+    assert not any(isinstance(chapter, Absent) for chapter in chapters(data))
     for column in granted:
         lacking = data | {STORE: data[STORE].drop(columns=column)}
-        gaps = [chapter for chapter in chapters(lacking) if isinstance(chapter, Gap)]
+        gaps = [chapter for chapter in chapters(lacking) if isinstance(chapter, Absent)]
         assert gaps
         assert all(f"{STORE}.{column}" in gap.reason for gap in gaps)
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamall.chapters import Gap
 from datamall.enforcement import effects, wisdom, words
 from datamall.errors import DatamallError
+from datamall.requirements import Absent
 
 
 @pytest.fixture
@@ -281,17 +281,17 @@ def test_without_causes_or_crews_there_is_no_plan_but_inspections(
     crews = wisdom.crews(*stops)
     bare = causes[["cluster", "unknown", "weight"]] if any(stops) else causes
     choices = wisdom.options(rates, bare)
-    assert isinstance(choices, Gap) == any(stops)
+    assert isinstance(choices, Absent) == any(stops)
     plan = wisdom.plan(choices, crews, 0.9, 1)
     comparison = wisdom.compare_plans(choices, crews, 0.9, 1)
     gaps = (plan, comparison, wisdom.crew_values(choices, crews, 0.9, 1))
-    assert all(isinstance(part, Gap) for part in gaps)
+    assert all(isinstance(part, Absent) for part in gaps)
     assert words.only(plan, "crew") is plan
     assert wisdom.stops_on_map(rates, plan) is plan
     looks = wisdom.inspection_plan(data, choices, rates, crews, 20, 0.2, 3)
     assert len(looks) == 20
     assert set(wisdom.decision_records(plan, looks)["part"]) == {"Inspectors"}
-    assert words.answer(comparison, Gap("truck", "x"), 0.9).startswith("No plan for tomorrow.")
+    assert words.answer(comparison, Absent("truck", "x"), 0.9).startswith("No plan for tomorrow.")
 
 
 def test_decision_records_wait_for_somebody_to_decide(
@@ -349,11 +349,11 @@ def test_answer_holds_every_number_with_its_interval(choices: pd.DataFrame) -> N
     )
     assert words.describe_truck(truck.head(1)).endswith(" is bulky, beyond a regular truck")
     agreed = pd.DataFrame({"kind": ["dump spot"], "jaccard": [0.5]})
-    numbers = words.metrics(comparison, truck, agreed, Gap("Hot spots", "x"))
+    numbers = words.metrics(comparison, truck, agreed, Absent("Hot spots", "x"))
     assert numbers["jaccard_dump_spot"] == 0.5
     assert numbers["removed"] == row["removed"]
     assert (numbers["bulky_share"], numbers["full_share"]) == (0.63, 0.07)
-    assert "full_share" not in words.metrics(comparison, truck.head(1), agreed, Gap("x", "x"))
+    assert "full_share" not in words.metrics(comparison, truck.head(1), agreed, Absent("x", "x"))
     assert numbers["gain"] == comparison.loc[1, "gain"]
 
 
@@ -366,7 +366,7 @@ def test_descriptions_say_what_is_seen(rates: pd.DataFrame, choices: pd.DataFram
     text = words.describe_map(rates, "with_waste", "finds")
     assert "Map of 40 places. The tenth with the highest values (4 places)" in text
     assert "mostly to the east of the middle" in text
-    gap = Gap("Chapter", "Not possible here.")
+    gap = Absent("Chapter", "Not possible here.")
     for describe in (
         *(words.describe_exposure, words.describe_months, words.describe_hot_spots),
         words.describe_plans,

@@ -14,9 +14,9 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from datamall.chapters import Gap
 from datamall.errors import DatamallError
 from datamall.reporting import canvas, figures, tables
+from datamall.requirements import Absent
 
 SAY: dict[str, Any] = {"name": "picture", "title": "A title", "alt": "What is to be seen."}
 
@@ -149,10 +149,10 @@ def test_same_bytes_under_one_and_two_threads(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", DRAW)
 def test_gap_takes_the_place_of_a_figure(kind: str, shown: list[tables.Bundle]) -> None:
-    DRAW[kind](Gap("Chapter", "Not possible here: no columns."), **SAY)
+    DRAW[kind](Absent("Chapter", "Not possible here: no columns."), **SAY)
     ((data, metadata),) = shown
     assert "image/png" not in data
-    assert metadata["datamall"]["kind"] == "gap"
+    assert metadata["datamall"]["kind"] == "absent"
 
 
 @pytest.mark.parametrize("kind", DRAW)

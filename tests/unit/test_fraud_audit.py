@@ -7,21 +7,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamall.chapters import Gap
 from datamall.errors import DatamallError
 from datamall.fairness.verdict import FAIL, NOT_ENOUGH, PASS
-from datamall.fraud import (
-    audit_counts,
-    audit_errors,
-    audit_further,
-    audit_information,
-    audit_judge,
-    audit_knowledge,
-    audit_wisdom,
-    audit_words,
+from datamall.fraud.audit import (
+    errors,
+    information,
+    judge,
+    knowledge,
+    sensitivity,
+    sources,
+    wisdom,
+    words,
 )
-from datamall.fraud.audit_counts import TOTAL
-from datamall.fraud.audit_judge import Plan
+from datamall.fraud.audit.judge import Plan
+from datamall.fraud.audit.sources import TOTAL
+from datamall.requirements import Absent
 
 LABELS = ["unlawful or administrative", "unlawful"]
 PLAN = Plan(
@@ -65,7 +65,7 @@ UNEQUAL = {
 
 
 def own(people: dict[tuple[Any, ...], int], *groups: str) -> pd.DataFrame:
-    table = audit_counts.own(files(people), groups or ("sex",), 2, ["unlawful"])
+    table = sources.own(files(people), groups or ("sex",), 2, ["unlawful"])
     assert isinstance(table, pd.DataFrame)
     return table
 
@@ -89,17 +89,17 @@ def test_own_counts_are_those_of_the_files_rounded_and_hidden() -> None:
 def test_crossed_groups_are_counted_up_to_the_depth() -> None:
     table = own(UNEQUAL, "sex", "age_band")
     assert set(table["attribute"]) == {"sex", "age_band", "sex × age_band"}
-    assert audit_counts.crossings(["a", "b", "c"], 3)[-1] == ("a", "b", "c")
+    assert sources.crossings(["a", "b", "c"], 3)[-1] == ("a", "b", "c")
 
 
 def test_missing_columns_are_a_gap_and_missing_groups_a_group() -> None:
     data = files(UNEQUAL)
     del data["welfare.investigations"]["arm"]
-    gap = audit_counts.own(data, ["sex"], 1)
-    assert isinstance(gap, Gap)
+    gap = sources.own(data, ["sex"], 1)
+    assert isinstance(gap, Absent)
     assert "welfare.investigations.arm" in gap.reason
-    assert isinstance(audit_counts.official({}), Gap)
-    assert isinstance(audit_counts.together(gap, gap), Gap)
+    assert isinstance(sources.official({}), Absent)
+    assert isinstance(sources.together(gap, gap), Absent)
     table = own(UNEQUAL | {(None, "none", "no", "no", None): 20})
     assert count(table, "(missing)", TOTAL, TOTAL, "population", TOTAL) == 20
 
@@ -109,43 +109,43 @@ def official(rounding: list[int] | None = None) -> dict[str, pd.DataFrame]:
         ("men", "errors", 30), ("men", "none found", 70), ("women", "errors", 20),
         ("women", "none found", 80),
     )]  # fmt: skip
-    table = pd.DataFrame(rows, columns=[*audit_counts.KEYS, "people"])
+    table = pd.DataFrame(rows, columns=[*sources.KEYS, "people"])
     return {"welfare.audit_counts": table.assign(rounding=rounding or 1)}
 
 
 def test_totals_of_exact_official_counts_are_added() -> None:
-    table = audit_counts.official(official())
+    table = sources.official(official())
     assert count(table, TOTAL, TOTAL, TOTAL, "finding", TOTAL) == 200
     assert count(table, "men", "random", TOTAL, "finding", TOTAL) == 100
     with pytest.raises(DatamallError, match="rounded in different ways"):
-        audit_counts.official(official([1, 1, 1, 10]))
+        sources.official(official([1, 1, 1, 10]))
 
 
 def test_the_last_year_of_each_selection_is_judged() -> None:
     table = pd.DataFrame({"study": ["DUO 2014", "DUO 2019", "Sweden 2017"]})
-    assert audit_counts.latest(table)["study"].tolist() == ["DUO 2019", "Sweden 2017"]
-    assert audit_counts.earlier(table)["study"].tolist() == ["DUO 2014"]
+    assert sources.latest(table)["study"].tolist() == ["DUO 2019", "Sweden 2017"]
+    assert sources.earlier(table)["study"].tolist() == ["DUO 2014"]
 
 
 def test_what_a_label_means() -> None:
     known = ["nothing", "administrative", "unlawful"]
-    assert audit_counts.meaning("unlawful", known) == {
+    assert sources.meaning("unlawful", known) == {
         "nothing": False,
         "administrative": False,
         "unlawful": True,
     }
-    left = audit_counts.meaning("unlawful without administrative", known)
+    left = sources.meaning("unlawful without administrative", known)
     assert left is not None and left["administrative"] is None
-    assert audit_counts.meaning("errors", known) is None
+    assert sources.meaning("errors", known) is None
     with pytest.raises(DatamallError, match="name it once"):
-        audit_counts.meaning("unlawful without unlawful", known)
+        sources.meaning("unlawful without unlawful", known)
     # A part of a result is no further result.
     parts = pd.DataFrame({"stage": "finding", "outcome": ["unduly", "unduly, no appeal", TOTAL]})
-    assert audit_counts.outcomes(parts) == ["unduly"]
+    assert sources.outcomes(parts) == ["unduly"]
 
 
 def test_steps_are_compared_among_those_who_came_to_them() -> None:
-    pairs = audit_judge.steps(own(UNEQUAL), ["flagged", "chosen", "visited", "found"], "unlawful")
+    pairs = judge.steps(own(UNEQUAL), ["flagged", "chosen", "visited", "found"], "unlawful")
     assert pairs["group"].tolist() == ["female"] * 4  # the other sex is the same, turned round
     got = pairs.set_index("check")[["successes", "trials", "other_successes", "other_trials"]]
     assert got.loc["flagged"].tolist() == [300, 1000, 100, 1000]
@@ -163,54 +163,54 @@ def test_steps_are_compared_among_those_who_came_to_them() -> None:
 def test_hidden_counts_are_bounds_and_never_noughts() -> None:
     few = UNEQUAL | {("male", "profile", "yes", "yes", "unlawful"): 9}
     table = own(few)
-    pairs = audit_judge.steps(table, ["hit rate"], "unlawful", every_group=True)
+    pairs = judge.steps(table, ["hit rate"], "unlawful", every_group=True)
     male = pairs.set_index("group").loc["male"]
     assert 0 <= male["successes_low"] < male["successes_high"] == 9
     assert np.isnan(male["successes"])
 
 
 def test_wrong_visits_by_hand() -> None:
-    pairs = audit_errors.pairs(own(UNEQUAL), "unlawful")
+    pairs = errors.pairs(own(UNEQUAL), "unlawful")
     assert pairs is not None
-    female = audit_errors.rates(pairs).set_index("group").loc["female"]
+    female = errors.rates(pairs).set_index("group").loc["female"]
     # 100 visited for nothing, of 1,000 of whom four in five did nothing wrong.
     assert female["rate"] == pytest.approx(100 / 800)
     assert female["ratio"] == pytest.approx(100 / 30)
-    low, high = audit_errors.interval(pairs, 0.025)
+    low, high = errors.interval(pairs, 0.025)
     assert low[0] < 100 / 30 < high[0]
     # Test and interval never disagree: at the limit the p-value is the error of that limit.
-    inside, outside = audit_errors.evidence(pairs.head(1), 1 / low[0], low[0])
+    inside, outside = errors.evidence(pairs.head(1), 1 / low[0], low[0])
     assert outside[0] == pytest.approx(2 * 0.025, rel=0.01)
     assert inside[0] > 0.5
 
 
 def test_a_random_draw_without_a_case_leaves_everything_open() -> None:
     nobody = {key: n for key, n in UNEQUAL.items() if key[:2] != ("male", "random")}
-    pairs = audit_errors.pairs(own(nobody), "unlawful")
+    pairs = errors.pairs(own(nobody), "unlawful")
     assert pairs is not None
-    low, high = audit_errors.interval(pairs[pairs["group"] == "male"], 0.025)
+    low, high = errors.interval(pairs[pairs["group"] == "male"], 0.025)
     # Hidden: they may have been nobody.
     assert low[0] < 0.5
     assert high[0] == np.inf
 
 
 def test_verdicts_and_the_whole() -> None:
-    table = audit_judge.gate(own(UNEQUAL), PLAN)
+    table = judge.gate(own(UNEQUAL), PLAN)
     assert isinstance(table, pd.DataFrame)
     said = table.set_index("check")["verdict"]
     assert said["flagged"] == FAIL
     assert said["chosen"] == NOT_ENOUGH
-    assert audit_judge.overall(table, PLAN) == FAIL
+    assert judge.overall(table, PLAN) == FAIL
     # A check that could not be made is no evidence, even where all others pass.
     passed = table.assign(verdict=PASS)
-    assert audit_judge.overall(passed, PLAN) == PASS
-    assert audit_judge.overall(passed[passed["check"] != "chosen"], PLAN) == NOT_ENOUGH
-    assert audit_judge.overall(Gap("a", "b"), PLAN) == NOT_ENOUGH
+    assert judge.overall(passed, PLAN) == PASS
+    assert judge.overall(passed[passed["check"] != "chosen"], PLAN) == NOT_ENOUGH
+    assert judge.overall(Absent("a", "b"), PLAN) == NOT_ENOUGH
 
 
 def test_a_wider_tolerance_makes_less_of_the_same_gap() -> None:
     wide = replace(PLAN, ratio=4.0)
-    table = audit_judge.gate(own(UNEQUAL), wide)
+    table = judge.gate(own(UNEQUAL), wide)
     assert table.set_index("check").loc["flagged", "verdict"] == PASS
 
 
@@ -230,8 +230,8 @@ def test_a_plan_that_cannot_be_is_refused(change: dict[str, Any], message: str) 
 
 
 def test_sentences_are_in_numbers_of_people() -> None:
-    table = audit_judge.gate(own(UNEQUAL), PLAN)
-    said = audit_knowledge.by_check(table).set_index("check")
+    table = judge.gate(own(UNEQUAL), PLAN)
+    said = knowledge.by_check(table).set_index("check")
     assert said.loc["flagged", "sentence"].startswith(
         "Of 1,000 women, 300 are flagged by the profile; of 1,000 others, 100: 3.0 ("
     )
@@ -240,30 +240,30 @@ def test_sentences_are_in_numbers_of_people() -> None:
 
 
 def test_the_answer_says_what_it_comes_to_and_never_that_unknown_is_fair() -> None:
-    table = audit_judge.gate(own(UNEQUAL), PLAN)
-    failed = audit_words.answer(table, PLAN)
+    table = judge.gate(own(UNEQUAL), PLAN)
+    failed = words.answer(table, PLAN)
     assert failed.startswith("Do not deploy. In 2025, women are flagged 3.0 times as often")
     assert "95 % interval" in failed
-    unsure = audit_words.answer(table.assign(verdict=NOT_ENOUGH), PLAN)
+    unsure = words.answer(table.assign(verdict=NOT_ENOUGH), PLAN)
     assert unsure.startswith("Do not deploy: there is not enough evidence.")
     assert "no proof that people are treated alike" in unsure
-    assert "no proof" in audit_words.answer(Gap("a", "b."), PLAN)
-    assert audit_words.answer(table.assign(verdict=PASS), PLAN).startswith("No gap beyond")
+    assert "no proof" in words.answer(Absent("a", "b."), PLAN)
+    assert words.answer(table.assign(verdict=PASS), PLAN).startswith("No gap beyond")
 
 
 def test_conclusions_name_every_check_that_decides() -> None:
-    table = audit_judge.gate(own(UNEQUAL), PLAN)
-    done = audit_wisdom.conclusions(table[table["check"] != "visited"], PLAN).set_index("check")
+    table = judge.gate(own(UNEQUAL), PLAN)
+    done = wisdom.conclusions(table[table["check"] != "visited"], PLAN).set_index("check")
     assert done.index.tolist() == PLAN.gating
     assert done.loc["visited", "verdict"] == "not enough"
     assert done.loc["flagged", "next_step"].startswith("Stop flagging")
-    record = audit_wisdom.decision_records(table, PLAN)
+    record = wisdom.decision_records(table, PLAN)
     assert record.loc[0, "recommended"] == "Do not deploy"
     assert (record[["decided", "decided_by_role"]] == "").all().all()
 
 
 def test_harm_by_hand() -> None:
-    harm = audit_wisdom.harm(own(UNEQUAL), PLAN).set_index("people")
+    harm = wisdom.harm(own(UNEQUAL), PLAN).set_index("people")
     # Women: 100 visited for nothing; at the rate of the others, 30.
     assert harm.loc["women", ["visited_for_nothing", "as_the_others", "too_many"]].tolist() == [
         100, 30, 70,
@@ -272,17 +272,17 @@ def test_harm_by_hand() -> None:
 
 
 def test_the_naive_rate_stands_beside_the_identified_one() -> None:
-    told = audit_knowledge.errors(own(UNEQUAL), PLAN).set_index(["error", "people"])
+    told = knowledge.errors(own(UNEQUAL), PLAN).set_index(["error", "people"])
     women = told.loc[("wrongly visited", "women")]
     # Naively: 140 of 200 women and 70 of 100 men visited had done nothing wrong. No gap at all.
     assert women["naive_of_1000"] == 700
     assert women["naive_ratio"] == 1
     assert women["ratio"] == pytest.approx(100 / 30, abs=0.005)
-    assert isinstance(audit_knowledge.errors(own(UNEQUAL), replace(PLAN, groups=["x"])), Gap)
+    assert isinstance(knowledge.errors(own(UNEQUAL), replace(PLAN, groups=["x"])), Absent)
 
 
 def test_criteria_follow_from_each_other() -> None:
-    table = audit_knowledge.criteria(own(UNEQUAL), PLAN).set_index("people")
+    table = knowledge.criteria(own(UNEQUAL), PLAN).set_index("people")
     women = table.loc["women"]
     base, right, flags = 0.2, 50 / 150, 0.3
     assert women["wrongly_flagged"] == round(1000 * flags * (1 - right) / (1 - base))
@@ -298,60 +298,58 @@ def test_a_conclusion_that_changes_with_the_definition_is_fragile() -> None:
         ("male", "profile", "yes", "yes", "nothing"): 400,
     }
     data = files(UNEQUAL | both)
-    table = audit_counts.own(data, ("sex",), 1, LABELS)
-    told = audit_knowledge.fragile(table, PLAN)
+    table = sources.own(data, ("sex",), 1, LABELS)
+    told = knowledge.fragile(table, PLAN)
     assert told.set_index("check").loc["hit rate", "fragile"] == "yes"
     assert told["fragile"].iloc[0] == "yes"
 
 
 def test_a_result_of_one_arm_only_is_reported() -> None:
     sizes = {key: 10 * n for key, n in UNEQUAL.items()}
-    only = audit_information.only_in(
-        own(sizes | {("male", "profile", "yes", "yes", "unclear"): 90})
-    )
+    only = information.only_in(own(sizes | {("male", "profile", "yes", "yes", "unclear"): 90}))
     assert only[["result", "arm", "number"]].to_numpy().tolist() == [["unclear", "profile", 90]]
-    assert audit_information.only_in(own(sizes)).empty
+    assert information.only_in(own(sizes)).empty
 
 
 def test_rates_agree_with_fairlearn() -> None:
-    table = audit_information.difference_to_fairlearn(own(UNEQUAL), PLAN)
+    table = information.difference_to_fairlearn(own(UNEQUAL), PLAN)
     assert {"selection_rate", "precision_score"} <= set(table["metric"])
     assert (table["largest_difference"] < 1e-12).all()
 
 
 def test_shares_have_intervals_that_hold_what_rounding_leaves_open() -> None:
-    table = audit_information.shares(own(UNEQUAL), PLAN, "flagged").set_index("people")
+    table = information.shares(own(UNEQUAL), PLAN, "flagged").set_index("people")
     assert table.loc["women", "of_1000"] == 300
     assert table.loc["women", "low"] < 272 < 329 < table.loc["women", "high"]
-    gap = audit_information.shares(own(UNEQUAL), replace(PLAN, groups=["origin"]), "flagged")
-    assert isinstance(gap, Gap)
+    gap = information.shares(own(UNEQUAL), replace(PLAN, groups=["origin"]), "flagged")
+    assert isinstance(gap, Absent)
 
 
 def test_small_numbers_are_hidden_with_what_they_would_follow_from() -> None:
     few = UNEQUAL | {("other", "none", "no", "no", None): 30} | {
         ("other", "profile", "yes", "yes", "nothing"): 4
     }  # fmt: skip
-    table = audit_information.people(own(few), replace(PLAN, groups=["sex"]))
+    table = information.people(own(few), replace(PLAN, groups=["sex"]))
     flagged = table.set_index("people")["flagged"]
     assert flagged.isna().sum() == 2
     assert flagged["women"] == 300
 
 
 def test_without_anything_every_chapter_is_a_gap() -> None:
-    gap = audit_counts.together(audit_counts.own({}, ["sex"], 1), audit_counts.official({}))
-    gate = audit_judge.gate(gap, PLAN)
+    gap = sources.together(sources.own({}, ["sex"], 1), sources.official({}))
+    gate = judge.gate(gap, PLAN)
     for told in (
-        audit_information.people(gap, PLAN),
-        audit_information.shares(gap, PLAN, "flagged"),
-        audit_information.missing(gap, PLAN),
-        audit_knowledge.by_check(gate),
-        audit_knowledge.fragile(gap, PLAN),
-        audit_further.years(gap, gate, PLAN),
-        audit_further.capacities({}, PLAN),
-        audit_wisdom.conclusions(gate, PLAN),
+        information.people(gap, PLAN),
+        information.shares(gap, PLAN, "flagged"),
+        information.missing(gap, PLAN),
+        knowledge.by_check(gate),
+        knowledge.fragile(gap, PLAN),
+        sensitivity.years(gap, gate, PLAN),
+        sensitivity.capacities({}, PLAN),
+        wisdom.conclusions(gate, PLAN),
     ):
-        assert isinstance(told, Gap)
-    assert audit_words.metrics(gate, gate, PLAN) == {}
+        assert isinstance(told, Absent)
+    assert words.metrics(gate, gate, PLAN) == {}
 
 
 ODD = {
@@ -373,27 +371,27 @@ def test_odd_counts_give_no_verdict_beyond_their_evidence(
     people: dict[tuple[Any, ...], int],
 ) -> None:
     counts = own(people)
-    gate, inform = audit_judge.gate(counts, PLAN), audit_judge.inform(counts, PLAN)
-    assert audit_judge.overall(gate, PLAN) != PASS
-    said = audit_words.answer(gate, PLAN)
+    gate, inform = judge.gate(counts, PLAN), judge.inform(counts, PLAN)
+    assert judge.overall(gate, PLAN) != PASS
+    said = words.answer(gate, PLAN)
     assert "Do not deploy" in said or "no proof" in said
     for told in (
-        audit_information.people(counts, PLAN),
-        audit_information.shares(counts, PLAN, "wrongly visited"),
-        audit_information.labels(counts, PLAN),
-        audit_information.difference_to_fairlearn(counts, PLAN),
-        audit_knowledge.by_check(gate),
-        audit_knowledge.by_check(inform),
-        audit_knowledge.matrix(gate),
-        audit_knowledge.errors(counts, PLAN),
-        audit_knowledge.calibration(counts, PLAN),
-        audit_knowledge.criteria(counts, PLAN),
-        audit_further.crossed(counts, PLAN),
-        audit_wisdom.conclusions(gate, PLAN),
-        audit_wisdom.harm(counts, PLAN),
-        audit_wisdom.decision_records(gate, PLAN),
+        information.people(counts, PLAN),
+        information.shares(counts, PLAN, "wrongly visited"),
+        information.labels(counts, PLAN),
+        information.difference_to_fairlearn(counts, PLAN),
+        knowledge.by_check(gate),
+        knowledge.by_check(inform),
+        knowledge.matrix(gate),
+        knowledge.errors(counts, PLAN),
+        knowledge.calibration(counts, PLAN),
+        knowledge.criteria(counts, PLAN),
+        sensitivity.crossed(counts, PLAN),
+        wisdom.conclusions(gate, PLAN),
+        wisdom.harm(counts, PLAN),
+        wisdom.decision_records(gate, PLAN),
     ):
-        assert isinstance(told, pd.DataFrame | Gap)
+        assert isinstance(told, pd.DataFrame | Absent)
 
 
 def test_far_out_the_limits_of_wrong_visits_err_no_more_often_than_stated() -> None:
@@ -406,5 +404,5 @@ def test_far_out_the_limits_of_wrong_visits_err_no_more_often_than_stated() -> N
             for end in ("", "_low", "_high"):
                 columns |= {f"{name}successes{end}": x, f"{name}trials{end}": np.full(len(x), n)}
     tail = 0.001
-    wrong = audit_errors.lower(pd.DataFrame(columns), tail) > 1
+    wrong = errors.lower(pd.DataFrame(columns), tail) > 1
     assert wrong.mean() <= tail + 3 * np.sqrt(tail / len(wrong))  # plain limits: 0.0020

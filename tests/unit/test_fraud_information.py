@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 from welfare_world import Office, office
 
-from datamall.chapters import Gap
 from datamall.errors import DatamallError
-from datamall.fraud import information, knowledge, measured, words
-from datamall.fraud.information import CLIENTS, INVESTIGATIONS
+from datamall.fraud.profile import effectiveness, information, knowledge, words
+from datamall.fraud.profile.information import CLIENTS, INVESTIGATIONS
+from datamall.requirements import Absent
 
 LABELS = ["unlawful or administrative", "unlawful"]
 ABOUT = {
@@ -80,7 +80,7 @@ def test_columns_come_with_the_reason_of_the_contract() -> None:
     assert used.to_numpy().tolist() == [["Reports", "Changes reported.", "the duty to report"]]
     not_used = information.columns(ABOUT, used=False)
     assert not_used["reason"].tolist() == ["protected: see the law"]
-    assert isinstance(information.columns({}, used=True), Gap)
+    assert isinstance(information.columns({}, used=True), Absent)
 
 
 def test_people_and_stages_by_hand() -> None:
@@ -218,7 +218,7 @@ def test_an_authority_without_a_draw_gets_sentences(world: Office) -> None:
         knowledge.choices(data, LABELS, 0.95),
         knowledge.by_reason(data, LABELS, 0.95),
     ):
-        assert isinstance(gap, Gap)
+        assert isinstance(gap, Absent)
         assert "drawn at random" in gap.reason
     assert "random draw" not in set(information.people(data)["arm"])
 
@@ -231,9 +231,9 @@ def test_an_authority_without_a_column_gets_sentences(world: Office, lost: str) 
         information.outcomes(data, LABELS, 0.95),
         information.whom(data, 0.95),
         knowledge.train(data, LABELS, 5),
-        measured.lifts_in_use(data, LABELS, 0.95, 0.8, 1.5),
+        effectiveness.lifts_in_use(data, LABELS, 0.95, 0.8, 1.5),
     ):
-        assert isinstance(gap, Gap)
+        assert isinstance(gap, Absent)
         assert f"{INVESTIGATIONS}.{lost}" in gap.reason
         assert words.first(gap) == words.without(gap, "x") == words.only(gap, "x") == gap
 
@@ -241,7 +241,7 @@ def test_an_authority_without_a_column_gets_sentences(world: Office, lost: str) 
 def test_one_year_alone_gives_no_profile(world: Office) -> None:
     data = {store: table[table["year"] == 2025] for store, table in world.data.items()}
     gap = knowledge.train(data, LABELS, 5)
-    assert isinstance(gap, Gap)
+    assert isinstance(gap, Absent)
     assert "one value only" in gap.reason
 
 

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from welfare_world import Office, office
 
-from datamall.chapters import Gap
 from datamall.errors import DatamallError
-from datamall.fraud import knowledge, lift, measured, wisdom, words
-from datamall.fraud.information import CLIENTS, INVESTIGATIONS
-from datamall.fraud.profile import Profile
+from datamall.fraud.profile import effectiveness, knowledge, lift, wisdom, words
+from datamall.fraud.profile.information import CLIENTS, INVESTIGATIONS
+from datamall.fraud.profile.model import Profile
+from datamall.requirements import Absent
 
 ALL = ["unlawful or administrative", "unlawful", "unlawful or administrative or unclear"]
 HOW = {"confidence": 0.95, "power": 0.8, "wanted": 1.5}
@@ -48,19 +48,19 @@ def year(**counts: dict[str, int]) -> dict[str, pd.DataFrame]:
 def test_the_lift_is_that_of_the_counts() -> None:
     """50 % of the picked and 10 % of the others: a draw finds 14 %, the profile 50 / 14."""
     data = year(picked={"unlawful": 50}, others={"unlawful": 40})
-    own = measured.lifts(data, LATE, ["unlawful"], 1000, **HOW).iloc[0]
+    own = effectiveness.lifts(data, LATE, ["unlawful"], 1000, **HOW).iloc[0]
     assert own[["picked", "found"]].tolist() == [100, 50]
     assert own["lift"] == pytest.approx(0.5 / 0.14, abs=0.05)
-    assert own["verdict"] == measured.SHOWN
+    assert own["verdict"] == effectiveness.SHOWN
     assert own["low"] < own["lift"] < own["high"]
 
 
 def test_a_lift_of_one_is_not_shown() -> None:
     data = year(picked={"unlawful": 20}, others={"unlawful": 80})
-    own = measured.lifts(data, LATE, ["unlawful"], 1000, **HOW).iloc[0]
+    own = effectiveness.lifts(data, LATE, ["unlawful"], 1000, **HOW).iloc[0]
     assert own["lift"] == 1
     assert own["low"] < 1 < own["high"]
-    assert own["verdict"] == measured.NOT_SHOWN
+    assert own["verdict"] == effectiveness.NOT_SHOWN
 
 
 def test_limits_of_the_ratio_become_limits_of_the_lift() -> None:
@@ -93,13 +93,17 @@ def test_no_profile_where_one_definition_alone_touches_one() -> None:
         picked={"unlawful": 15, "administrative": 40},
         others={"unlawful": 60, "administrative": 40},
     )
-    lifts = measured.lifts(data, LATE, ALL, 1000, **HOW)
-    assert lifts["verdict"].tolist() == [measured.SHOWN, measured.NOT_SHOWN, measured.SHOWN]
+    lifts = effectiveness.lifts(data, LATE, ALL, 1000, **HOW)
+    assert lifts["verdict"].tolist() == [
+        effectiveness.SHOWN,
+        effectiveness.NOT_SHOWN,
+        effectiveness.SHOWN,
+    ]
     assert not wisdom.holds(lifts)
-    said = words.answer(lifts, Gap("Help", "None."), 0.95)
+    said = words.answer(lifts, Absent("Help", "None."), 0.95)
     assert said.startswith("No profile: it would find “unlawful” 1.0 times as often")
     assert "may be chance" in said
-    record = wisdom.decision_records(lifts, Gap("Help", "None."))
+    record = wisdom.decision_records(lifts, Absent("Help", "None."))
     assert record["recommended"][0] == "No profile"
     assert "unlawful" in record["because"][0]
 
@@ -108,10 +112,14 @@ def test_no_profile_where_one_definition_alone_has_too_few_people() -> None:
     data = year(
         picked={"unlawful": 9, "administrative": 40}, others={"unlawful": 12, "administrative": 40}
     )
-    lifts = measured.lifts(data, LATE, ALL, 1000, **HOW)
-    assert lifts["verdict"].tolist() == [measured.SHOWN, measured.TOO_FEW, measured.SHOWN]
+    lifts = effectiveness.lifts(data, LATE, ALL, 1000, **HOW)
+    assert lifts["verdict"].tolist() == [
+        effectiveness.SHOWN,
+        effectiveness.TOO_FEW,
+        effectiveness.SHOWN,
+    ]
     assert not wisdom.holds(lifts)
-    said = words.answer(lifts, Gap("Help", "None."), 0.95)
+    said = words.answer(lifts, Absent("Help", "None."), 0.95)
     assert said.startswith("No profile")
     assert said.endswith("too few people were drawn to say so of “unlawful”.")
 
@@ -120,22 +128,22 @@ def test_a_profile_that_holds_goes_to_the_committee_and_no_further() -> None:
     data = year(
         picked={"unlawful": 40, "administrative": 20}, others={"unlawful": 40, "administrative": 20}
     )
-    lifts = measured.lifts(data, LATE, ALL, 1000, **HOW)
+    lifts = effectiveness.lifts(data, LATE, ALL, 1000, **HOW)
     assert wisdom.holds(lifts)
-    said = words.answer(lifts, Gap("Help", "None."), 0.95)
+    said = words.answer(lifts, Absent("Help", "None."), 0.95)
     # The weakest definition speaks.
     weakest = lifts.sort_values("low").iloc[0]
     assert f"“{weakest['label']}” {weakest['lift']:.1f} times" in said
     assert said.startswith("A profile may be put to the committee: ")
     assert said.endswith(").")
-    record = wisdom.decision_records(lifts, Gap("Help", "None."))
+    record = wisdom.decision_records(lifts, Absent("Help", "None."))
     assert "with the bias audit" in record["recommended"][0]
 
 
 def test_metrics_follow_the_lifts() -> None:
     data = year(picked={"unlawful": 50}, others={"unlawful": 40})
-    lifts = measured.lifts(data, LATE, ["unlawful"], 1000, **HOW)
-    shares = measured.per_thousand(data, LATE, ["unlawful"], 1000, 0.95)
+    lifts = effectiveness.lifts(data, LATE, ["unlawful"], 1000, **HOW)
+    shares = effectiveness.per_thousand(data, LATE, ["unlawful"], 1000, 0.95)
     assert words.metrics(lifts, shares) == {
         "lift_unlawful": lifts["lift"][0],
         "low_unlawful": lifts["low"][0],
@@ -144,12 +152,12 @@ def test_metrics_follow_the_lifts() -> None:
         "for_nothing_random_draw_unlawful": 820.0,
         "for_nothing_the_profile_unlawful": 500.0,
     }
-    assert words.metrics(Gap("a", "b"), Gap("a", "b")) == {}
+    assert words.metrics(Absent("a", "b"), Absent("a", "b")) == {}
 
 
 def test_visits_for_nothing_by_hand() -> None:
     data = year(picked={"unlawful": 50}, others={"unlawful": 40})
-    table = measured.per_thousand(data, LATE, ["unlawful"], 1000, 0.95).set_index("way")
+    table = effectiveness.per_thousand(data, LATE, ["unlawful"], 1000, 0.95).set_index("way")
     assert table.loc["the profile", ["recorded", "with_mistake"]].tolist() == [100, 500]
     assert table.loc["random draw", ["recorded", "with_mistake"]].tolist() == [500, 180]
     assert (table["for_nothing"] + table["with_mistake"] == 1000).all()
@@ -159,7 +167,7 @@ def test_visits_for_nothing_by_hand() -> None:
 def test_people_of_one_chance_are_in_together() -> None:
     data = year(picked={"unlawful": 50}, others={"unlawful": 40})
     table = data[CLIENTS]
-    picks = measured.picked(table, LATE, 1)
+    picks = effectiveness.picked(table, LATE, 1)
     assert picks.sum() == 1000  # all who share the highest chance
 
 
@@ -167,7 +175,7 @@ def test_a_capacity_beyond_everybody_is_refused() -> None:
     data = year(picked={"unlawful": 50}, others={"unlawful": 40})
     for size in (0, 10_000):
         with pytest.raises(DatamallError, match=r"capacity is .* of 10,000 people"):
-            measured.lifts(data, LATE, ["unlawful"], size, **HOW)
+            effectiveness.lifts(data, LATE, ["unlawful"], size, **HOW)
 
 
 def test_smallest_lift_shows_as_often_as_stated() -> None:
@@ -212,7 +220,7 @@ def world() -> Office:
 
 
 def test_flags_in_use_are_measured_among_the_drawn(world: Office) -> None:
-    own = measured.lifts_in_use(world.data, ALL, **HOW)
+    own = effectiveness.lifts_in_use(world.data, ALL, **HOW)
     looks = world.data[INVESTIGATIONS]
     drawn = looks[
         (looks["arm"] == "random") & (looks["visited"] == "yes") & (looks["year"] == 2025)
@@ -225,38 +233,38 @@ def test_flags_in_use_are_measured_among_the_drawn(world: Office) -> None:
 def test_without_flags_the_comparison_is_the_profile_alone(world: Office) -> None:
     looks = world.data[INVESTIGATIONS]
     data = {**world.data, INVESTIGATIONS: looks.drop(columns="flagged")}
-    in_use = measured.lifts_in_use(data, ALL, **HOW)
-    assert isinstance(in_use, Gap)
+    in_use = effectiveness.lifts_in_use(data, ALL, **HOW)
+    assert isinstance(in_use, Absent)
     assert "flagged" in in_use.reason
     trained = knowledge.train(data, ALL, 5)
-    own = measured.lifts(data, trained, ALL, 300, **HOW)
-    assert set(measured.compared(own, in_use)["way"]) == {"the profile"}
+    own = effectiveness.lifts(data, trained, ALL, 300, **HOW)
+    assert set(effectiveness.compared(own, in_use)["way"]) == {"the profile"}
     unflagged = {**world.data, INVESTIGATIONS: looks.assign(flagged="no")}
-    assert isinstance(measured.lifts_in_use(unflagged, ALL, **HOW), Gap)
+    assert isinstance(effectiveness.lifts_in_use(unflagged, ALL, **HOW), Absent)
 
 
 def test_definitions_stay_together_in_a_comparison(world: Office) -> None:
     trained = knowledge.train(world.data, ALL, 5)
-    own = measured.lifts(world.data, trained, ALL, 300, **HOW)
-    both = measured.compared(own, measured.lifts_in_use(world.data, ALL, **HOW))
+    own = effectiveness.lifts(world.data, trained, ALL, 300, **HOW)
+    both = effectiveness.compared(own, effectiveness.lifts_in_use(world.data, ALL, **HOW))
     assert both["label"].tolist() == [label for label in ALL for _ in range(2)]
     assert both["way"].tolist() == ["the profile", "flags in use"] * 3
 
 
 def test_sizes_around_the_set_one(world: Office) -> None:
     trained = knowledge.train(world.data, ALL, 5)
-    table = measured.capacities(world.data, trained, ALL, 300, **HOW)
+    table = effectiveness.capacities(world.data, trained, ALL, 300, **HOW)
     assert table["capacity"].tolist() == [size for size in (240, 300, 360, 600) for _ in ALL]
-    own = measured.lifts(world.data, trained, ALL, 300, **HOW)
+    own = effectiveness.lifts(world.data, trained, ALL, 300, **HOW)
     same = table[table["capacity"] == 300].reset_index(drop=True)
     assert same["lift"].equals(own["lift"])
 
 
 def test_a_gap_is_passed_on(world: Office) -> None:
-    gap = Gap("The profile", "None.")
-    assert measured.lifts(world.data, gap, ALL, 300, **HOW) == gap
-    assert measured.capacities(world.data, gap, ALL, 300, **HOW) == gap
-    assert measured.per_thousand(world.data, gap, ALL, 300, 0.95) == gap
-    assert measured.compared(gap, gap) == gap
+    gap = Absent("The profile", "None.")
+    assert effectiveness.lifts(world.data, gap, ALL, 300, **HOW) == gap
+    assert effectiveness.capacities(world.data, gap, ALL, 300, **HOW) == gap
+    assert effectiveness.per_thousand(world.data, gap, ALL, 300, 0.95) == gap
+    assert effectiveness.compared(gap, gap) == gap
     assert words.answer(gap, gap, 0.95) == "No profile. None."
     assert words.describe_lifts(gap) == gap

@@ -9,11 +9,11 @@ import pytest
 import yaml
 from welfare_world import TELLING, Office, office
 
-from datamall.chapters import Gap
-from datamall.fraud import facts, information, knowledge, profile
-from datamall.fraud.information import CLIENTS, INVESTIGATIONS
+from datamall.fraud.profile import facts, information, knowledge, model
+from datamall.fraud.profile.information import CLIENTS, INVESTIGATIONS
 from datamall.mall.contracts import load_contracts
 from datamall.mall.purposes import Refused, load_purposes
+from datamall.requirements import Absent
 
 LABELS = ["unlawful or administrative", "unlawful"]
 
@@ -24,9 +24,9 @@ def world() -> Office:
 
 
 @pytest.fixture(scope="module")
-def trained(world: Office) -> profile.Profile:
+def trained(world: Office) -> model.Profile:
     result = knowledge.train(world.data, LABELS, 5)
-    assert isinstance(result, profile.Profile)
+    assert isinstance(result, model.Profile)
     return result
 
 
@@ -39,7 +39,7 @@ def learnt_from(world: Office) -> pd.DataFrame:
     return own.merge(clients, on=["client", "year"]).sort_values("client")
 
 
-def test_it_is_the_logit_of_statsmodels(world: Office, trained: profile.Profile) -> None:
+def test_it_is_the_logit_of_statsmodels(world: Office, trained: model.Profile) -> None:
     """Another way to the same maximum: Newton's method on the facts as they are."""
     import statsmodels.api as sm
 
@@ -54,15 +54,15 @@ def test_it_is_the_logit_of_statsmodels(world: Office, trained: profile.Profile)
     assert trained.errors[1:] / trained.spread == pytest.approx(oracle.bse.to_numpy()[1:], rel=1e-4)
 
 
-def test_it_finds_what_tells(trained: profile.Profile) -> None:
-    table = profile.odds(trained, 0.95)
+def test_it_finds_what_tells(trained: model.Profile) -> None:
+    table = model.odds(trained, 0.95)
     sure = set(table.loc[table["weight_low"] > 0, "column"])
     assert {"income_differences", "late_reports"} <= sure <= set(TELLING)
     assert not (table["weight_high"] < 0).any()
 
 
 def test_natural_frequencies_by_hand() -> None:
-    one = profile.Profile(
+    one = model.Profile(
         facts=("late_reports",),
         usual=np.array([0.0]),
         centre=np.array([1.0]),
@@ -73,7 +73,7 @@ def test_natural_frequencies_by_hand() -> None:
         found=20,
     )
     # One report more is half a deviation: odds times 3; 200 of 1,000 are odds of 1 to 4.
-    assert profile.odds(one, 0.95)["with_more"].item() == pytest.approx(1000 * 3 / 7)
+    assert model.odds(one, 0.95)["with_more"].item() == pytest.approx(1000 * 3 / 7)
     people = pd.DataFrame({"late_reports": [1.0, np.nan]})
     # What is not recorded is taken as usual.
     expected = 1 / (1 + np.exp([1.0, 1.0 + np.log(3)]))
@@ -90,7 +90,7 @@ def test_nobody_is_learnt_from_and_tested_on(world: Office) -> None:
     assert people["everybody visited"] == (~seen["client"].isin(tested)).sum()
 
 
-def test_the_year_it_is_judged_on_does_not_teach(world: Office, trained: profile.Profile) -> None:
+def test_the_year_it_is_judged_on_does_not_teach(world: Office, trained: model.Profile) -> None:
     looks = world.data[INVESTIGATIONS]
     later = looks.assign(
         finding=looks["finding"].mask((looks["year"] == 2025) & looks["finding"].notna(), "unclear")
@@ -106,7 +106,7 @@ def test_facts_are_the_columns_that_the_contract_permits(root: Path) -> None:
 
 
 def test_a_forbidden_column_in_the_extract_is_not_used(
-    world: Office, trained: profile.Profile
+    world: Office, trained: model.Profile
 ) -> None:
     """Even one that tells everything."""
     looks = world.data[INVESTIGATIONS]
@@ -129,14 +129,14 @@ def test_the_door_refuses_a_forbidden_column(root: Path, tmp_path: Path) -> None
 
 def test_no_profile_of_too_few_findings(world: Office) -> None:
     result = knowledge.train(world.data, LABELS, 1000)
-    assert isinstance(result, Gap)
+    assert isinstance(result, Absent)
     assert "12000 of each are needed" in result.reason
 
 
 def test_no_profile_where_facts_separate_people() -> None:
     people = pd.DataFrame({"late_reports": [0.0] * 20 + [1.0] * 20})
-    result = profile.fit(people, pd.Series([False] * 20 + [True] * 20), ["late_reports"], 5)
-    assert isinstance(result, Gap)
+    result = model.fit(people, pd.Series([False] * 20 + [True] * 20), ["late_reports"], 5)
+    assert isinstance(result, Absent)
     assert "separate the people" in result.reason
 
 
@@ -144,15 +144,15 @@ def test_no_profile_of_two_facts_that_say_the_same() -> None:
     late = np.tile([0.0, 1.0, 2.0, 3.0], 25)
     people = pd.DataFrame({"late_reports": late, "reports": 2 * late})
     hits = pd.Series(np.arange(100) % 3 == 0)
-    result = profile.fit(people, hits, list(people), 5)
-    assert isinstance(result, Gap)
+    result = model.fit(people, hits, list(people), 5)
+    assert isinstance(result, Absent)
     assert "say the same" in result.reason
 
 
 def test_a_fact_that_never_varies_is_left_out() -> None:
     people = pd.DataFrame({"late_reports": np.tile([0.0, 1.0], 50), "reports": 1.0})
-    result = profile.fit(people, pd.Series(np.arange(100) % 3 == 0), list(people), 5)
-    assert isinstance(result, profile.Profile)
+    result = model.fit(people, pd.Series(np.arange(100) % 3 == 0), list(people), 5)
+    assert isinstance(result, model.Profile)
     assert result.facts == ("late_reports",)
 
 
@@ -160,23 +160,23 @@ def test_without_a_draw_in_the_last_year_there_is_no_profile(world: Office) -> N
     looks = world.data[INVESTIGATIONS]
     late = (looks["year"] == 2025) & (looks["arm"] == "random")
     result = knowledge.train({**world.data, INVESTIGATIONS: looks[~late]}, LABELS, 5)
-    assert isinstance(result, Gap)
+    assert isinstance(result, Absent)
     assert "nobody was drawn at random in 2025" in result.reason
 
 
 def test_an_authority_with_some_of_the_facts(world: Office) -> None:
     clients = world.data[CLIENTS][["client", "year", "late_reports", "income_differences"]]
     result = knowledge.train({**world.data, CLIENTS: clients}, LABELS, 5)
-    assert isinstance(result, profile.Profile)
+    assert isinstance(result, model.Profile)
     assert result.facts == ("income_differences", "late_reports")
 
 
 def test_weights_and_calibration_are_printed_coarsely(
-    world: Office, trained: profile.Profile
+    world: Office, trained: model.Profile
 ) -> None:
     weights = knowledge.weights(trained, 0.95)
     assert (weights[["usual", "with_more", "low", "high"]] % 10 == 0).all(axis=None)
-    exact = profile.odds(trained, 0.95)
+    exact = model.odds(trained, 0.95)
     assert (weights["low"] <= exact["low"]).all()
     assert (weights["high"] >= exact["high"]).all()
     bands = knowledge.calibration(world.data, trained, LABELS, 0.95)

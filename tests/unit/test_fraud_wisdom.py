@@ -4,12 +4,12 @@ import pandas as pd
 import pytest
 from welfare_world import Office, office
 
-from datamall.chapters import Gap
-from datamall.fraud import knowledge, wisdom, words
-from datamall.fraud.facts import CLIENTS, FACTS, has_reason
+from datamall.fraud.profile import knowledge, wisdom, words
+from datamall.fraud.profile.facts import CLIENTS, FACTS, has_reason
+from datamall.requirements import Absent
 
 LABELS = ["unlawful or administrative", "unlawful"]
-NONE = Gap("The profile", "None here.")
+NONE = Absent("The profile", "None here.")
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_people_needed_agree_with_statsmodels() -> None:
 
 def test_no_measure_without_a_fact_that_calls_for_help() -> None:
     gap = wisdom.measures(years([1] * 30, [1] * 30, "benefit"), NONE, 0.95)
-    assert isinstance(gap, Gap)
+    assert isinstance(gap, Absent)
     assert "no fact that calls for help" in gap.reason
 
 

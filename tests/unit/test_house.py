@@ -12,7 +12,7 @@ import yaml
 
 # What belongs to no analysis. Every other package is one: it may import itself and fairness.
 APART = {"mall", "fairness", "reporting", "demo"}
-NEUTRAL = {"errors", "project", "chapters", "lean"}
+NEUTRAL = {"errors", "project", "requirements", "imports"}
 
 
 def imported(path: Path) -> set[str]:

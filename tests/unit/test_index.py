@@ -48,7 +48,7 @@ def out(project: Path) -> Path:
         results = folder / "results" / name
         results.mkdir(parents=True)
         (results / "answer.json").write_text(json.dumps({**RECORD, "title": f"About {name}"}))
-        (results / "gaps.json").write_text(json.dumps(gaps))
+        (results / "absent.json").write_text(json.dumps(gaps))
     (folder / "quality").mkdir()
     reasons = {"too-high": 45, "range:x": 9, **{f"rare:{k}": 1 for k in range(9)}}
     quality = {"parsed": 12345, "accepted": 12282, "quarantined": 63, "reasons": reasons}
@@ -92,7 +92,7 @@ def test_answers_come_in_the_order_of_params_and_of_no_other_report(
     assert "About removed" not in page.text
     assert answers.count("Enforcement") == answers.count("Traffic") == 1
     # A report that was never made is said to be missing.
-    assert "audit. This report has not been made here" in section(page, "gaps")
+    assert "audit. This report has not been made here" in section(page, "absent")
 
 
 def test_a_use_case_has_a_name_for_people(project: Path, out: Path) -> None:
@@ -150,9 +150,9 @@ def test_chapters_that_could_not_run_are_one_row_per_reason(project: Path, out: 
     )
     gaps = [{"name": f"g{k}", "chapter": f"Chapter {k}", "reason": reason} for k in range(9)]
     gaps.append({"name": "roles", "chapter": "Roles", "reason": "Another <reason>."})
-    (out / "results" / "a_traffic" / "gaps.json").write_text(json.dumps(gaps))
+    (out / "results" / "a_traffic" / "absent.json").write_text(json.dumps(gaps))
     page = first_page(project, out)
-    text = section(page, "gaps")
+    text = section(page, "absent")
     assert text.count("Not possible here: the authority does not deliver") == 1
     assert "(in full on its page)" in text and "column80" not in text
     assert "Chapter 5; and 3 more" in text and "Chapter 6" not in text

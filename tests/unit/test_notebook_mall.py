@@ -19,7 +19,7 @@ def run(root: Path, data: Extract, monkeypatch: pytest.MonkeyPatch) -> dict[str,
 
     def keep(content: dict[str, Any], about: dict[str, Any]) -> None:
         known = about["datamall"]
-        assert known["kind"] != "gap"
+        assert known["kind"] != "absent"
         shown[known.get("name", known["kind"])] = content
 
     monkeypatch.setattr(tables, "publish", keep)

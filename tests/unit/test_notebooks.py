@@ -20,7 +20,7 @@ mode: str = "car"  # {car, bike or moped} what is counted
 """
 SHOW = """import pandas as pd
 
-from datamall.chapters import Gap
+from datamall.requirements import Absent
 from datamall.reporting import answer, show
 """
 
@@ -205,7 +205,7 @@ GOOD = book(
     SHOW,
     "print(level, stops, name, quick, shares)",
     """show(pd.DataFrame({"code": ["007", None], "rate": [1 / 3, 0.5]}), "rates", "Rates")
-show(Gap("Causes", "Not possible here: no causes."), "causes", "Causes")""",
+show(Absent("Causes", "Not possible here: no causes."), "causes", "Causes")""",
     'answer("31 (24 to 39).", ["rates"], metrics={"avoided": 31})',
 )
 TRICKY = 'say "hi"\\\n{level} é'
@@ -232,7 +232,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_run_writes_page_notebook_and_results_and_nothing_else(done: Path) -> None:
     # The chapter "causes" is a gap and has no table.
-    kept = ("answer", "gaps", "metrics", "provenance")
+    kept = ("answer", "absent", "metrics", "provenance")
     results = [*(f"{name}.json" for name in kept), "rates.csv", "rates.json"]
     expected = {"sample.html", "sample.ipynb", *(f"results/sample/{r}" for r in results)}
     assert set(files(done)) == expected
@@ -247,7 +247,7 @@ def test_results_keep_types(done: Path) -> None:
     ]
     assert json.loads((results / "metrics.json").read_text()) == {"avoided": 31}
     gap = {"name": "causes", "chapter": "Causes", "reason": "Not possible here: no causes."}
-    assert json.loads((results / "gaps.json").read_text()) == [gap]
+    assert json.loads((results / "absent.json").read_text()) == [gap]
     assert json.loads((results / "answer.json").read_text())["sentence"] == "31 (24 to 39)."
     assert json.loads((results / "provenance.json").read_text()) == {"code": "0" * 64}
 

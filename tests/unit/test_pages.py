@@ -10,9 +10,9 @@ from accessible_page import check
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from datamall.chapters import Gap
 from datamall.errors import DatamallError
 from datamall.reporting import figures, pages, tables
+from datamall.requirements import Absent
 
 SENTENCE = "Serving 60 places tomorrow is expected to avoid 31 dirty inspections (90 %: 24 to 39)."
 QUESTION = "Where is waste found more often than elsewhere?"
@@ -89,7 +89,7 @@ def render(
 
 
 def test_page_of_a_notebook(project: Path, picture: list[tables.Bundle]) -> None:
-    gap = tables.gap_bundle(Gap("Roles", "Not possible here: one role only."), "roles")
+    gap = tables.absent_bundle(Absent("Roles", "Not possible here: one role only."), "roles")
     printed = new_code_cell("print(1)", outputs=[new_output("stream", text="a <b>\n")])
     html, _ = render(project, sample(cell(*picture), cell(gap), printed))
     page = check(html)
@@ -128,7 +128,7 @@ def test_evidence_links_to_what_was_shown(project: Path) -> None:
 def test_evidence_that_could_not_run_goes_by_the_title_of_its_chapter(project: Path) -> None:
     notebook = sample()
     reason = "Not possible here: no counts."
-    notebook.cells[3:5] = [cell(tables.gap_bundle(Gap("Rates of places", reason), "rates"))]
+    notebook.cells[3:5] = [cell(tables.absent_bundle(Absent("Rates of places", reason), "rates"))]
     assert '<a href="#rates">Rates of places</a>' in render(project, notebook)[0]
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamall.chapters import Gap
 from datamall.errors import DatamallError
 from datamall.reporting import tables
+from datamall.requirements import Absent
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)
 
@@ -135,12 +135,12 @@ def test_table_without_caption_or_with_equal_columns_is_refused() -> None:
 def test_gap_takes_the_place_of_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[tables.Bundle] = []
     monkeypatch.setattr(tables, "publish", lambda *bundle: shown.append(bundle))
-    tables.show(Gap("Causes", "Not possible here: no <b> causes."), "causes", "Causes")
+    tables.show(Absent("Causes", "Not possible here: no <b> causes."), "causes", "Causes")
     (data, metadata) = shown[0]
     assert tables.CSV not in data
     assert "&lt;b&gt;" in data["text/html"]
     assert metadata["datamall"] == {
-        "kind": "gap", "name": "causes", "chapter": "Causes",
+        "kind": "absent", "name": "causes", "chapter": "Causes",
         "reason": "Not possible here: no <b> causes.",
     }  # fmt: skip
 

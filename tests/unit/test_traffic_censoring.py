@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamall.chapters import Gap
+from datamall.requirements import Absent
 from datamall.traffic import capacity, censoring
 from datamall.traffic.cube import Cube
 
-UNKNOWN = Gap("Capacity", "Not possible here.")
+UNKNOWN = Absent("Capacity", "Not possible here.")
 LIMIT = 100  # cars in a quarter
 
 
@@ -35,7 +35,7 @@ def known(*values: float) -> pd.DataFrame:
     return keys[["site", "approach", "movement"]].assign(capacity=values)
 
 
-def found(count: np.ndarray, capacities: pd.DataFrame | Gap, minutes: int = 15) -> pd.DataFrame:
+def found(count: np.ndarray, capacities: pd.DataFrame | Absent, minutes: int = 15) -> pd.DataFrame:
     table = censoring.plateaus(streets.cube(count, minutes=minutes), capacities)
     assert isinstance(table, pd.DataFrame)
     assert list(table.columns) == censoring.COLUMNS
@@ -43,7 +43,9 @@ def found(count: np.ndarray, capacities: pd.DataFrame | Gap, minutes: int = 15) 
 
 
 @pytest.mark.parametrize("capacities", [known(400, 500), UNKNOWN])
-def test_a_queue_is_found_with_and_without_the_capacity(capacities: pd.DataFrame | Gap) -> None:
+def test_a_queue_is_found_with_and_without_the_capacity(
+    capacities: pd.DataFrame | Absent,
+) -> None:
     table = found(queued(), capacities).set_index("approach")
     row = table.loc[["arm 0"]]
     assert set(row["verdict"]) == {capacity.CUT_OFF}
@@ -170,11 +172,11 @@ def test_what_was_never_counted_is_left_out() -> None:
 def test_only_cars_queue_here() -> None:
     bikes = streets.cube(queued(), streets.names(2, mode="bike"), minutes=15)
     gap = censoring.plateaus(bikes, UNKNOWN)
-    assert isinstance(gap, Gap)
+    assert isinstance(gap, Absent)
     assert gap.reason == "Not possible here: no cars were counted."
 
 
 def test_gaps_pass_through() -> None:
-    gap = Gap("Counts", "Not possible here.")
+    gap = Absent("Counts", "Not possible here.")
     assert censoring.plateaus(gap, known(1)) is gap
     assert isinstance(streets.cube(queued(), minutes=15), Cube)

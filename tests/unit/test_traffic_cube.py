@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamall.chapters import Gap
 from datamall.errors import DatamallError
+from datamall.requirements import Absent
 from datamall.traffic.cube import COUNTS, KEYS, Block, Cube, cells, median
 
 
@@ -54,7 +54,7 @@ def test_sums_by_the_hour_need_no_minute(rows: pd.DataFrame) -> None:
 
 def test_a_missing_column_leaves_a_gap(rows: pd.DataFrame) -> None:
     gap = cells({COUNTS: rows.drop(columns="minutes")})
-    assert isinstance(gap, Gap)
+    assert isinstance(gap, Absent)
     assert "traffic.counts.minutes" in gap.reason
 
 

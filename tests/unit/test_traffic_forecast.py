@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamall.chapters import Gap
 from datamall.errors import DatamallError
+from datamall.requirements import Absent
 from datamall.traffic import forecast
 from datamall.traffic.cube import Block, Cube
 
@@ -292,12 +292,12 @@ def test_quarters_are_forecast_by_the_hour() -> None:
 @pytest.mark.parametrize("weeks", [1, 2])
 def test_too_short_a_time_leaves_a_gap(weeks: int) -> None:
     gap = forecast.forecasts(streets.cube(noisy(weeks)), 0.9)
-    assert isinstance(gap, Gap)
+    assert isinstance(gap, Absent)
     assert "no site was counted for two weeks" in gap.reason
 
 
 def test_gaps_and_wrong_levels() -> None:
-    gap = Gap("Counts", "Not possible here.")
+    gap = Absent("Counts", "Not possible here.")
     assert forecast.forecasts(gap, 0.9) is gap
     with pytest.raises(DatamallError, match="confidence is 2"):
         forecast.forecasts(streets.cube(noisy(3)), 2)

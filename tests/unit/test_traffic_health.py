@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamall.chapters import Gap
+from datamall.requirements import Absent
 from datamall.traffic import health
 from datamall.traffic.cube import COUNTS, Cube, cells
 from datamall.traffic.levels import ASK, FAULTY, SUSPECT
@@ -376,7 +376,7 @@ def test_a_detector_that_never_counted_is_one_outage() -> None:
 
 
 def test_gaps_pass_through() -> None:
-    gap = Gap("Counts", "Not possible here.")
+    gap = Absent("Counts", "Not possible here.")
     assert health.examine(gap) is gap
     assert health.healthy(gap, gap) is gap
     assert health.summary(streets.cube(counts()), gap) is gap

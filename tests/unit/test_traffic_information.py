@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 from scipy.stats import t, ttest_1samp
 
-from datamall.chapters import Gap
 from datamall.errors import DatamallError
+from datamall.requirements import Absent
 from datamall.traffic import information
 from datamall.traffic.cube import Cube
 
-GAP = Gap("Counts", "Not possible here.")
+GAP = Absent("Counts", "Not possible here.")
 
 
 def levels(*values: float) -> np.ndarray:

@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 from signal_cases import NO_CUT, cars, counts, cut_off, junction, volumes
 
-from datamall.chapters import Gap
 from datamall.errors import DatamallError
+from datamall.requirements import Absent
 from datamall.traffic import cube, knowledge, peaks, plans, weekly
 
 RULES = plans.Rules(longest_cycle=120, headroom=0.2, coverage=0.75)
@@ -109,6 +109,6 @@ def test_a_junction_without_a_plan_has_no_number_and_no_rank() -> None:
 
 
 def test_gaps_are_passed_on() -> None:
-    gap = Gap("Capacity", "Not possible here.")
+    gap = Absent("Capacity", "Not possible here.")
     assert knowledge.lost_time(gap, gap, 0.9) is gap
     assert knowledge.avoidable(gap, gap, 0.9) is gap

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from signal_cases import FIRST, PEOPLE, cars, counts, junction, volumes
 
-from datamall.chapters import Gap
+from datamall.requirements import Absent
 from datamall.traffic import peaks
 
 NORTH = 1  # place of the lane group: east, north, south
@@ -111,13 +111,13 @@ def test_lane_groups_tell_what_is_not_delivered() -> None:
 
 def test_without_capacities_there_is_a_gap() -> None:
     gap = peaks.lane_groups({"traffic.junctions": junction().drop(columns="green")})
-    assert isinstance(gap, Gap)
+    assert isinstance(gap, Absent)
     assert "traffic.junctions.green" in gap.reason
     empty = peaks.lane_groups({"traffic.junctions": junction(saturation_flow=np.nan)})
-    assert isinstance(empty, Gap)
+    assert isinstance(empty, Absent)
     assert peaks.peaks(counts(cars()), gap, None, *PEOPLE) is gap
 
 
 def test_counts_of_other_junctions_only_are_a_gap() -> None:
     groups = peaks.lane_groups({"traffic.junctions": junction(site="K9")})
-    assert isinstance(peaks.peaks(counts(cars()), groups, None, *PEOPLE), Gap)
+    assert isinstance(peaks.peaks(counts(cars()), groups, None, *PEOPLE), Absent)

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from signal_cases import NO_CUT, cars, cut_off, junction, volumes
 
-from datamall.chapters import Gap
 from datamall.errors import DatamallError
+from datamall.requirements import Absent
 from datamall.traffic import plans, signals
 
 RULES = plans.Rules(longest_cycle=120, headroom=0.2, coverage=0.75)
@@ -167,5 +167,5 @@ def test_impossible_rules_are_refused(name: str, rules: tuple[float, float, floa
 
 
 def test_a_gap_is_passed_on() -> None:
-    gap = Gap("Capacity", "Not possible here.")
+    gap = Absent("Capacity", "Not possible here.")
     assert plans.propose(gap, NO_CUT, RULES) is gap

@@ -7,8 +7,8 @@ from scipy import stats
 from signal_cases import cars, counts, junction
 from statsmodels.stats.proportion import proportion_confint
 
-from datamall.chapters import Gap
 from datamall.errors import DatamallError
+from datamall.requirements import Absent
 from datamall.traffic import congestion, peaks, trucks
 
 MONDAY, TUESDAY = 1, 2
@@ -208,7 +208,7 @@ def test_congestion_by_capacity_and_by_profile() -> None:
     lacking = peaks.lane_groups(
         {"traffic.junctions": junction(saturation_flow=[1500, np.nan, 2000])}
     )
-    for unknown in (lacking, Gap("Capacity", "Not possible here.")):
+    for unknown in (lacking, Absent("Capacity", "Not possible here.")):
         own = congestion.congested_hours(cube, unknown, None, 0.9, 0.9, 2.0)
         assert own.sites["basis"].tolist() == [congestion.BY_PROFILE]
         # 1300 is usual, at 8 h the median of 1650 and 1300: 1475, and 0.9 of it 1327.
@@ -229,7 +229,7 @@ def test_an_outage_does_not_make_congestion_look_frequent() -> None:
 def test_holidays_and_gaps() -> None:
     cube = counts(cars(), weeks=4, minutes=60)
     calendar = pd.DataFrame({"day": cube.blocks[0].days[:1], "holiday": ["Feast"]})
-    gap = Gap("Capacity", "Not possible here.")
+    gap = Absent("Capacity", "Not possible here.")
     found = congestion.congested_hours(cube, gap, calendar, 0.9, 0.9, 2.0)
     assert found.weeks[0, 0, 8] == 3
     assert found.weeks[0, 1, 8] == 4

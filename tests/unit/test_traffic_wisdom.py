@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 from signal_cases import NO_CUT, cars, cut_off, junction, volumes
 
-from datamall.chapters import Gap
 from datamall.errors import DatamallError
+from datamall.requirements import Absent
 from datamall.traffic import peaks, plans, wisdom
 
 RULES = plans.Rules(longest_cycle=120, headroom=0.2, coverage=0.75)
@@ -144,12 +144,12 @@ def test_the_map_says_what_is_needed_most() -> None:
     assert needs[:3] == ["more than timing", "another signal plan", "data first"]
     assert needs[3:] == ["none", wisdom.DOUBT]
     nowhere = wisdom.on_map(about.assign(x=np.nan), table)
-    assert isinstance(nowhere, Gap)
+    assert isinstance(nowhere, Absent)
 
 
 def test_gaps_are_passed_on() -> None:
     gap = peaks.lane_groups({})
-    assert isinstance(gap, Gap)
+    assert isinstance(gap, Absent)
     assert wisdom.proposals(gap, gap, 0.9, 3) is gap
     assert wisdom.to_confirm(gap, gap, gap, 4, 0.9, 0.8) is gap
     assert wisdom.decision_records(gap) is gap

@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamall.chapters import Gap
+from datamall.requirements import Absent
 from datamall.traffic import health, levels, plans, trucks, trucks_words, wisdom, words
 from datamall.traffic.forecast import BASELINE, MODEL, Forecasts
 from datamall.traffic.information import MEAN_DAY, WORKING_DAY
 
-GAP = Gap("Capacity", "Not possible here: the authority does not deliver traffic.junctions.green.")
+GAP = Absent(
+    "Capacity", "Not possible here: the authority does not deliver traffic.junctions.green."
+)
 
 
 def proposals(*rows: tuple[str, str, str, float]) -> pd.DataFrame:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from datamall.chapters import needs
 from datamall.errors import DatamallError
+from datamall.requirements import needs
 
 Tables = Mapping[str, pd.DataFrame]
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from datamall.catalogue.information import Tables
-from datamall.chapters import needs
+from datamall.requirements import needs
 
 OPEN = ("things", "public")  # what may be open; persons and households never are
 PERSONAL = ("persons", "households")

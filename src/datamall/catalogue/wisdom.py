@@ -6,7 +6,7 @@ import pandas as pd
 
 from datamall.catalogue.information import Tables, at_least_one
 from datamall.catalogue.knowledge import PERSONAL, unasked
-from datamall.chapters import needs, passes_gaps
+from datamall.requirements import needs, passes_absent
 
 
 @needs("What to mend first", "mall.reasons.store", "mall.columns.missing", "mall.grants.purpose")
@@ -109,7 +109,7 @@ def _rows(
     return [(kind, name, owner, why) for name, owner in zip(names, owners, strict=True)]
 
 
-@passes_gaps
+@passes_absent
 def decision_records(mend: pd.DataFrame, idle: pd.DataFrame) -> pd.DataFrame:
     """Return one row per recommendation, to be completed by who decides.
 

@@ -4,9 +4,9 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from datamall.chapters import Gap, passes_gaps
+from datamall.requirements import Absent, passes_absent
 
-Result: TypeAlias = pd.DataFrame | Gap
+Result: TypeAlias = pd.DataFrame | Absent
 
 # Headings of columns whose names do not say enough.
 HEADINGS = {
@@ -41,21 +41,21 @@ def answer(
     ----------
     stores, quality, purposes, openness, idle
         As from `information.stores`, `information.quality`, `knowledge.purposes`,
-        `knowledge.openness` and `wisdom.unused`. What a Gap would have said is left out.
+        `knowledge.openness` and `wisdom.unused`. What an Absent would have said is left out.
     """
     parts = []
-    if not isinstance(stores, Gap):
-        known = "" if isinstance(openness, Gap) else f" of {len(openness)}"
+    if not isinstance(stores, Absent):
+        known = "" if isinstance(openness, Absent) else f" of {len(openness)}"
         parts.append(f"The mall holds {len(stores)}{known} stores, {stores['rows'].sum():,} rows.")
-    if not isinstance(quality, Gap) and len(quality):
+    if not isinstance(quality, Absent) and len(quality):
         parts.append(
             f"{_share(quality)} of the records read broke a rule and were put aside; others may "
             "be wrong too."
         )
-    if not isinstance(purposes, Gap):
+    if not isinstance(purposes, Absent):
         personal = int((purposes["personal"] == "yes").sum())
         may = f"{_counted(len(purposes), 'purpose')} may use data, {personal} about persons"
-        kept = 0 if isinstance(idle, Gap) else int((idle["kind"] == "store").sum())
+        kept = 0 if isinstance(idle, Absent) else int((idle["kind"] == "store").sum())
         vain = f"; {_counted(kept, 'store')} {'serves' if kept == 1 else 'serve'} none"
         parts.append(f"{may}{vain if kept else ''}.")
     return " ".join([*parts, "Counted in full: no estimates."])
@@ -73,7 +73,7 @@ def _share(quality: pd.DataFrame) -> str:
 
 def describe_quality(quality: Result) -> str:
     """Say what is to be seen where shares put aside are drawn; as from `information.quality`."""
-    if isinstance(quality, Gap):
+    if isinstance(quality, Absent):
         return quality.reason
     if not len(quality):
         return "No store has been taken in yet."
@@ -85,7 +85,7 @@ def describe_quality(quality: Result) -> str:
     )
 
 
-@passes_gaps
+@passes_absent
 def summary(profiling: pd.DataFrame) -> pd.DataFrame:
     """Count the columns by store and by what a profile may do; as from `knowledge.profiling`.
 
@@ -101,11 +101,11 @@ def summary(profiling: pd.DataFrame) -> pd.DataFrame:
 def metrics(stores: Result, quality: Result, idle: Result) -> dict[str, float]:
     """Return the numbers worth following from run to run, by name."""
     numbers: dict[str, float] = {}
-    if not isinstance(stores, Gap):
+    if not isinstance(stores, Absent):
         numbers |= {"stores": len(stores), "rows": int(stores["rows"].sum())}
-    if not isinstance(quality, Gap) and len(quality):
+    if not isinstance(quality, Absent) and len(quality):
         read = int((quality["read"] - quality["merged"]).sum())
         numbers["share_put_aside"] = int(quality["put_aside"].sum()) / read if read else 0.0
-    if not isinstance(idle, Gap):
+    if not isinstance(idle, Absent):
         numbers["unused"] = len(idle)
     return numbers

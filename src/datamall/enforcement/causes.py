@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from datamall.chapters import needs, passes_gaps
 from datamall.enforcement import pooling
 from datamall.enforcement.information import COUNTED, Tables, cells, recorded_causes
 from datamall.enforcement.knowledge import check_level
+from datamall.requirements import needs, passes_absent
 
 _STORE = "enforcement.inspections"
 _OF_CONTAINERS = ("full", "broken")
@@ -83,7 +83,7 @@ def truck_reach(data: Tables, confidence: float) -> pd.DataFrame:
     return own.drop(columns="kind").reset_index(drop=True)
 
 
-@passes_gaps
+@passes_absent
 def place_causes(data: Tables, rates: pd.DataFrame) -> pd.DataFrame:
     """Return the causes of each place, its own counts pulled towards those of its kind.
 

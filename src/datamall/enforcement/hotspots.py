@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from datamall.chapters import Gap, needs
 from datamall.enforcement import spatial
 from datamall.enforcement.information import COUNTED, Tables
 from datamall.enforcement.knowledge import check_level
+from datamall.requirements import Absent, needs
 
 _XY = ("enforcement.containers.x", "enforcement.containers.y")
 # Fewer places than this give no pattern in space.
@@ -24,7 +24,7 @@ _VALUES = {
 @needs("Hot spots", *COUNTED, *_XY)
 def hot_spots(
     data: Tables, rates: pd.DataFrame, neighbours: int, fdr: float, minimum: int
-) -> pd.DataFrame | Gap:
+) -> pd.DataFrame | Absent:
     """Find hot spots among counts, among pooled rates, and among rates within the own district.
 
     Gi* is taken of normal scores and its p-value is exact under permutation. Gi* of the values
@@ -70,13 +70,13 @@ def hot_spots(
     return table[[*about, *(c for c in table if c.startswith(("z_", "hot")))]]
 
 
-def hot_spot_lists(hot: pd.DataFrame | Gap) -> pd.DataFrame | Gap:
+def hot_spot_lists(hot: pd.DataFrame | Absent) -> pd.DataFrame | Absent:
     """Compare the lists of hot spots.
 
     Parameters
     ----------
     hot
-        As from `hot_spots`; a Gap is passed on.
+        As from `hot_spots`; an Absent is passed on.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def hot_spot_lists(hot: pd.DataFrame | Gap) -> pd.DataFrame | Gap:
         shared_with_rate, jaccard_with_rate, in_one_district (the most hot spots that lie in one and
         the same district).
     """
-    if isinstance(hot, Gap):
+    if isinstance(hot, Absent):
         return hot
     rows = []
     for kind, own in hot.groupby("kind"):
@@ -103,7 +103,7 @@ def hot_spot_lists(hot: pd.DataFrame | Gap) -> pd.DataFrame | Gap:
 @needs("Clustering in space", *COUNTED, *_XY)
 def clustering(
     data: Tables, rates: pd.DataFrame, neighbours: int, minimum: int
-) -> pd.DataFrame | Gap:
+) -> pd.DataFrame | Absent:
     """Return Moran's I of counts and of rates: how far near places resemble each other.
 
     Returns
@@ -138,6 +138,6 @@ def _neighbourhoods(
             yield str(kind), own, near, values
 
 
-def _too_few(chapter: str, minimum: int) -> Gap:
+def _too_few(chapter: str, minimum: int) -> Absent:
     reason = f"no kind has {LEAST_PLACES} places with {minimum} inspections"
-    return Gap(chapter, f"Not possible here: {reason}.")
+    return Absent(chapter, f"Not possible here: {reason}.")

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from datamall.chapters import Gap, needs, passes_gaps
 from datamall.enforcement import pooling
 from datamall.enforcement.information import COUNTED, Tables, cells, places
 from datamall.errors import DatamallError
+from datamall.requirements import Absent, needs, passes_absent
 
 _ROLE = "enforcement.inspections.observer_role"
 _PERIOD = "enforcement.inspections.period_start"
@@ -69,7 +69,7 @@ def observer_habits(data: Tables, confidence: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["role", "reference", *counted, "odds_ratio", "low", "high"])
 
 
-@passes_gaps
+@passes_absent
 def between_places(table: pd.DataFrame, minimum: int) -> pd.DataFrame:
     """Return how much more places differ than chance alone would make them.
 
@@ -173,9 +173,9 @@ def dirty_rates(data: Tables, confidence: float) -> pd.DataFrame:
         table["observer_role"] = "unknown"
     roles = sorted(table["observer_role"].unique())
     offset = pd.Series(0.0, index=roles)
-    if not isinstance(habits, Gap):
+    if not isinstance(habits, Absent):
         offset.update(np.log(habits.set_index("role")["odds_ratio"]))
-    rho = 0.0 if isinstance(quarters, Gap) else float(np.nan_to_num(quarters.loc[0, "likeness"]))
+    rho = 0.0 if isinstance(quarters, Absent) else float(np.nan_to_num(quarters.loc[0, "likeness"]))
     by_role = table.pivot_table(
         index="cluster",
         columns="observer_role",
@@ -210,14 +210,14 @@ def dirty_rates(data: Tables, confidence: float) -> pd.DataFrame:
     return result.astype(dict.fromkeys(["rank", "rank_low", "rank_high"], int))
 
 
-@passes_gaps
+@passes_absent
 def leading(table: pd.DataFrame, column: str, number: int) -> pd.DataFrame:
     """Return the `number` rows with the highest values, highest first; ties go by cluster."""
     order = np.lexsort((table["cluster"], -table[column].to_numpy(float).round(10)))
     return table.iloc[order[:number]]
 
 
-@passes_gaps
+@passes_absent
 def two_lists(rates: pd.DataFrame, top: int, minimum: int) -> pd.DataFrame:
     """Return which places lead by count and which by rate, per kind of place.
 
@@ -257,7 +257,7 @@ def two_lists(rates: pd.DataFrame, top: int, minimum: int) -> pd.DataFrame:
     return pd.concat(parts).sort_values("cluster", ignore_index=True)
 
 
-@passes_gaps
+@passes_absent
 def agreement(lists: pd.DataFrame) -> pd.DataFrame:
     """Summarise how far the two lists agree.
 

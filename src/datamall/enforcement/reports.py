@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtri, gammaincinv, ndtri
 
-from datamall.chapters import needs, passes_gaps
 from datamall.enforcement.information import COUNTED, Tables, cells
 from datamall.enforcement.knowledge import check_level
+from datamall.requirements import needs, passes_absent
 
 _STORE, _PLACES, _AREAS = (
     "enforcement.reports",
@@ -224,7 +224,7 @@ def _dispersion(first: pd.DataFrame) -> float:
     )
 
 
-@passes_gaps
+@passes_absent
 def differences(data: Tables, rates: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """Test whether all districts report equally readily.
 
@@ -252,7 +252,7 @@ def differences(data: Tables, rates: pd.DataFrame, confidence: float) -> pd.Data
 
 
 @needs("What raw counts of reports follow", *COUNTED)
-@passes_gaps
+@passes_absent
 def raw_counts(data: Tables, rates: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """Return what the number of reports per place goes together with, over districts.
 

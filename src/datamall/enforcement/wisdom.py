@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
-from datamall.chapters import Gap, passes_gaps
 from datamall.enforcement.effects import EFFECTS, FOUND, draws, recorded
 from datamall.enforcement.information import Tables
 from datamall.enforcement.knowledge import check_level, leading
 from datamall.enforcement.words import counted
 from datamall.errors import DatamallError
+from datamall.requirements import Absent, passes_absent
 
 
 def crews(bulky: int, collection: int, maintenance: int, enforcement: int) -> dict[str, int]:
@@ -34,8 +34,8 @@ def crews(bulky: int, collection: int, maintenance: int, enforcement: int) -> di
     return dict(zip(EFFECTS["crew"].unique(), given.values(), strict=True))
 
 
-@passes_gaps
-def options(rates: pd.DataFrame, causes: pd.DataFrame) -> pd.DataFrame | Gap:
+@passes_absent
+def options(rates: pd.DataFrame, causes: pd.DataFrame) -> pd.DataFrame | Absent:
     """Return what each action would remove at each place.
 
     Parameters
@@ -49,7 +49,7 @@ def options(rates: pd.DataFrame, causes: pd.DataFrame) -> pd.DataFrame | Gap:
         One row per place and action of which a cause is recorded: `rates` and `causes` side by side
         with action, crew, records (inspections at which a cause of this action was found), share
         (of the inspections with waste) and expected: nuisance removed per stop, counted in
-        inspections with waste. A Gap where no cause is recorded.
+        inspections with waste. An Absent where no cause is recorded.
 
     Notes
     -----
@@ -67,18 +67,18 @@ def options(rates: pd.DataFrame, causes: pd.DataFrame) -> pd.DataFrame | Gap:
         about = {"action": action, "crew": crew, "records": records, "share": shares.sum(axis=1)}
         rows.append(table.assign(**about, expected=removed.round(12)))
     reason = "Not possible here: the authority records no cause that an action could remove."
-    return pd.concat(rows, ignore_index=True) if rows else Gap("Tomorrow's plan", reason)
+    return pd.concat(rows, ignore_index=True) if rows else Absent("Tomorrow's plan", reason)
 
 
 def plan(
-    choices: pd.DataFrame | Gap, crews: Mapping[str, int], confidence: float, seed: int
-) -> pd.DataFrame | Gap:
+    choices: pd.DataFrame | Absent, crews: Mapping[str, int], confidence: float, seed: int
+) -> pd.DataFrame | Absent:
     """Choose for each crew the stops at which it removes most.
 
     Parameters
     ----------
     choices
-        As from `options`; a Gap is passed on.
+        As from `options`; an Absent is passed on.
     crews
         Number of stops that each crew can make, as from `crews`: crews cannot do each other's work.
     confidence
@@ -94,8 +94,8 @@ def plan(
         removed, in inspections with waste) with low and high, certainty
         and reason; the most useful stop of each crew first. A place may have two crews, for two
         causes. Certainty is that the stop is above what is expected of the best place that this
-        crew leaves out: firm (at least 90 % sure), likely (at least 70 %), or open. A Gap where no
-        crew has work.
+        crew leaves out: firm (at least 90 % sure), likely (at least 70 %), or open. `Absent` where
+        no crew has work.
 
     Notes
     -----
@@ -103,7 +103,7 @@ def plan(
     action. They are about the expected number; a single day varies more.
     """
     chosen = _chosen(choices, crews)
-    if isinstance(choices, Gap) or isinstance(chosen, Gap):
+    if isinstance(choices, Absent) or isinstance(chosen, Absent):
         return chosen
     certain, drawn = draws(chosen, seed)
     low, high = np.quantile(drawn, _tails(confidence), axis=1)
@@ -125,8 +125,8 @@ def plan(
 
 
 def crew_values(
-    choices: pd.DataFrame | Gap, crews: Mapping[str, int], confidence: float, seed: int
-) -> pd.DataFrame | Gap:
+    choices: pd.DataFrame | Absent, crews: Mapping[str, int], confidence: float, seed: int
+) -> pd.DataFrame | Absent:
     """Say for each crew what its stops remove, to see where one stop more or less counts.
 
     Parameters
@@ -143,7 +143,7 @@ def crew_values(
         is not recorded (then next_stop is empty too).
     """
     chosen = _chosen(choices, crews)
-    if isinstance(choices, Gap) or isinstance(chosen, Gap):
+    if isinstance(choices, Absent) or isinstance(chosen, Absent):
         return chosen
     drawn = pd.DataFrame(draws(chosen, seed)[1]).groupby(chosen["crew"]).sum()
     own = chosen.groupby("crew")["expected"]
@@ -157,13 +157,13 @@ def crew_values(
     return table.reset_index()
 
 
-def stops_on_map(places: pd.DataFrame, stops: pd.DataFrame | Gap) -> pd.DataFrame | Gap:
+def stops_on_map(places: pd.DataFrame, stops: pd.DataFrame | Absent) -> pd.DataFrame | Absent:
     """Return all places with the action planned there, the stops first.
 
     Parameters
     ----------
     places, stops
-        As from `information.places` and `plan`; a Gap is passed on.
+        As from `information.places` and `plan`; an Absent is passed on.
 
     Returns
     -------
@@ -171,7 +171,7 @@ def stops_on_map(places: pd.DataFrame, stops: pd.DataFrame | Gap) -> pd.DataFram
         cluster, x, y (m), action ("none" at places without a stop, "more than one crew" at those
         with several).
     """
-    if isinstance(stops, Gap):
+    if isinstance(stops, Absent):
         return stops
     several = stops["cluster"].duplicated(keep=False)
     planned = stops.assign(action=stops["action"].mask(several, "more than one crew"))
@@ -181,8 +181,8 @@ def stops_on_map(places: pd.DataFrame, stops: pd.DataFrame | Gap) -> pd.DataFram
 
 
 def compare_plans(
-    choices: pd.DataFrame | Gap, crews: Mapping[str, int], confidence: float, seed: int
-) -> pd.DataFrame | Gap:
+    choices: pd.DataFrame | Absent, crews: Mapping[str, int], confidence: float, seed: int
+) -> pd.DataFrame | Absent:
     """Set the plan beside what would be done without it.
 
     Parameters
@@ -208,7 +208,7 @@ def compare_plans(
     negative: they say what the model holds to be lost, and are no proof that the plan is better.
     """
     best = _chosen(choices, crews)
-    if isinstance(choices, Gap) or isinstance(best, Gap):
+    if isinstance(choices, Absent) or isinstance(best, Absent):
         return best
     naive = _leading(choices, crews, "records")
     plans = {"recommended": best, "records of own cause": naive}
@@ -239,13 +239,13 @@ def compare_plans(
 
 def inspection_plan(
     data: Tables,
-    choices: pd.DataFrame | Gap,
-    rates: pd.DataFrame | Gap,
+    choices: pd.DataFrame | Absent,
+    rates: pd.DataFrame | Absent,
     crews: Mapping[str, int],
     inspections: int,
     random_share: float,
     seed: int,
-) -> pd.DataFrame | Gap:
+) -> pd.DataFrame | Absent:
     """Say where to look tomorrow: where looking is worth most, and partly at random.
 
     Parameters
@@ -276,7 +276,7 @@ def inspection_plan(
     value of perfect information on whether a place belongs on the list of a crew, for the crew to
     which it matters most.
     """
-    if isinstance(rates, Gap):
+    if isinstance(rates, Absent):
         return rates
     if inspections < 1:
         sentence = f"inspections_per_day is {inspections}: set it to at least 1 in params.yaml."
@@ -304,8 +304,8 @@ def inspection_plan(
 
 
 def decision_records(
-    stops: pd.DataFrame | Gap, inspections: pd.DataFrame | Gap
-) -> pd.DataFrame | Gap:
+    stops: pd.DataFrame | Absent, inspections: pd.DataFrame | Absent
+) -> pd.DataFrame | Absent:
     """Return one record per part of the plan, to be completed by who decides.
 
     Parameters
@@ -319,10 +319,10 @@ def decision_records(
         part (a crew with stops, or inspectors), recommended, expected, and the empty columns
         decided, decided_by_role, why_different and what_came_of_it.
     """
-    if isinstance(inspections, Gap):
+    if isinstance(inspections, Absent):
         return inspections
     rows = []
-    if not isinstance(stops, Gap):
+    if not isinstance(stops, Absent):
         for (crew, action), own in stops.groupby(["crew", "action"], sort=False):
             text = f"{counted(len(own), 'stop')} to {action}, first {own['cluster'].iloc[0]}"
             expected = f"{own['removed'].sum():.1f}"
@@ -347,13 +347,13 @@ def _leading(choices: pd.DataFrame, crews: Mapping[str, int], column: str) -> pd
     return pd.concat(own, ignore_index=True)
 
 
-def _chosen(choices: pd.DataFrame | Gap, crews: Mapping[str, int]) -> pd.DataFrame | Gap:
+def _chosen(choices: pd.DataFrame | Absent, crews: Mapping[str, int]) -> pd.DataFrame | Absent:
     """Return the stops of all crews, or why there are none."""
-    if isinstance(choices, Gap):
+    if isinstance(choices, Absent):
         return choices
     chosen = _leading(choices, crews, "expected")
     reason = "No crew has a stop and a recorded cause to remove: see stops_… in params.yaml."
-    return chosen if len(chosen) else Gap("Tomorrow's plan", reason)
+    return chosen if len(chosen) else Absent("Tomorrow's plan", reason)
 
 
 def _left_out(choices: pd.DataFrame, crews: Mapping[str, int]) -> dict[str, float]:
@@ -365,11 +365,11 @@ def _left_out(choices: pd.DataFrame, crews: Mapping[str, int]) -> dict[str, floa
 
 
 def _worth_knowing(
-    rates: pd.DataFrame, choices: pd.DataFrame | Gap, crews: Mapping[str, int]
+    rates: pd.DataFrame, choices: pd.DataFrame | Absent, crews: Mapping[str, int]
 ) -> pd.DataFrame:
     """Return for each place what knowing it exactly would add to tomorrow's plan."""
     columns = ["cluster", "kind", "district", "x", "y"]
-    if isinstance(choices, Gap) or isinstance(_chosen(choices, crews), Gap):
+    if isinstance(choices, Absent) or isinstance(_chosen(choices, crews), Absent):
         return rates[columns].assign(gain=rates["sd"], reason="The rate is uncertain.")
     left_out = _left_out(choices, crews)
     choices = choices[choices["crew"].map(crews) > 0]

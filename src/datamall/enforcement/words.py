@@ -5,9 +5,9 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from datamall.chapters import Gap, passes_gaps
+from datamall.requirements import Absent, passes_absent
 
-Result: TypeAlias = pd.DataFrame | Gap
+Result: TypeAlias = pd.DataFrame | Absent
 
 # Headings of columns whose names do not say enough.
 HEADINGS = {
@@ -40,8 +40,8 @@ HEADINGS = {
 
 
 def only(table: Result, *columns: str) -> Result:
-    """Return the columns that readers of the page need; a Gap is passed on."""
-    return table if isinstance(table, Gap) else table[list(columns)]
+    """Return the columns that readers of the page need; an Absent is passed on."""
+    return table if isinstance(table, Absent) else table[list(columns)]
 
 
 def counted(number: int, noun: str) -> str:
@@ -59,7 +59,7 @@ def answer(comparison: Result, truck: Result, confidence: float) -> str:
     confidence
         Level of the intervals.
     """
-    if isinstance(comparison, Gap):
+    if isinstance(comparison, Absent):
         return f"No plan for tomorrow. {comparison.reason}"
     own = comparison.iloc[0]
     text = (
@@ -70,14 +70,14 @@ def answer(comparison: Result, truck: Result, confidence: float) -> str:
     )
     return (
         text
-        if isinstance(truck, Gap)
+        if isinstance(truck, Absent)
         else f"{text} Of all nuisance, {_share(truck.iloc[0])} is bulky."
     )
 
 
 def describe_truck(truck: Result) -> str:
     """Say how much is bulky and where containers were full; as from `causes.truck_reach`."""
-    if isinstance(truck, Gap):
+    if isinstance(truck, Absent):
         return truck.reason
     text = (
         f"Of the inspections with waste, {_share(truck.iloc[0])} is bulky, beyond a regular truck"
@@ -99,17 +99,17 @@ def metrics(comparison: Result, truck: Result, agreed: Result, hot: Result) -> d
     ----------
     comparison, truck, agreed, hot
         As from `wisdom.compare_plans`, `causes.truck_reach`, `knowledge.agreement` and
-        `hotspots.hot_spot_lists`. What a Gap would have given is left out.
+        `hotspots.hot_spot_lists`. What an Absent would have given is left out.
     """
     numbers: dict[str, float] = {}
-    if not isinstance(comparison, Gap):
+    if not isinstance(comparison, Absent):
         numbers |= comparison.iloc[0][["stops", "dirty", "removed", "low", "high"]].to_dict()
         numbers["gain"] = comparison.iloc[1]["gain"]
-    if not isinstance(truck, Gap):
+    if not isinstance(truck, Absent):
         numbers |= dict(zip(["bulky_share", "full_share"], truck["share"], strict=False))
-    for row in () if isinstance(agreed, Gap) else agreed.itertuples():
+    for row in () if isinstance(agreed, Absent) else agreed.itertuples():
         numbers[f"jaccard_{row.kind}".replace(" ", "_")] = row.jaccard
-    if not isinstance(hot, Gap):
+    if not isinstance(hot, Absent):
         for row in hot.itertuples():
             numbers[f"hot_{row.kind}_{row.value}".replace(" ", "_")] = row.hot_spots
     return {name: float(value) for name, value in numbers.items()}
@@ -117,7 +117,7 @@ def metrics(comparison: Result, truck: Result, agreed: Result, hot: Result) -> d
 
 def describe_exposure(table: Result) -> str:
     """Say where inspectors go most and least; `table` as from `information.exposure`."""
-    if isinstance(table, Gap):
+    if isinstance(table, Absent):
         return table.reason
     parts = []
     for kind, own in table.groupby("kind"):
@@ -132,7 +132,7 @@ def describe_exposure(table: Result) -> str:
 
 def describe_months(table: Result) -> str:
     """Say how the months differ; `table` as from `information.months`."""
-    if isinstance(table, Gap):
+    if isinstance(table, Absent):
         return table.reason
     least, most = (table.loc[table["share"].agg(f)] for f in ("idxmin", "idxmax"))
     return (
@@ -142,7 +142,7 @@ def describe_months(table: Result) -> str:
     )
 
 
-@passes_gaps
+@passes_absent
 def describe_map(table: pd.DataFrame, column: str, what: str) -> str:
     """Say where on the map the highest values lie.
 
@@ -164,7 +164,7 @@ def describe_map(table: pd.DataFrame, column: str, what: str) -> str:
     )
 
 
-@passes_gaps
+@passes_absent
 def describe_ranking(table: pd.DataFrame) -> str:
     """Say how sure the order is; `table` holds the dirtiest places, as from `dirty_rates`."""
     first = table.iloc[0]
@@ -176,7 +176,7 @@ def describe_ranking(table: pd.DataFrame) -> str:
     )
 
 
-@passes_gaps
+@passes_absent
 def describe_lists(agreed: pd.DataFrame) -> str:
     """Say how far counts and rates agree; `agreed` as from `knowledge.agreement`."""
     parts = [
@@ -189,7 +189,7 @@ def describe_lists(agreed: pd.DataFrame) -> str:
 
 def describe_hot_spots(table: Result) -> str:
     """Say where hot spots lie and how many are shared; `table` as from `hotspots.hot_spots`."""
-    if isinstance(table, Gap):
+    if isinstance(table, Absent):
         return table.reason
     number = table["hot"].value_counts()
     both, count, rate = (int(number.get(k, 0)) for k in ("both lists", "count only", "rate only"))
@@ -201,7 +201,7 @@ def describe_hot_spots(table: Result) -> str:
     return f"{text} Those by rate lie {_where(rated, table)}." if len(rated) else text
 
 
-@passes_gaps
+@passes_absent
 def describe_causes(table: pd.DataFrame) -> str:
     """Say how often each cause was found; `table` as from `causes.cause_shares`."""
     own = table[table["kind"] == "all places"]
@@ -211,10 +211,10 @@ def describe_causes(table: pd.DataFrame) -> str:
     return f"Of the inspections with waste, {', '.join(parts)}."
 
 
-@passes_gaps
+@passes_absent
 def describe_stops(stops: Result, places: pd.DataFrame) -> str:
     """Say what the plan consists of and where; `stops` as from `wisdom.plan`."""
-    if isinstance(stops, Gap):
+    if isinstance(stops, Absent):
         return stops.reason
     parts = [f"{number} to {action}" for action, number in stops["action"].value_counts().items()]
     where = stops.drop_duplicates("cluster")
@@ -228,7 +228,7 @@ def describe_stops(stops: Result, places: pd.DataFrame) -> str:
 
 def describe_plans(comparison: Result) -> str:
     """Say how the plans compare; `comparison` as from `wisdom.compare_plans`."""
-    if isinstance(comparison, Gap):
+    if isinstance(comparison, Absent):
         return comparison.reason
     parts = [
         f"{row.plan}: {row.removed:.1f} ({row.low:.1f} to {row.high:.1f})"
@@ -237,7 +237,7 @@ def describe_plans(comparison: Result) -> str:
     return f"Nuisance removed by plan, in inspections with waste. {'; '.join(parts)}."
 
 
-@passes_gaps
+@passes_absent
 def describe_reporting(rates: pd.DataFrame, difference: pd.DataFrame) -> str:
     """Say how readily residents report; as from `reports.reporting_rates` and `differences`."""
     own = rates.iloc[:-1].dropna(subset="rate")
@@ -256,7 +256,7 @@ def describe_reporting(rates: pd.DataFrame, difference: pd.DataFrame) -> str:
     return f"Reports a day on a thing that lies there: {', '.join(parts)}. {found}"
 
 
-@passes_gaps
+@passes_absent
 def describe_raw(rates: pd.DataFrame) -> str:
     """Say what raw counts would make of districts; as from `reports.reporting_rates`."""
     own = rates.iloc[:-1]

@@ -3,7 +3,7 @@
 PASS needs evidence from every gating check that each gap lies inside its tolerance; then the error
 of a wrong PASS is that of one comparison (intersection and union, Berger 1982). FAIL needs evidence
 that one lies outside, at an error that is shared among all comparisons that gate
-(`datamall.fairness.families`). Otherwise, and where the answer depends on what counts as the
+(`datamall.fairness.multiplicity`). Otherwise, and where the answer depends on what counts as the
 outcome, there is NOT ENOUGH EVIDENCE.
 """
 
@@ -16,11 +16,19 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from datamall.fairness import changes, families, identification, parts, reshape, stages, sweeps
+from datamall.fairness import (
+    changes,
+    comparison,
+    identification,
+    multiplicity,
+    recoding,
+    stages,
+    sweeps,
+)
 from datamall.fairness.cells import Cells
 from datamall.fairness.inference import ends
 from datamall.fairness.plan import AS_RECORDED, Check, Plan
-from datamall.fairness.reshape import Counts
+from datamall.fairness.recoding import Counts
 from datamall.fairness.subgroups import REST
 from datamall.fairness.summary import Verdict, summary
 from datamall.fairness.verdict import detectable, judged, middle, sides
@@ -112,9 +120,9 @@ class Audit:
         if not isinstance(cells, Cells) or "score_band" not in cells.axes:
             return pd.DataFrame()
         how = plan.identification
-        if how is not None and identification.design(parts.labelled(cells, plan), how)[0]:
+        if how is not None and identification.design(comparison.labelled(cells, plan), how)[0]:
             cells = cells.where(arm=how.random)
-        cells = parts.labelled(cells, plan)
+        cells = comparison.labelled(cells, plan)
         if not cells.counts[..., :2].any():
             return pd.DataFrame()
         return sweeps.calibration(cells, plan.groups, reference=plan.reference, level=plan.level)
@@ -171,9 +179,9 @@ def audit(
         counts are weighted.
     """
     plan = Plan.read(spec)
-    parts.check_keys(counts, plan)
+    comparison.check_keys(counts, plan)
     for axis, into in plan.merge.items():
-        counts = reshape.merge(counts, axis, into)
+        counts = recoding.merge(counts, axis, into)
     recorded, figures, comparisons = _judge(counts, plan)
     checks, labels, verdict = summary(comparisons, plan)
     before = None if registered is None else Plan.read(registered)
@@ -199,8 +207,8 @@ def _judge(counts: Counts, plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame, pd.D
     one_arm = dict(zip(alone["result"], alone["arms"], strict=True)) if len(alone) else {}
     figures, rows = [], []
     for check in plan.checks:
-        for label in parts.labels(plan, check):
-            own, compared = parts.make(counts, plan, check, label, one_arm)
+        for label in comparison.labels(plan, check):
+            own, compared = comparison.make(counts, plan, check, label, one_arm)
             figures.append(own)
             rows.append(_about(compared, check, plan))
     return recorded, pd.concat(figures, ignore_index=True), _verdicts(rows, plan)
@@ -216,7 +224,7 @@ def _about(table: pd.DataFrame, check: Check, plan: Plan) -> pd.DataFrame:
         why[i] = f"the plan leaves out {' and '.join(left)}" if left else ""
     small = (table["people"] < plan.smallest).to_numpy() & (why == "")
     why[small] = f"fewer than {plan.smallest} people"
-    twice = families.mirrored(table, tolerance) & (check.reference == REST)
+    twice = multiplicity.mirrored(table, tolerance) & (check.reference == REST)
     return table.assign(not_judged=why, gates=check.gating & (why == ""), twice=twice)
 
 
@@ -251,7 +259,7 @@ def _family(
     among = own["p_outside"].notna().to_numpy() & ~twice
     share = _shares(own, among, checks, plan.level)
     p = np.where(among, own["p_outside"], np.nan)
-    adjusted = families.weighted_holm(p, np.where(among, share, 1.0))
+    adjusted = multiplicity.weighted_holm(p, np.where(among, share, 1.0))
     # The second of two groups says what the first said.
     adjusted, share = (np.where(twice, np.r_[np.nan, v[:-1]], v) for v in (adjusted, share))
     fresh = judged(own, plan.level, adjusted)
@@ -317,6 +325,6 @@ def _shares(
         if set(pairs) <= set(own) and own.loc[mine, pairs].notna().all(axis=None):
             x, n, y, m = own[pairs].to_numpy(float).T
             rate = (x[mine] + y[mine]).sum() / max((n[mine] + m[mine]).sum(), 1)
-            effect = families.effects(np.nan_to_num(n), rate, checks[name].tolerance)
-        share += families.weights(depth, effect, level, mine) / len(names)
+            effect = multiplicity.effects(np.nan_to_num(n), rate, checks[name].tolerance)
+        share += multiplicity.weights(depth, effect, level, mine) / len(names)
     return share

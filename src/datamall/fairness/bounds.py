@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from datamall.errors import DatamallError
-from datamall.fairness import counting, keys, metrics, published
+from datamall.fairness import counting, key_levels, metrics, published
 from datamall.fairness.cells import Cells, check_names
 from datamall.fairness.counting import NO, UNKNOWN, YES, Labels, named
 from datamall.fairness.published import TOTAL
@@ -54,7 +54,7 @@ class Bounds:
     printed
         The counts as published, or what follows from those; NaN where nothing does.
     merged
-        What `datamall.fairness.reshape.merge` merged: key, new value, old values.
+        What `datamall.fairness.recoding.merge` merged: key, new value, old values.
     """
 
     axes: tuple[str, ...]
@@ -71,7 +71,7 @@ class Bounds:
     @property
     def groups(self) -> tuple[str, ...]:
         """Names of the attributes: the keys that are no role."""
-        return tuple(name for name in self.axes if name not in keys.ROLES)
+        return tuple(name for name in self.axes if name not in key_levels.ROLES)
 
     @classmethod
     def from_rounded(
@@ -380,7 +380,7 @@ class Bounds:
         sizes = [len(own) for own in known]
         grid = np.indices(sizes).reshape(len(names), math.prod(sizes))
         parts = zip(names, known, grid, strict=True)
-        columns = {name: keys.series(name, own, codes) for name, own, codes in parts}
+        columns = {name: key_levels.series(name, own, codes) for name, own, codes in parts}
         table = pd.DataFrame(columns, index=range(grid.shape[1]))
         where = dict(zip(names, grid, strict=True))
         last = np.full(grid.shape[1], -1)

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from datamall.errors import DatamallError
-from datamall.fairness import counting, keys, metrics
+from datamall.fairness import counting, key_levels, metrics
 from datamall.fairness.counting import UNKNOWN, Labels, named
-from datamall.fairness.keys import ROLES
+from datamall.fairness.key_levels import ROLES
 
 RESERVED = {*ROLES, *metrics.METRICS, "n", "by", "group", "metric", "decision", "outcome", "count"}
 
@@ -34,7 +34,7 @@ class Cells:
     counts
         People, integers of shape (rows, 3, 3): decision by outcome, each no, yes, unknown.
     merged
-        What `datamall.fairness.reshape.merge` merged: key, new value, old values.
+        What `datamall.fairness.recoding.merge` merged: key, new value, old values.
     """
 
     axes: tuple[str, ...]
@@ -117,7 +117,7 @@ class Cells:
             raise DatamallError("There are no rows to count: give at least one.")
         role = {name: role for role, name in roles.items()}
         read = [
-            keys.levels(found[:, i], values[i], rows[name], role.get(name))
+            key_levels.levels(found[:, i], values[i], rows[name], role.get(name))
             for i, name in enumerate(columns)
         ]
         both = {}
@@ -183,7 +183,7 @@ class Cells:
             )
         levels, codes = [], np.concatenate([self.codes, other.codes])
         for i, name in enumerate(self.axes):
-            levels.append(keys.union(self.levels[i], other.levels[i], name == "score_band"))
+            levels.append(key_levels.union(self.levels[i], other.levels[i], name == "score_band"))
             place = {level: code for code, level in enumerate(levels[-1])}
             for part, own in ((codes[: len(self)], self), (codes[len(self) :], other)):
                 part[:, i] = np.array([place[v] for v in own.levels[i]], np.int64)[part[:, i]]
@@ -222,7 +222,7 @@ class Cells:
     def keys(self) -> pd.DataFrame:
         """One row per row of `counts`, one column per axis."""
         pairs = zip(self.axes, self.levels, self.codes.T, strict=True)
-        columns = {name: keys.series(name, known, codes) for name, known, codes in pairs}
+        columns = {name: key_levels.series(name, known, codes) for name, known, codes in pairs}
         return pd.DataFrame(columns, index=range(len(self)))
 
     @property
@@ -280,7 +280,7 @@ class Cells:
             return part, part.counts
         fine = self.by([*names, "weight"])
         weights = np.array(fine.levels[-1])[fine.codes[:, -1]]
-        starts = keys.starts(fine.codes[:, :-1])
+        starts = key_levels.starts(fine.codes[:, :-1])
         return part, np.add.reduceat(fine.counts * weights[:, None, None], starts, axis=0)
 
     def rates(
@@ -328,7 +328,7 @@ def _make(
     counts: np.ndarray,
     merged: tuple[tuple[str, str, tuple[str, ...]], ...] = (),
 ) -> Cells:
-    return Cells(tuple(axes), *keys.canonical(axes, levels, codes, counts), merged)
+    return Cells(tuple(axes), *key_levels.canonical(axes, levels, codes, counts), merged)
 
 
 def check_names(groups: Sequence[str]) -> None:

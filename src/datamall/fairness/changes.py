@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from datamall.fairness.plan import Check, Plan
-from datamall.fairness.reshape import Counts
+from datamall.fairness.recoding import Counts
 
 COLUMNS = ["what", "where", "before", "after", "easier"]
 

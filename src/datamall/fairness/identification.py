@@ -17,8 +17,8 @@ gives a reason, from the profile arm too. These are independent proportions. Thr
   the random arm as well, and the ratio between two groups is a ratio of odds, as in a case-control
   study (Cornfield 1951).
 
-How their limits are joined: `datamall.fairness.joined`. Without a random arm nothing of this is
-known; what remains are the worst cases (Manski, American Economic Review 80, 1990).
+How their limits are joined: `datamall.fairness.joint_limits`. Without a random arm nothing of this
+is known; what remains are the worst cases (Manski, American Economic Review 80, 1990).
 """
 
 from collections.abc import Sequence
@@ -30,12 +30,12 @@ import pandas as pd
 from scipy.special import gammaln
 
 from datamall.errors import DatamallError
-from datamall.fairness import counting, reshape, rounded
+from datamall.fairness import counting, recoding, rounded
 from datamall.fairness.bounds import Bounds
 from datamall.fairness.cells import Cells
 from datamall.fairness.counting import NO, UNKNOWN, YES
 from datamall.fairness.inference import Estimand
-from datamall.fairness.joined import Design, Joined, Part, Sample
+from datamall.fairness.joint_limits import Design, Joined, Part, Sample
 from datamall.fairness.plan import Identification
 from datamall.fairness.published import TOTAL
 from datamall.fairness.subgroups import REST, Reference
@@ -223,7 +223,7 @@ def recorded(counts: Cells | Bounds, result: str, arm: str = "arm") -> pd.DataFr
         occurs in one arm only, and p is below .05 divided by the number of results. For bounds the
         largest counts decide where it occurs.
     """
-    known, arms = reshape.levels(counts, result), reshape.levels(counts, arm)
+    known, arms = recoding.levels(counts, result), recoding.levels(counts, arm)
     table = np.zeros((len(known), len(arms)), np.int64)
     if isinstance(counts, Cells):
         part = counts.by([result, arm])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from datamall.errors import DatamallError
-from datamall.fairness import counting, keys
+from datamall.fairness import counting, key_levels
 from datamall.fairness.counting import NO, UNKNOWN, YES, Labels, label
 
 TOTAL = 3
@@ -32,7 +32,7 @@ def axis(column: pd.Series, role: str | None, total: str) -> tuple[np.ndarray, l
         with suppress(ValueError):
             own = pd.to_numeric(own)
     codes, values = counting.encode(own, str(column.name))
-    found, known = keys.levels(codes, values, own, role)
+    found, known = key_levels.levels(codes, values, own, role)
     out = np.full(len(column), len(known))
     out[~is_total.to_numpy()] = found
     return out, known

@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 from scipy.special import gammaln
 
 from datamall.errors import DatamallError
-from datamall.fairness import families, metrics
+from datamall.fairness import metrics, multiplicity
 from datamall.fairness.cells import Cells
 from datamall.fairness.inference import check
 from datamall.fairness.intervals import limits
@@ -186,7 +186,7 @@ def permutation(
         declare beforehand; ``"below"`` for lower ones.
     gap
         Ratio of the rates that should be found, declared beforehand: the error of `p_family` is
-        then spent where such a gap can be seen (`datamall.fairness.families`). None spreads it
+        then spent where such a gap can be seen (`datamall.fairness.multiplicity`). None spreads it
         evenly.
     level
         Level at which `p_family` will be used; it only shapes how `gap` spreads the error.
@@ -241,7 +241,7 @@ def permutation(
             raise DatamallError(f"The gap to be found is {gap}: give a ratio such as 1.5.")
         spread = np.array([_spread(law) for _, law in laws])
         effect = np.abs(gap - 1) * expected / np.where(spread > 0, spread, np.inf)
-        weight = families.spent(effect, (1 - level) / (1 + (side == "both"))) * len(groups)
+        weight = multiplicity.spent(effect, (1 - level) / (1 + (side == "both"))) * len(groups)
     scaled, q = p / weight, q / weight[:, None]
     order = np.argsort(scaled, kind="stable")
     least = np.minimum.accumulate(q[order][::-1], axis=0)[::-1]

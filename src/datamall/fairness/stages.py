@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 
 from datamall.errors import DatamallError
-from datamall.fairness import counting, inference, metrics, reshape, rounded
+from datamall.fairness import counting, inference, metrics, recoding, rounded
 from datamall.fairness.bounds import Bounds
 from datamall.fairness.cells import Cells
 from datamall.fairness.counting import Labels, named
 from datamall.fairness.inference import Estimand
-from datamall.fairness.reshape import Counts
+from datamall.fairness.recoding import Counts
 from datamall.fairness.subgroups import REST, Reference
 
 WHOLE = "whole way"
@@ -205,13 +205,13 @@ def decompose(
     DatamallError
         If a stage is not there, or exact counts are not those who passed the stage before.
     """
-    stages = reshape.levels(counts, "stage")
+    stages = recoding.levels(counts, "stage")
     absent = [name for name in order if name not in stages]
     if absent:
         raise DatamallError(f"There is no stage {named(absent)}: there are {named(stages)}.")
     tables = []
     for name in order:
-        part = reshape.where(counts, {"stage": name})
+        part = recoding.where(counts, {"stage": name})
         options: dict[str, Any] = {"estimand": estimand, "reference": reference, "depth": depth}
         pairs = inference.pairs if isinstance(part, Cells) else rounded.pairs
         own = pairs(part, by, names=["selection_rate"], **options)
@@ -315,7 +315,7 @@ def against(
         One row per group: `by`, `group`, `people` and `other_people` of the group in each arm,
         `share`, `other_share` (of all people of the arm), `ratio`, `ratio_low`, `ratio_high`.
     """
-    known = reshape.levels(counts, "arm")
+    known = recoding.levels(counts, "arm")
     absent = [name for name in (arm, other) if name not in known]
     if absent:
         raise DatamallError(f"There is no arm {named(absent)}: there are {named(known)}.")

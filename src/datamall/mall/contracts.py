@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from datamall.errors import DatamallError
-from datamall.lean import without_grammar
+from datamall.imports import without_grammar
 from datamall.mall.documents import read_yaml
 from datamall.mall.expressions import columns_of, literal, type_of
 

@@ -3,7 +3,7 @@
 Every function draws from the table rounded to 6 significant digits, on a canvas of its own (no
 pyplot state), with the fonts that come with matplotlib: the same table gives the same bytes. What
 colour says, shape, size, dashes or hatching say too; uncertainty is drawn as a bar or a band. Where
-a chapter could not run, its `Gap` takes the place of the figure.
+a chapter could not run, its `Absent` takes the place of the figure.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from datamall.chapters import Gap
 from datamall.errors import DatamallError
 from datamall.reporting import canvas, tables
+from datamall.requirements import Absent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ TABLE_ROWS = 40  # rows on the page below a figure; the result files hold all
 
 
 def dot_map(
-    table: pd.DataFrame | Gap,
+    table: pd.DataFrame | Absent,
     *,
     name: str,
     title: str,
@@ -47,7 +47,7 @@ def dot_map(
     Parameters
     ----------
     table
-        One row per place, or a `Gap`. Of more places on one spot the highest value is on top.
+        One row per place, or an `Absent`. Of more places on one spot the highest value is on top.
     name, title, alt
         Name of the result files, title on the page, and what is to be seen, for people who do
         not see it.
@@ -84,7 +84,7 @@ def dot_map(
 
 
 def intervals(
-    table: pd.DataFrame | Gap,
+    table: pd.DataFrame | Absent,
     *,
     name: str,
     title: str,
@@ -101,7 +101,7 @@ def intervals(
     Parameters
     ----------
     table
-        Rows in the order in which they are drawn, from the top, or a `Gap`; of more than 40 the
+        Rows in the order in which they are drawn, from the top, or an `Absent`; of more than 40 the
         first 40 are drawn.
     name, title, alt
         See `dot_map`.
@@ -134,7 +134,7 @@ def intervals(
 
 
 def bars(
-    table: pd.DataFrame | Gap,
+    table: pd.DataFrame | Absent,
     *,
     name: str,
     title: str,
@@ -151,7 +151,7 @@ def bars(
     Parameters
     ----------
     table
-        One row per bar, or a `Gap`; the bars of the first 40 labels are drawn.
+        One row per bar, or an `Absent`; the bars of the first 40 labels are drawn.
     name, title, alt
         See `dot_map`.
     label, value
@@ -195,7 +195,7 @@ def bars(
 
 
 def scatter(
-    table: pd.DataFrame | Gap,
+    table: pd.DataFrame | Absent,
     *,
     name: str,
     title: str,
@@ -214,7 +214,7 @@ def scatter(
     Parameters
     ----------
     table
-        Rows, or a `Gap`.
+        Rows, or an `Absent`.
     name, title, alt
         See `dot_map`.
     x, y, x_label, y_label
@@ -253,7 +253,7 @@ def scatter(
 
 
 def lines(
-    table: pd.DataFrame | Gap,
+    table: pd.DataFrame | Absent,
     *,
     name: str,
     title: str,
@@ -273,7 +273,7 @@ def lines(
     Parameters
     ----------
     table
-        One row per point, or a `Gap`. A row without `y` interrupts its line, so that nothing is
+        One row per point, or an `Absent`. A row without `y` interrupts its line, so that nothing is
         drawn where nothing is known; a row that is absent does not.
     name, title, alt
         See `dot_map`.
@@ -334,7 +334,7 @@ def lines(
 
 
 def _figure(
-    table: pd.DataFrame | Gap,
+    table: pd.DataFrame | Absent,
     drawn: Sequence[str],
     further: Sequence[str | None],
     draw: Callable[[Axes, pd.DataFrame], None],
@@ -348,8 +348,8 @@ def _figure(
 
     Rows that lack one of the columns `drawn` are left out of the drawing, not of the table.
     """
-    if isinstance(table, Gap):  # its alternative text may have become that gap too
-        tables.publish(*tables.gap_bundle(table, tables.check_name(name)))
+    if isinstance(table, Absent):  # its alternative text may have become unavailable too
+        tables.publish(*tables.absent_bundle(table, tables.check_name(name)))
         return
     alt = tables.check_text(alt, "alternative text (alt)", tables.check_name(name))
     title = tables.check_text(title, "title", name)

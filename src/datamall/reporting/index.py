@@ -44,7 +44,7 @@ def write(root: Path, authority: str, out_folder: Path) -> Path:
     root, authority
         Project folder and authority.
     out_folder
-        Folder of the pages, with ``results/*/answer.json``, ``results/*/gaps.json``,
+        Folder of the pages, with ``results/*/answer.json``, ``results/*/absent.json``,
         ``quality/*.json`` and, if an audit has been decided on, ``gate.json``.
 
     Returns
@@ -69,7 +69,7 @@ def write(root: Path, authority: str, out_folder: Path) -> Path:
         gate=_load(gate) if gate.is_file() else None,
         verdicts=VERDICTS,
         steps=STEPS,
-        gaps=[row for case in cases for row in _gaps(case)],
+        absent=[row for case in cases for row in _absent(case)],
         quality=[_quality(path) for path in sorted((out_folder / "quality").glob("*.json"))],
     )  # fmt: skip
     page = out_folder / "index.html"
@@ -90,15 +90,15 @@ def _case(folder: Path, package: str) -> dict[str, Any]:
         "name": folder.name,
         "use_case": USE_CASES.get(package, package.replace("_", " ").capitalize()),
         "period": pages.period_in_words(record),
-        "gaps": _load(folder / "gaps.json"),
+        "absent": _load(folder / "absent.json"),
     }
 
 
-def _gaps(case: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+def _absent(case: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     """Yield one row per reason for which chapters of a report could not run."""
     reasons: dict[str, list[dict[str, str]]] = {}
-    for gap in case["gaps"]:
-        reasons.setdefault(gap["reason"], []).append(gap)
+    for lack in case["absent"]:
+        reasons.setdefault(lack["reason"], []).append(lack)
     for reason, chapters in reasons.items():
         yield {
             "case": case,

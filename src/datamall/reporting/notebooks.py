@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from datamall.errors import DatamallError
-from datamall.lean import without_grammar
+from datamall.imports import without_grammar
 from datamall.reporting import pages
 from datamall.reporting.parameters import check_parameters, declared
 from datamall.reporting.tables import ANSWER, CSV, check_name
@@ -29,7 +29,7 @@ with without_grammar():
     from nbformat import NotebookNode
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
-KINDS = ("table", "numbers", "figure", "gap", "answer")
+KINDS = ("table", "numbers", "figure", "absent", "answer")
 LEFT_ALONE = ("scratch", "reports")  # folders whose notebooks keep their outputs when saved
 
 
@@ -238,7 +238,7 @@ def check_outputs(notebook: NotebookNode, root: Path, where: str, how: str) -> N
                 f"{cell} prints {found.group()!r}, a memory address or a path of this machine, "
                 f"which differs from run to run: show a table instead; {how}."
             )
-        if about.get("kind") in ("table", "numbers", "gap"):
+        if about.get("kind") in ("table", "numbers", "absent"):
             name = check_name(about.get("name", ""))
             if name in seen:
                 raise DatamallError(f"{cell} uses the name {name!r} again: give it another.")
@@ -248,22 +248,22 @@ def check_outputs(notebook: NotebookNode, root: Path, where: str, how: str) -> N
 def results(notebook: NotebookNode, answer: Mapping[str, Any] | None) -> dict[str, str]:
     """Return file name → text of everything that the notebook showed.
 
-    ``<name>.csv`` and ``<name>.json`` per table and figure, ``gaps.json`` with the chapters that
+    ``<name>.csv`` and ``<name>.json`` per table and figure, ``absent.json`` with the chapters that
     could not run, and ``answer.json`` and ``metrics.json`` if there is an answer.
     """
     files: dict[str, str] = {}
-    gaps: list[dict[str, str]] = []
+    lacking: list[dict[str, str]] = []
     for _, output in outputs(notebook):
         about = output.get("metadata", {}).get("datamall", {})
-        if about.get("kind") == "gap":
-            gaps.append({key: str(about[key]) for key in ("name", "chapter", "reason")})
+        if about.get("kind") == "absent":
+            lacking.append({key: str(about[key]) for key in ("name", "chapter", "reason")})
         elif CSV in output.get("data", {}):
             text = output.data[CSV]
             files[f"{about['name']}.csv"] = text
             files[f"{about['name']}.json"] = _json_rows(_records(text, about["columns"]))
         elif ANSWER in output.get("data", {}):
             files["metrics.json"] = _json(output.data[ANSWER]["metrics"])
-    files["gaps.json"] = _json(gaps)
+    files["absent.json"] = _json(lacking)
     if answer is not None:
         files["answer.json"] = _json(dict(answer))
     return files

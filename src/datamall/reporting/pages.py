@@ -212,7 +212,7 @@ def _outputs(cell: Any) -> list[dict[str, Any]]:
         about = output.get("metadata", {}).get("datamall", {})
         kind = about.get("kind")
         # What could not run goes by the title of its chapter.
-        caption = about.get("chapter") if kind == "gap" else about.get("caption")
+        caption = about.get("chapter") if kind == "absent" else about.get("caption")
         named = {"kind": kind, "name": about.get("name"), "caption": caption}
         data = output.get("data", {})
         if kind == "figure":
@@ -222,7 +222,7 @@ def _outputs(cell: Any) -> list[dict[str, Any]]:
             shown.append({**named, "png": png, "alt": alt, "width": wide, "height": high})
         elif kind == "numbers":
             shown[-1]["numbers"] = data["text/html"]
-        elif kind in ("table", "gap"):
+        elif kind in ("table", "absent"):
             shown.append({**named, "html": data["text/html"]})
         elif kind != "answer":
             text = output.get("text") or data.get("text/plain", "")

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from datamall.chapters import Gap
 from datamall.errors import DatamallError
+from datamall.requirements import Absent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ ANSWER = "application/vnd.datamall.answer+json"
 DIGITS = 6
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 # Files that the runner itself writes into results/.
-RESERVED = ("answer", "metrics", "gaps", "provenance")
+RESERVED = ("answer", "metrics", "absent", "provenance")
 VERDICTS = ("PASS", "FAIL", "NOT ENOUGH EVIDENCE")
 MISSING = "–"
 LONG = 24  # letters; shorter texts stay on one line
@@ -234,15 +234,20 @@ def table_bundle(
     return data, {"datamall": about}
 
 
-def gap_bundle(gap: Gap, name: str) -> Bundle:
+def absent_bundle(lack: Absent, name: str) -> Bundle:
     """Return the output that stands where a chapter could not run."""
-    sentence = f"{gap.chapter}. {gap.reason}"
+    sentence = f"{lack.chapter}. {lack.reason}"
     data = {
-        "text/html": f'<p class="gap"><strong>{escape(gap.chapter)}.</strong> '
-        f"{escape(gap.reason)}</p>\n",
+        "text/html": f'<p class="absent"><strong>{escape(lack.chapter)}.</strong> '
+        f"{escape(lack.reason)}</p>\n",
         "text/plain": sentence,
     }
-    about = {"kind": "gap", "name": check_name(name), "chapter": gap.chapter, "reason": gap.reason}
+    about = {
+        "kind": "absent",
+        "name": check_name(name),
+        "chapter": lack.chapter,
+        "reason": lack.reason,
+    }
     return data, {"datamall": about}
 
 
@@ -290,7 +295,7 @@ def publish(data: dict[str, Any], metadata: dict[str, Any]) -> None:
 
 
 def show(
-    result: pd.DataFrame | Gap,
+    result: pd.DataFrame | Absent,
     name: str,
     caption: str,
     rows: int = 15,
@@ -301,7 +306,7 @@ def show(
     Parameters
     ----------
     result
-        Table, or the `Gap` of a chapter that could not run: then its sentence is shown.
+        Table, or the `Absent` of a chapter that could not run: then its sentence is shown.
     name
         Name of the files ``results/<notebook>/<name>.csv`` and ``.json``.
     caption
@@ -316,8 +321,8 @@ def show(
     DatamallError
         When the name cannot be a file name or the caption is empty.
     """
-    if isinstance(result, Gap):
-        publish(*gap_bundle(result, name))
+    if isinstance(result, Absent):
+        publish(*absent_bundle(result, name))
     else:
         publish(*table_bundle(result, name, caption, rows, headings))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from datamall.chapters import passes_gaps
+from datamall.requirements import passes_absent
 from datamall.traffic import signals, weekly
 from datamall.traffic.peaks import PEAKS, Peaks, membership, over_days
 from datamall.traffic.weekly import Floats
@@ -46,7 +46,7 @@ def delays(own: Peaks, volume: Floats) -> signals.ControlDelay:
     return signals.control_delay(volume, capacity, green / cycle, cycle, period=period)
 
 
-@passes_gaps
+@passes_absent
 def ratios(
     parts: tuple[Peaks, ...], plateaus: pd.DataFrame, confidence: float, crowded: float
 ) -> pd.DataFrame:
@@ -163,7 +163,7 @@ def junction_delay(own: Peaks) -> tuple[pd.DataFrame, Floats, Floats]:
     return sites, np.moveaxis(delay, 2, 1), np.moveaxis(worst, 2, 1)
 
 
-@passes_gaps
+@passes_absent
 def levels(parts: tuple[Peaks, ...], plateaus: pd.DataFrame) -> pd.DataFrame:
     """Return the share of working days at each level of service, by junction and peak.
 

@@ -5,7 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtr
 
-from datamall.chapters import Gap
+from datamall.requirements import Absent
 from datamall.traffic.capacity import CUT_OFF, UNKNOWN_DEMAND
 from datamall.traffic.cube import Array, Block, Cube, median
 
@@ -24,7 +24,7 @@ TOP = 0.95  # quantile over days of the busiest interval, taken as ceiling
 Bools = NDArray[np.bool_]
 
 
-def plateaus(cube: Cube | Gap, capacities: pd.DataFrame | Gap) -> pd.DataFrame | Gap:
+def plateaus(cube: Cube | Absent, capacities: pd.DataFrame | Absent) -> pd.DataFrame | Absent:
     """Find approaches whose counts of cars stop at a ceiling on working days.
 
     Parameters
@@ -32,7 +32,7 @@ def plateaus(cube: Cube | Gap, capacities: pd.DataFrame | Gap) -> pd.DataFrame |
     cube
         Counts of healthy detectors.
     capacities
-        As from `peaks.capacities`; a Gap where none is known.
+        As from `peaks.capacities`; an Absent where none is known.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def plateaus(cube: Cube | Gap, capacities: pd.DataFrame | Gap) -> pd.DataFrame |
         ceiling (cars per hour), capacity (pcu per hour, NaN where unknown), evidence (a sentence),
         verdict (`CUT_OFF`, `NOT_CUT_OFF` or `NOT_ENOUGH`) and demand (`UNKNOWN_DEMAND` where cut
         off). One row per stretch of hours with a plateau, or one for the busiest hour; in order of
-        keys. A Gap where no cars were counted.
+        keys. An Absent where no cars were counted.
 
     Notes
     -----
@@ -54,16 +54,16 @@ def plateaus(cube: Cube | Gap, capacities: pd.DataFrame | Gap) -> pd.DataFrame |
     tenth. Where the capacity is known the ceiling must be near it as well; without it the
     plateau alone is the weaker evidence.
     """
-    if isinstance(cube, Gap):
+    if isinstance(cube, Absent):
         return cube
     tables = [_block(block, capacities) for block in cube]
     found = pd.concat(tables, ignore_index=True)
     if found.empty:
-        return Gap("Cut off at capacity", "Not possible here: no cars were counted.")
+        return Absent("Cut off at capacity", "Not possible here: no cars were counted.")
     return found.sort_values([*GROUP, "hour_from"], ignore_index=True)[COLUMNS]
 
 
-def _block(block: Block, capacities: pd.DataFrame | Gap) -> pd.DataFrame:
+def _block(block: Block, capacities: pd.DataFrame | Absent) -> pd.DataFrame:
     block = block.take((block.series["mode"] == "car").to_numpy())
     if block.series.empty:
         return pd.DataFrame(columns=COLUMNS)
@@ -94,9 +94,9 @@ def _block(block: Block, capacities: pd.DataFrame | Gap) -> pd.DataFrame:
     return groups.iloc[place].reset_index(drop=True).join(table)
 
 
-def _by_lane_group(block: Block, capacities: pd.DataFrame | Gap) -> tuple[Block, pd.Series]:
+def _by_lane_group(block: Block, capacities: pd.DataFrame | Absent) -> tuple[Block, pd.Series]:
     """Return the block with lane groups as movements, and their capacities."""
-    if isinstance(capacities, Gap):
+    if isinstance(capacities, Absent):
         return block, pd.Series(dtype=float, index=pd.MultiIndex.from_arrays([[], [], []]))
     known = capacities.astype({"site": str, "approach": str, "movement": str})
     series = block.series.copy()

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from datamall.chapters import Gap, passes_gaps
 from datamall.errors import DatamallError
+from datamall.requirements import Absent, passes_absent
 from datamall.traffic.cube import Block, Cube, median
 from datamall.traffic.information import check_confidence, holidays
 from datamall.traffic.peaks import MOTOR, motor
@@ -44,13 +44,13 @@ class Hours:
 
 
 def congested_hours(
-    cube: Cube | Gap,
-    groups: pd.DataFrame | Gap,
+    cube: Cube | Absent,
+    groups: pd.DataFrame | Absent,
     calendar: pd.DataFrame | None,
     crowded: float,
     busy: float,
     pcu_bus: float,
-) -> Hours | Gap:
+) -> Hours | Absent:
     """Say for each hour whether a junction was congested.
 
     Parameters
@@ -58,7 +58,7 @@ def congested_hours(
     cube
         Counts without the periods in which detectors were found faulty.
     groups
-        As from `peaks.lane_groups`; a Gap where no capacity is known.
+        As from `peaks.lane_groups`; an Absent where no capacity is known.
     calendar
         Days with their holiday; holidays are left out.
     crowded
@@ -74,19 +74,19 @@ def congested_hours(
     -------
     Hours
         From the first week of any block to the last; a junction in two blocks as in the last one.
-        A Gap where `cube` is one.
+        An Absent where `cube` is one.
 
     Raises
     ------
     DatamallError
         When a share is not above 0.
     """
-    if isinstance(cube, Gap):
+    if isinstance(cube, Absent):
         return cube
     for name, value in {"crowded": crowded, "busy": busy}.items():
         if not value > 0:
             raise DatamallError(f"{name} is {value}: set it above 0 in params.yaml.")
-    known = pd.DataFrame() if isinstance(groups, Gap) else groups
+    known = pd.DataFrame() if isinstance(groups, Absent) else groups
     found = [_hours(block, known, calendar, crowded, busy, pcu_bus) for block in cube.hourly()]
     mondays = [block.days[0] - pd.Timedelta(days=block.days[0].weekday()) for block in cube]
     before = [(monday - min(mondays)).days // 7 for monday in mondays]
@@ -149,7 +149,7 @@ def _hours(
     return pd.DataFrame({"site": sites, "basis": basis}), block.weeks(result)
 
 
-@passes_gaps
+@passes_absent
 def hours_table(hours: Hours, confidence: float) -> pd.DataFrame:
     """Return how often each hour of the week is congested at each junction.
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from datamall.chapters import needs
 from datamall.errors import DatamallError
+from datamall.requirements import needs
 
 COUNTS = "traffic.counts"
 KEYS = ["site", "approach", "movement", "mode", "detector"]

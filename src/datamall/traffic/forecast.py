@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from datamall.chapters import Gap, passes_gaps
+from datamall.requirements import Absent, passes_absent
 from datamall.traffic.cube import Array, Block, Cube, median
 from datamall.traffic.information import check_confidence, holidays
 
@@ -72,10 +72,10 @@ class _Run:
     start: int
 
 
-@passes_gaps
+@passes_absent
 def forecasts(
     cube: Cube, confidence: float, calendar: pd.DataFrame | None = None
-) -> Forecasts | Gap:
+) -> Forecasts | Absent:
     """Forecast the hours of the week after the last day, by site and mode.
 
     Parameters
@@ -90,7 +90,7 @@ def forecasts(
     Returns
     -------
     Forecasts
-        Or a Gap when no site has two weeks of counts.
+        Or an Absent when no site has two weeks of counts.
 
     Notes
     -----
@@ -126,7 +126,7 @@ def forecasts(
         sites.append(table)
         scores.append(_pooled(table))
     if not weeks:
-        return Gap("The week ahead", "Not possible here: no site was counted for two weeks.")
+        return Absent("The week ahead", "Not possible here: no site was counted for two weeks.")
     order = ["site", "mode", "day", "hour"]
     by_site = pd.concat(sites).drop(columns=["inside", "hours"])
     return Forecasts(

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import gammaln, xlogy
 
-from datamall.chapters import passes_gaps
+from datamall.requirements import passes_absent
 from datamall.traffic import levels
 from datamall.traffic.cube import KEYS, Block, Cube, median
 from datamall.traffic.information import holidays
@@ -30,7 +30,7 @@ CHANCE = np.log(1e-3)  # of one run of equal values in the whole block, if nothi
 LEAST_FLAT, FLAT = 30, 0.25  # passages in every hour of a day, and how much the most is above it
 
 
-@passes_gaps
+@passes_absent
 def examine(cube: Cube, calendar: pd.DataFrame | None = None) -> pd.DataFrame:
     """List what is odd about the counts of each detector.
 
@@ -75,7 +75,7 @@ def examine(cube: Cube, calendar: pd.DataFrame | None = None) -> pd.DataFrame:
     return table.sort_values(order, ignore_index=True)[COLUMNS]
 
 
-@passes_gaps
+@passes_absent
 def healthy(cube: Cube, faults: pd.DataFrame) -> Cube:
     """Return the cube without the days on which a detector was faulty.
 
@@ -100,7 +100,7 @@ def healthy(cube: Cube, faults: pd.DataFrame) -> Cube:
     return Cube(tuple(blocks))
 
 
-@passes_gaps
+@passes_absent
 def summary(cube: Cube, faults: pd.DataFrame) -> pd.DataFrame:
     """Return how much of the counting each kind of fault takes.
 

@@ -5,8 +5,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from datamall.chapters import passes_gaps
 from datamall.errors import DatamallError
+from datamall.requirements import passes_absent
 from datamall.traffic.cube import Array, Block, Cube
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -36,7 +36,7 @@ def holidays(days: pd.DatetimeIndex, calendar: pd.DataFrame | None) -> NDArray[n
     return np.asarray(days.isin(pd.DatetimeIndex(free)))
 
 
-@passes_gaps
+@passes_absent
 def totals(cube: Cube) -> pd.DataFrame:
     """Return what was counted, by mode and group of like detectors.
 
@@ -67,7 +67,7 @@ def totals(cube: Cube) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values(["mode", "first_day", "interval"], ignore_index=True)
 
 
-@passes_gaps
+@passes_absent
 def coverage(cube: Cube) -> pd.DataFrame:
     """Return how much of the period was counted at each site, by mode.
 
@@ -99,7 +99,7 @@ def coverage(cube: Cube) -> pd.DataFrame:
     return pd.DataFrame(parts).sort_values(["site", "mode", "first_day"], ignore_index=True)
 
 
-@passes_gaps
+@passes_absent
 def profiles(cube: Cube, confidence: float, calendar: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return the weekly profile of each site and mode.
 
@@ -143,7 +143,7 @@ def profiles(cube: Cube, confidence: float, calendar: pd.DataFrame | None = None
     return pd.concat(parts).sort_values(["site", "mode", "weekday", "hour"], ignore_index=True)
 
 
-@passes_gaps
+@passes_absent
 def periods(cube: Cube, confidence: float, calendar: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return the passages in the periods of the day that Dutch counts report.
 

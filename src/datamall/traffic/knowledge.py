@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from datamall.chapters import passes_gaps
+from datamall.requirements import passes_absent
 from datamall.traffic import weekly
 from datamall.traffic.peaks import Peaks
 from datamall.traffic.plans import KINDS, Plan
@@ -12,7 +12,7 @@ from datamall.traffic.weekly import Floats, Means
 TOP = ["site", "name"]
 
 
-@passes_gaps
+@passes_absent
 def lost_time(parts: tuple[Peaks, ...], plans: tuple[Plan, ...], confidence: float) -> pd.DataFrame:
     """Return the person-hours lost at each junction in the peaks of one working day.
 
@@ -49,7 +49,7 @@ def lost_time(parts: tuple[Peaks, ...], plans: tuple[Plan, ...], confidence: flo
     return _first(table, "lost")
 
 
-@passes_gaps
+@passes_absent
 def avoidable(parts: tuple[Peaks, ...], plans: tuple[Plan, ...], confidence: float) -> pd.DataFrame:
     """Return the part of the lost person-hours that first signal plans would save.
 

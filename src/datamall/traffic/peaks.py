@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from datamall.chapters import Gap, needs, passes_gaps
+from datamall.requirements import Absent, needs, passes_absent
 from datamall.traffic.cube import Block, Cube
 from datamall.traffic.information import holidays
 from datamall.traffic.weekly import Floats
@@ -76,7 +76,7 @@ class Peaks:
 
 
 @needs("Capacity", *SIGNALS)
-def lane_groups(data: Any) -> pd.DataFrame | Gap:
+def lane_groups(data: Any) -> pd.DataFrame | Absent:
     """Return what each lane group can serve with the signal plan of now.
 
     Parameters
@@ -90,7 +90,7 @@ def lane_groups(data: Any) -> pd.DataFrame | Gap:
         site, approach, lane_group, then name, phase, x, y (m), lanes, lost_time, minimum_green,
         pedestrian_time, saturation_flow (pcu/h), green, cycle (s), each NaN or empty where the
         authority does not deliver it, and capacity (pcu/h): saturation flow × green / cycle.
-        Ordered by its keys. A Gap where no capacity is known.
+        Ordered by its keys. An Absent where no capacity is known.
     """
     table = data[_STORE]
     keys = ["site", "approach", "lane_group"]
@@ -103,11 +103,11 @@ def lane_groups(data: Any) -> pd.DataFrame | Gap:
     result["name"] = result["name"].where(result["name"] != "", result["site"])
     result["capacity"] = result["saturation_flow"] * result["green"] / result["cycle"]
     if result["capacity"].isna().all():
-        return Gap("Capacity", "No lane group has a saturation flow and a signal plan.")
+        return Absent("Capacity", "No lane group has a saturation flow and a signal plan.")
     return result.sort_values(keys, ignore_index=True)
 
 
-@passes_gaps
+@passes_absent
 def capacities(groups: pd.DataFrame) -> pd.DataFrame:
     """Return the capacity of lane groups as `censoring.plateaus` takes it.
 
@@ -120,7 +120,7 @@ def capacities(groups: pd.DataFrame) -> pd.DataFrame:
     return table[["site", "approach", "movement", "capacity"]].reset_index(drop=True)
 
 
-@passes_gaps
+@passes_absent
 def peaks(
     cube: Cube,
     groups: pd.DataFrame,
@@ -128,7 +128,7 @@ def peaks(
     pcu_bus: float,
     people_in_car: float,
     people_in_bus: float,
-) -> tuple[Peaks, ...] | Gap:
+) -> tuple[Peaks, ...] | Absent:
     """Return volumes in the peaks of working days, one `Peaks` per block of the cube.
 
     Parameters
@@ -160,7 +160,7 @@ def peaks(
             found.append(_peaks(block, own, calendar, *about))
     reason = "No junction with a known capacity was counted on a working day."
     kept = tuple(p for p in found if len(p.days) and not np.isnan(p.volume).all())
-    return kept or Gap("Volume and capacity", reason)
+    return kept or Absent("Volume and capacity", reason)
 
 
 def _peaks(

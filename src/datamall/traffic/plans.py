@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from datamall.chapters import passes_gaps
 from datamall.errors import DatamallError
+from datamall.requirements import passes_absent
 from datamall.traffic import signals
 from datamall.traffic.capacity import cut_off, delays
 from datamall.traffic.peaks import PEAKS, Peaks, over_days
@@ -88,7 +88,7 @@ class Plan:
     judged: NDArray[np.bool_]
 
 
-@passes_gaps
+@passes_absent
 def propose(parts: tuple[Peaks, ...], plateaus: pd.DataFrame, rules: Rules) -> tuple[Plan, ...]:
     """Propose a plan per junction and peak and judge it on the days that did not choose it.
 

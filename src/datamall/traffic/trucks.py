@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from datamall.chapters import Gap, needs, passes_gaps
 from datamall.errors import DatamallError
+from datamall.requirements import Absent, needs, passes_absent
 from datamall.traffic import weekly
 from datamall.traffic.congestion import Hours, wilson
 from datamall.traffic.information import WEEKDAYS
@@ -21,7 +21,7 @@ STUCK = "no calm hour that day"
 
 
 @needs("Stops near junctions", *PLAN, *WHERE)
-def stops(data: Mapping[str, pd.DataFrame], distance: float) -> pd.DataFrame | Gap:
+def stops(data: Mapping[str, pd.DataFrame], distance: float) -> pd.DataFrame | Absent:
     """Return all planned stops with the nearest junction, if one is near.
 
     Parameters
@@ -47,7 +47,7 @@ def stops(data: Mapping[str, pd.DataFrame], distance: float) -> pd.DataFrame | G
     sites = own.groupby("site")[["x", "y"]].mean().dropna()
     if plan.empty or sites.empty:
         what = "no stop is planned" if plan.empty else "no junction has a position"
-        return Gap("Stops near junctions", f"Not possible here: {what}.")
+        return Absent("Stops near junctions", f"Not possible here: {what}.")
     table = plan.merge(where, left_on="cluster", right_index=True, how="left")
     away = np.hypot(
         where["x"].to_numpy()[:, None] - sites["x"].to_numpy()[None, :],
@@ -65,10 +65,10 @@ def stops(data: Mapping[str, pd.DataFrame], distance: float) -> pd.DataFrame | G
     return table[[*columns, "site", "metres"]]
 
 
-@passes_gaps
+@passes_absent
 def judged(
     planned: pd.DataFrame, hours: Hours, calm: float, often: float, confidence: float
-) -> pd.DataFrame | Gap:
+) -> pd.DataFrame | Absent:
     """Return the stops near junctions with the chance that their hour is congested.
 
     Parameters
@@ -110,7 +110,7 @@ def judged(
     at = pd.Index(hours.sites["site"]).get_indexer(planned["site"])
     table, at = planned[at >= 0].reset_index(drop=True), at[at >= 0]
     if table.empty:
-        return Gap("Stops in congested hours", "No stop is near a junction that was counted.")
+        return Absent("Stops in congested hours", "No stop is near a junction that was counted.")
     chance, weeks = hours.chance, hours.weeks
     low, high = wilson(chance, weeks, confidence)
     hour = (table["start"] // 60).to_numpy()
@@ -141,7 +141,7 @@ def judged(
     return table.drop(columns=["order", "x", "y"])
 
 
-@passes_gaps
+@passes_absent
 def on_map(planned: pd.DataFrame, near: pd.DataFrame) -> pd.DataFrame:
     """Return each place with a planned stop: cluster, x, y (m) and verdict.
 
@@ -157,7 +157,7 @@ def on_map(planned: pd.DataFrame, near: pd.DataFrame) -> pd.DataFrame:
     return places.assign(verdict=np.select(steps, [MOVE, STUCK, DOUBT], "other"))
 
 
-@passes_gaps
+@passes_absent
 def totals(
     planned: pd.DataFrame, near: pd.DataFrame, hours: Hours, confidence: float
 ) -> pd.DataFrame:
@@ -196,7 +196,7 @@ def totals(
     return table
 
 
-@passes_gaps
+@passes_absent
 def by_truck(near: pd.DataFrame, hours: Hours, confidence: float) -> pd.DataFrame:
     """Return how many stops of each truck lie in congested hours, the most first.
 
@@ -253,7 +253,7 @@ def _ends(values: Floats) -> tuple[Floats, Floats]:
     return np.where(none, np.nan, least), np.where(none, np.nan, most)
 
 
-@passes_gaps
+@passes_absent
 def changes(near: pd.DataFrame) -> pd.DataFrame:
     """Say, by truck and hour, whether stops near a junction should be served at another hour.
 
@@ -284,7 +284,7 @@ def changes(near: pd.DataFrame) -> pd.DataFrame:
     return table.assign(weekday=names).drop(columns=["rank", "order"])
 
 
-@passes_gaps
+@passes_absent
 def decision_records(table: pd.DataFrame) -> pd.DataFrame:
     """Return one record per change, to be completed by planner and driver.
 

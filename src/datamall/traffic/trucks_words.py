@@ -4,11 +4,11 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from datamall.chapters import Gap, passes_gaps
+from datamall.requirements import Absent, passes_absent
 from datamall.traffic.trucks import DOUBT, MOVE, STUCK
 from datamall.traffic.words import counted
 
-Result: TypeAlias = pd.DataFrame | Gap
+Result: TypeAlias = pd.DataFrame | Absent
 
 # Headings of columns whose names do not say enough.
 HEADINGS = {
@@ -46,7 +46,7 @@ def answer(totals: Result, confidence: float) -> str:
     confidence
         Level of the interval.
     """
-    if isinstance(totals, Gap):
+    if isinstance(totals, Absent):
         return (
             "Which stops lie in congested hours cannot be said: planned rounds near junctions that "
             "count are not known."
@@ -69,15 +69,15 @@ def metrics(totals: Result, changes: Result) -> dict[str, float]:
         As from `trucks.totals` and `trucks.changes`.
     """
     numbers: dict[str, float] = {}
-    if not isinstance(totals, Gap):
+    if not isinstance(totals, Absent):
         columns = ["stops", "near", "congested", "low", "high", "movable", "minutes"]
         numbers |= {name: float(totals.iloc[0][name]) for name in columns}
-    if not isinstance(changes, Gap):
+    if not isinstance(changes, Absent):
         numbers["changes"] = float((changes["verdict"] == MOVE).sum())
     return numbers
 
 
-@passes_gaps
+@passes_absent
 def describe_totals(table: pd.DataFrame, label: str) -> str:
     """Say which weekday or truck has most stops in congested hours; `label` is its column."""
     own = table[table[label] != "all week"].dropna(subset="congested")
@@ -90,7 +90,7 @@ def describe_totals(table: pd.DataFrame, label: str) -> str:
     )
 
 
-@passes_gaps
+@passes_absent
 def describe_map(places: pd.DataFrame) -> str:
     """Say how many places are concerned; `places` as from `trucks.on_map`."""
     number = places["verdict"].value_counts()

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from datamall.chapters import Gap, passes_gaps
 from datamall.errors import DatamallError
+from datamall.requirements import Absent, passes_absent
 from datamall.traffic import signals, weekly
 from datamall.traffic.information import check_confidence
 from datamall.traffic.peaks import PEAKS, Peaks
@@ -22,7 +22,7 @@ NEEDS = ("another signal plan", "more than timing", "data first", DOUBT, "none")
 _KEYS = ["site", "name", "peak"]
 
 
-@passes_gaps
+@passes_absent
 def proposals(
     parts: tuple[Peaks, ...], plans: tuple[Plan, ...], confidence: float, worth: float
 ) -> pd.DataFrame:
@@ -140,8 +140,8 @@ def _reasons(table: pd.DataFrame, worth: float) -> pd.Series:
     return pd.Series(np.select(steps, [tried, keep], doubt), index=table.index)
 
 
-@passes_gaps
-def on_map(groups: pd.DataFrame, plans: pd.DataFrame) -> pd.DataFrame | Gap:
+@passes_absent
+def on_map(groups: pd.DataFrame, plans: pd.DataFrame) -> pd.DataFrame | Absent:
     """Return what each junction needs, and where it lies.
 
     Parameters
@@ -155,11 +155,11 @@ def on_map(groups: pd.DataFrame, plans: pd.DataFrame) -> pd.DataFrame | Gap:
         site, name, x, y (m) and needs, of `NEEDS`: another signal plan (in some peak, by its
         verdict), more than timing (no timing solves some peak), data first (no plan for want of
         data), not enough evidence, or none. Of several, what is hardest to get: more than timing
-        before a plan, a plan before data. A Gap where no junction has a position.
+        before a plan, a plan before data. An Absent where no junction has a position.
     """
     table = groups.groupby("site", as_index=False)[["name", "x", "y"]].first()
     if table[["x", "y"]].isna().any(axis=1).all():
-        return Gap("Map of the junctions", "Not possible here: no junction has a position.")
+        return Absent("Map of the junctions", "Not possible here: no junction has a position.")
     over = plans.loc[plans["reason"].str.endswith(OVER), "site"]
     tried = plans.loc[plans["verdict"] == RECOMMENDED, "site"]
     none = plans.loc[plans["verdict"] == REFUSED, "site"]
@@ -169,7 +169,7 @@ def on_map(groups: pd.DataFrame, plans: pd.DataFrame) -> pd.DataFrame | Gap:
     return table.assign(needs=np.select(steps, order, NEEDS[4]))
 
 
-@passes_gaps
+@passes_absent
 def to_confirm(
     parts: tuple[Peaks, ...],
     plans: tuple[Plan, ...],
@@ -229,7 +229,7 @@ def to_confirm(
     return result[[*columns, "week_sd", "measure"]]
 
 
-@passes_gaps
+@passes_absent
 def decision_records(table: pd.DataFrame) -> pd.DataFrame:
     """Return one record per junction and peak, to be completed by who decides.
 

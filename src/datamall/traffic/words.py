@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from datamall.chapters import Gap, passes_gaps
+from datamall.requirements import Absent, passes_absent
 from datamall.traffic import wisdom
 from datamall.traffic.forecast import MEDIAN_WEEKS, Forecasts
 from datamall.traffic.health import LOST
@@ -12,7 +12,7 @@ from datamall.traffic.information import WEEKDAYS, WORKING_DAY
 from datamall.traffic.levels import FAULTY
 from datamall.traffic.plans import OVER
 
-Result: TypeAlias = pd.DataFrame | Gap
+Result: TypeAlias = pd.DataFrame | Absent
 MEDIAN_LINE = f"median of up to {MEDIAN_WEEKS} weeks before"
 
 # Headings of columns whose names do not say enough.
@@ -88,17 +88,17 @@ def answer(plans: Result, periods: Result, confidence: float) -> str:
     Parameters
     ----------
     plans
-        As from `wisdom.proposals`; a Gap where no capacities or signal plans are known.
+        As from `wisdom.proposals`; an Absent where no capacities or signal plans are known.
     periods
-        As from `information.periods`; a Gap where nothing is counted.
+        As from `information.periods`; an Absent where nothing is counted.
     confidence
         Level of the intervals.
     """
     level = f"{100 * confidence:g} % interval"
-    if isinstance(plans, Gap):
+    if isinstance(plans, Absent):
         days = working_days(periods)
         text = "Where people lose time cannot be said: no capacity or signal plan is known."
-        if isinstance(days, Gap) or days.empty:
+        if isinstance(days, Absent) or days.empty:
             return text
         top = days.iloc[0]
         return (
@@ -128,26 +128,26 @@ def metrics(plans: Result, faults: Result, plateaus: Result, scores: Result) -> 
     ----------
     plans, faults, plateaus, scores
         As from `wisdom.proposals`, `health.examine`, `censoring.plateaus` and the scores of
-        `forecast.forecasts`. What a Gap would have given is left out.
+        `forecast.forecasts`. What an Absent would have given is left out.
     """
     numbers: dict[str, float] = {}
-    if not isinstance(plans, Gap):
+    if not isinstance(plans, Absent):
         tried = plans[plans["verdict"] == wisdom.RECOMMENDED]
         numbers |= {"plans": len(tried)} | tried[["gain", "low", "high"]].sum().to_dict()
         numbers["no_plan"] = int((plans["verdict"] == wisdom.REFUSED).sum())
-    if not isinstance(faults, Gap):
+    if not isinstance(faults, Absent):
         broken = (faults["verdict"] == FAULTY) & (faults["kind"] != LOST)
         numbers["faults"] = int(broken.sum())
-    if not isinstance(plateaus, Gap):
+    if not isinstance(plateaus, Absent):
         for verdict, number in plateaus["verdict"].value_counts().items():
             numbers[str(verdict).replace(" ", "_")] = number
-    for row in () if isinstance(scores, Gap) else scores.itertuples():
+    for row in () if isinstance(scores, Absent) else scores.itertuples():
         for name in ("mase_median", "mase_gated", "coverage"):
             numbers[f"{name}_{row.mode}_{row.period[:4]}"] = getattr(row, name)
     return {name: float(value) for name, value in numbers.items()}
 
 
-@passes_gaps
+@passes_absent
 def working_days(periods: pd.DataFrame) -> pd.DataFrame:
     """Return the cars of 24 hours on a working day by site, the most first; as for `answer`."""
     chosen = (periods["mode"] == "car") & (periods["days"] == WORKING_DAY)
@@ -156,7 +156,7 @@ def working_days(periods: pd.DataFrame) -> pd.DataFrame:
     return order.drop(columns="order")
 
 
-@passes_gaps
+@passes_absent
 def usual_week(profiles: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
     """Return the usual week of cars at the site with the most of them, hour by hour.
 
@@ -179,7 +179,7 @@ def usual_week(profiles: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
     return whole.assign(line=whole["site"] + ": mean of all weeks")
 
 
-@passes_gaps
+@passes_absent
 def next_week(ahead: Forecasts, days: pd.DataFrame) -> pd.DataFrame:
     """Return the week ahead of cars at the site with the most of them, beside the median.
 
@@ -225,7 +225,7 @@ def _hours(own: pd.DataFrame, days: list[str]) -> pd.DataFrame:
     return whole.assign(**whole[same].ffill().bfill())
 
 
-@passes_gaps
+@passes_absent
 def noons(week: pd.DataFrame) -> dict[int, str]:
     """Return the name of each day at its noon, for the axis of a figure; `week` as above.
 
@@ -240,13 +240,13 @@ def noons(week: pd.DataFrame) -> dict[int, str]:
     return days
 
 
-@passes_gaps
+@passes_absent
 def part(ahead: Forecasts, name: str) -> pd.DataFrame:
     """Return one table of the forecasts: "week", "scores" or "by_site"."""
     return getattr(ahead, name)
 
 
-@passes_gaps
+@passes_absent
 def week_ahead(ahead: Forecasts) -> pd.DataFrame:
     """Return `Forecasts.week` to a tenth of a passage; how each was chosen is in `by_site`."""
     table = ahead.week.drop(columns="method")
@@ -254,21 +254,21 @@ def week_ahead(ahead: Forecasts) -> pd.DataFrame:
     return table.assign(**{name: table[name].round(1) for name in numbers})
 
 
-@passes_gaps
+@passes_absent
 def choices(by_site: pd.DataFrame) -> pd.DataFrame:
     """Return mode, sites (how many), method and why, from `Forecasts.by_site`."""
     groups = by_site.groupby(["mode", "method", "why"], as_index=False)
     return groups.agg(sites=("site", "nunique"))[["mode", "sites", "method", "why"]]
 
 
-@passes_gaps
+@passes_absent
 def fullest(ratios: pd.DataFrame, rows: int) -> pd.DataFrame:
     """Return the first rows of `capacity.ratios` with a column `where` that names each."""
     where = ratios[["site", "approach", "lane_group"]].agg(" ".join, axis=1)
     return ratios.assign(where=where + ", " + ratios["peak"]).head(rows)
 
 
-@passes_gaps
+@passes_absent
 def describe_week(week: pd.DataFrame, value: str) -> str:
     """Say when a week is busiest; `week` as from `usual_week` or `next_week`."""
     known = week.dropna(subset=value)
@@ -282,7 +282,7 @@ def describe_week(week: pd.DataFrame, value: str) -> str:
     )
 
 
-@passes_gaps
+@passes_absent
 def describe_ahead(week: pd.DataFrame, by_site: pd.DataFrame) -> str:
     """Say what is expected and why by that method; as from `next_week` and `Forecasts`."""
     chosen, other = week[week["line"] != MEDIAN_LINE], week[week["line"] == MEDIAN_LINE]
@@ -296,7 +296,7 @@ def describe_ahead(week: pd.DataFrame, by_site: pd.DataFrame) -> str:
     )
 
 
-@passes_gaps
+@passes_absent
 def describe_days(days: pd.DataFrame) -> str:
     """Say how far junctions differ; `days` as from `working_days`."""
     if days.empty:
@@ -309,7 +309,7 @@ def describe_days(days: pd.DataFrame) -> str:
     )
 
 
-@passes_gaps
+@passes_absent
 def describe_ratios(ratios: pd.DataFrame) -> str:
     """Say how full lane groups are; `ratios` as from `capacity.ratios`."""
     known = ratios.dropna(subset="ratio")
@@ -323,7 +323,7 @@ def describe_ratios(ratios: pd.DataFrame) -> str:
     )
 
 
-@passes_gaps
+@passes_absent
 def describe_lost(table: pd.DataFrame) -> str:
     """Say where most time is lost; `table` as from `knowledge.lost_time`."""
     known = table.dropna(subset="lost")
@@ -337,7 +337,7 @@ def describe_lost(table: pd.DataFrame) -> str:
     )
 
 
-@passes_gaps
+@passes_absent
 def describe_avoidable(table: pd.DataFrame) -> str:
     """Say where most can be saved and how sure the order is; as from `knowledge.avoidable`."""
     known = table.dropna(subset="avoidable")
@@ -352,7 +352,7 @@ def describe_avoidable(table: pd.DataFrame) -> str:
     )
 
 
-@passes_gaps
+@passes_absent
 def describe_map(places: pd.DataFrame) -> str:
     """Say what each junction needs; `places` as from `wisdom.on_map`."""
     number = places["needs"].value_counts()

@@ -4,11 +4,11 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from datamall.chapters import Gap, passes_gaps
-from datamall.fraud.measured import SHOWN
-from datamall.fraud.wisdom import holds
+from datamall.fraud.profile.effectiveness import SHOWN
+from datamall.fraud.profile.wisdom import holds
+from datamall.requirements import Absent, passes_absent
 
-Result: TypeAlias = pd.DataFrame | Gap
+Result: TypeAlias = pd.DataFrame | Absent
 
 # Headings of columns whose names do not say enough.
 HEADINGS = {
@@ -52,13 +52,13 @@ HEADINGS = {
 
 
 def without(table: Result, *columns: str) -> Result:
-    """Return the table without columns that only its figure needs; a Gap is passed on."""
-    return table if isinstance(table, Gap) else table.drop(columns=list(columns))
+    """Return the table without columns that only its figure needs; an Absent is passed on."""
+    return table if isinstance(table, Absent) else table.drop(columns=list(columns))
 
 
 def only(table: Result, *columns: str) -> Result:
-    """Return the columns that a table on the page is about; a Gap is passed on."""
-    return table if isinstance(table, Gap) else table[list(columns)]
+    """Return the columns that a table on the page is about; an Absent is passed on."""
+    return table if isinstance(table, Absent) else table[list(columns)]
 
 
 def answer(lifts: Result, helped: Result, confidence: float) -> str:
@@ -71,7 +71,7 @@ def answer(lifts: Result, helped: Result, confidence: float) -> str:
     confidence
         Level of the interval.
     """
-    if isinstance(lifts, Gap):
+    if isinstance(lifts, Absent):
         return f"No profile. {lifts.reason}{_help(helped)}"
     known = lifts.dropna(subset=["lift"])
     if known.empty:
@@ -92,7 +92,7 @@ def answer(lifts: Result, helped: Result, confidence: float) -> str:
 
 
 def _help(helped: Result) -> str:
-    if isinstance(helped, Gap):
+    if isinstance(helped, Absent):
         return ""
     first = helped.iloc[0]
     return f" Help first: where {first['reason']}, {first['first_step']}."
@@ -104,29 +104,29 @@ def metrics(lifts: Result, shares: Result) -> dict[str, float]:
     Parameters
     ----------
     lifts, shares
-        As from `measured.lifts` and `measured.per_thousand`. What a Gap would have given is
+        As from `measured.lifts` and `measured.per_thousand`. What an Absent would have given is
         left out.
     """
     numbers: dict[str, float] = {}
-    for row in () if isinstance(lifts, Gap) else lifts.itertuples():
+    for row in () if isinstance(lifts, Absent) else lifts.itertuples():
         name = str(row.label).replace(" ", "_")
         numbers |= {f"lift_{name}": row.lift, f"low_{name}": row.low, f"high_{name}": row.high}
-    if not isinstance(lifts, Gap):
+    if not isinstance(lifts, Absent):
         numbers["profile_holds"] = float(holds(lifts))
-    for row in () if isinstance(shares, Gap) else shares.itertuples():
+    for row in () if isinstance(shares, Absent) else shares.itertuples():
         if row.way in ("random draw", "the profile") and not pd.isna(row.for_nothing):
             name = f"for_nothing_{row.way}_{row.label}".replace(" ", "_")
             numbers[name] = float(row.for_nothing)
     return numbers
 
 
-@passes_gaps
+@passes_absent
 def first(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the first definition of a mistake found."""
     return table[table["label"] == table["label"].iloc[0]]
 
 
-@passes_gaps
+@passes_absent
 def describe_outcomes(table: pd.DataFrame) -> str:
     """Say how often a mistake was found by arm; `table` as from `first` of `outcomes`."""
     parts = [
@@ -136,7 +136,7 @@ def describe_outcomes(table: pd.DataFrame) -> str:
     return f"Share with a mistake found. {'; '.join(parts) or 'Too few people to show'}."
 
 
-@passes_gaps
+@passes_absent
 def describe_whom(table: pd.DataFrame) -> str:
     """Say in which facts the chosen differ from everybody; `table` as from `whom`."""
     sure = table[(table["low"] > 0) | (table["high"] < 0)]
@@ -146,7 +146,7 @@ def describe_whom(table: pd.DataFrame) -> str:
     return f"Beyond chance from everybody: {', '.join(parts) or 'none'}. The others hold 0."
 
 
-@passes_gaps
+@passes_absent
 def describe_weights(table: pd.DataFrame) -> str:
     """Say which facts go with findings; `table` as from `knowledge.weights`."""
     sure = table[(table["weight_low"] > 0) | (table["weight_high"] < 0)]
@@ -159,7 +159,7 @@ def describe_weights(table: pd.DataFrame) -> str:
     return f"Beyond chance go with findings: {', '.join(parts)}. The other intervals hold 0."
 
 
-@passes_gaps
+@passes_absent
 def describe_lifts(table: pd.DataFrame) -> str:
     """Say how each way of picking compares with chance; `table` as from `measured.compared`."""
     parts = [
@@ -169,7 +169,7 @@ def describe_lifts(table: pd.DataFrame) -> str:
     return f"Lift over a random draw; 1 is no better. {'; '.join(parts) or 'Too few people'}."
 
 
-@passes_gaps
+@passes_absent
 def describe_calibration(table: pd.DataFrame) -> str:
     """Say how chances and findings compare; `table` as from `knowledge.calibration`."""
     parts = [

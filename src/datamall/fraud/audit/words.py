@@ -4,14 +4,14 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from datamall.chapters import Gap, passes_gaps
 from datamall.fairness import verdict
-from datamall.fraud.audit_counts import OWN
-from datamall.fraud.audit_judge import Plan, overall
-from datamall.fraud.audit_knowledge import ORIGINS
-from datamall.fraud.audit_show import frequency, printable
+from datamall.fraud.audit.display import frequency, printable
+from datamall.fraud.audit.judge import Plan, overall
+from datamall.fraud.audit.knowledge import ORIGINS
+from datamall.fraud.audit.sources import OWN
+from datamall.requirements import Absent, passes_absent
 
-Result: TypeAlias = pd.DataFrame | Gap
+Result: TypeAlias = pd.DataFrame | Absent
 
 HEADINGS = {
     "as_the_others": "If visited as often as others",
@@ -58,11 +58,11 @@ def answer(table: Result, plan: Plan) -> str:
     Parameters
     ----------
     table
-        As from `audit_judge.gate`.
+        As from `judge.gate`.
     plan
         The plan.
     """
-    if isinstance(table, Gap):
+    if isinstance(table, Absent):
         return f"Not enough evidence. {table.reason} {_DOUBT}"
     said = overall(table, plan)
     if said == verdict.PASS:
@@ -104,22 +104,22 @@ def _said(row: Any) -> tuple[str, str, str]:
 
 
 def metrics(gating: Result, informing: Result, plan: Plan) -> dict[str, float]:
-    """Return the numbers worth following from run to run, by name; a Gap gives none."""
+    """Return the numbers worth following from run to run, by name; an Absent gives none."""
     numbers: dict[str, float] = {}
     for table in (gating, informing):
-        for row in () if isinstance(table, Gap) else table.itertuples():
+        for row in () if isinstance(table, Absent) else table.itertuples():
             if row.attribute in ORIGINS and row.ratio == row.ratio and row.ratio < 1e6:
                 year = str(row.study).rsplit(" ", 1)[0]
                 name = f"{row.check}_{row.group}_{year}".replace(" ", "_").lower()
                 numbers[f"ratio_{name}"] = float(row.ratio)
-    if not isinstance(gating, Gap):
+    if not isinstance(gating, Absent):
         for word, name in ((verdict.FAIL, "fail"), (verdict.PASS, "pass")):
             numbers[f"checks_{name}"] = float(gating["verdict"].eq(word).sum())
         numbers["checks"] = float(len(gating))
     return numbers
 
 
-@passes_gaps
+@passes_absent
 def describe_shares(table: pd.DataFrame, what: str) -> str:
     """Say how often something happens to each group; `table` as from `information.shares`."""
     parts = [
@@ -129,7 +129,7 @@ def describe_shares(table: pd.DataFrame, what: str) -> str:
     return f"Of 1,000 people, how many {what}. {'; '.join(parts)}."
 
 
-@passes_gaps
+@passes_absent
 def describe_gaps(table: pd.DataFrame) -> str:
     """Say how each origin compares at each step; `table` as from `knowledge.gaps`."""
     parts = [f"{r.label} {r.ratio:.1f} ({r.low:.1f} to {r.high:.1f})" for r in table.itertuples()]

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from datamall.chapters import Gap, needs, passes_gaps
 from datamall.errors import DatamallError
-from datamall.fraud import lift, protect
-from datamall.fraud.facts import INVESTIGATIONS
-from datamall.fraud.information import (
+from datamall.fraud import disclosure
+from datamall.fraud.profile import lift
+from datamall.fraud.profile.facts import INVESTIGATIONS
+from datamall.fraud.profile.information import (
     ARMS,
     KNOWN,
     SEEN,
@@ -20,13 +20,14 @@ from datamall.fraud.information import (
     joined,
     tally,
 )
-from datamall.fraud.profile import Profile
+from datamall.fraud.profile.model import Profile
+from datamall.requirements import Absent, needs, passes_absent
 
 _YEAR = (f"{INVESTIGATIONS}.year",)
 SHOWN, NOT_SHOWN, TOO_FEW = "above a random draw", "not shown", "too few people"
 
 
-@passes_gaps
+@passes_absent
 def lifts(
     data: Tables,
     trained: Profile,
@@ -88,7 +89,7 @@ def picked(table: pd.DataFrame, trained: Profile, capacity: int) -> np.ndarray:
 @needs("The selection in use", *SEEN, *KNOWN, f"{INVESTIGATIONS}.flagged", varying=_YEAR)
 def lifts_in_use(
     data: Tables, labels: Sequence[str], confidence: float, power: float, wanted: float
-) -> pd.DataFrame | Gap:
+) -> pd.DataFrame | Absent:
     """Measure the flags of the selection in use in the same way; see `lifts`."""
     table = joined(data)
     table = table[table["year"] == table["year"].max()]
@@ -96,7 +97,7 @@ def lifts_in_use(
     drawn = flagged[(table["arm"].eq("random") & table["seen"]).to_numpy()]
     if not drawn.any() or drawn.all():
         reason = "Not possible here: people drawn at random carry no flag to compare."
-        return Gap("The selection in use", reason)
+        return Absent("The selection in use", reason)
     return measure("flags in use", table, flagged, labels, confidence, power, wanted)
 
 
@@ -121,30 +122,32 @@ def measure(
         rows.append((way, label, *map(int, people)))
     counted = ["picked", "found", "others", "others_found"]
     result = pd.DataFrame(rows, columns=["way", "label", *counted])
-    shown = protect.enough(result["found"], result["picked"])
-    shown = shown & protect.enough(result["others_found"], result["others"])
-    n, x, m, y = (protect.numbers(result[name], shown) for name in counted)
+    shown = disclosure.enough(result["found"], result["picked"])
+    shown = shown & disclosure.enough(result["others_found"], result["others"])
+    n, x, m, y = (disclosure.numbers(result[name], shown) for name in counted)
     share = float(picks.mean())
     value, low, high = lift.estimate((x, n), (y, m), share, confidence)
     result = result.assign(lift=value, low=low, high=high)
-    result = protect.ratios(result, shown, "lift", "low", "high")
+    result = disclosure.ratios(result, shown, "lift", "low", "high")
     result["verdict"] = np.select([result["low"] > 1, shown], [SHOWN, NOT_SHOWN], TOO_FEW)
-    base = protect.numbers(result["found"] + result["others_found"])
-    base = base / protect.numbers(result["picked"] + result["others"])
-    sizes = zip(protect.numbers(result["picked"]), protect.numbers(result["others"]), strict=True)
+    base = disclosure.numbers(result["found"] + result["others_found"])
+    base = base / disclosure.numbers(result["picked"] + result["others"])
+    sizes = zip(
+        disclosure.numbers(result["picked"]), disclosure.numbers(result["others"]), strict=True
+    )
     result["smallest"] = [
         round(lift.smallest(one, other, share, rate, confidence, power), 1)
         for (one, other), rate in zip(sizes, base, strict=True)
     ]
     result["draw_needed"] = [lift.needed(share, rate, wanted, confidence, power) for rate in base]
     result["draw_needed"] = result["draw_needed"].astype("Int64")
-    result["picked"] = protect.counts(result["picked"])
-    result["found"] = protect.counts(result["found"]).where(shown)
+    result["picked"] = disclosure.counts(result["picked"])
+    result["found"] = disclosure.counts(result["found"]).where(shown)
     columns = ["way", "label", "picked", "found", "lift", "low", "high", "verdict"]
     return result[[*columns, "smallest", "draw_needed"]]
 
 
-def compared(*tables: pd.DataFrame | Gap) -> pd.DataFrame | Gap:
+def compared(*tables: pd.DataFrame | Absent) -> pd.DataFrame | Absent:
     """Put the lifts of several ways of picking together, definition by definition.
 
     Parameters
@@ -153,14 +156,14 @@ def compared(*tables: pd.DataFrame | Gap) -> pd.DataFrame | Gap:
         As from `lifts` and `lifts_in_use`. The first is the profile, without which there is
         nothing to compare; of the others those that could not be measured are left out.
     """
-    if isinstance(tables[0], Gap):
+    if isinstance(tables[0], Absent):
         return tables[0]
-    result = pd.concat([t for t in tables if not isinstance(t, Gap)], ignore_index=True)
+    result = pd.concat([t for t in tables if not isinstance(t, Absent)], ignore_index=True)
     rank = pd.factorize(result["label"])[0]
     return result.iloc[np.argsort(rank, kind="stable")].reset_index(drop=True)
 
 
-@passes_gaps
+@passes_absent
 def capacities(
     data: Tables,
     trained: Profile,
@@ -189,7 +192,7 @@ def capacities(
     return result
 
 
-@passes_gaps
+@passes_absent
 def per_thousand(
     data: Tables, trained: Profile, labels: Sequence[str], capacity: int, confidence: float
 ) -> pd.DataFrame:
@@ -200,8 +203,8 @@ def per_thousand(
     pandas.DataFrame
         label, way (a random draw, the profile, and people as chosen last year in each other arm),
         recorded (people with a result that this rests on), with_mistake of 1,000 visits with low
-        and high, for_nothing with nothing_low and nothing_high; from `protect.shares`, rounded to
-        10, the ends of intervals outward.
+        and high, for_nothing with nothing_low and nothing_high; from `disclosure.shares`, rounded
+        to 10, the ends of intervals outward.
 
     Notes
     -----
@@ -219,8 +222,8 @@ def per_thousand(
     ways = [ARMS["random"], "the profile", *[arm for arm in ARMS.values() if arm != ARMS["random"]]]
     result["way"] = pd.Categorical(result["arm"], ways)
     result = result.sort_values(["label", "way"], ignore_index=True)
-    result = protect.shares(result, "found", "recorded", (1 - confidence) / 2)
-    thousand = protect.outward(result, 0.01, "share", "low", "high")[["share", "low", "high"]]
+    result = disclosure.shares(result, "found", "recorded", (1 - confidence) / 2)
+    thousand = disclosure.outward(result, 0.01, "share", "low", "high")[["share", "low", "high"]]
     thousand = (1000 * thousand).round().astype("Int64")
     return pd.DataFrame(
         {

@@ -11,11 +11,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from datamall.chapters import Gap, needs
 from datamall.errors import DatamallError
-from datamall.fraud import protect
-from datamall.fraud.facts import INVESTIGATIONS
+from datamall.fraud import disclosure
+from datamall.requirements import Absent, needs
 
+INVESTIGATIONS = "welfare.investigations"
 OFFICIAL = "welfare.audit_counts"
 OWN = "own counts"
 OWN_CHAPTER = "The department's own counts"
@@ -32,7 +32,7 @@ Tables = Mapping[str, pd.DataFrame]
 @needs(OWN_CHAPTER, *(f"{INVESTIGATIONS}.{name}" for name in NEEDED))
 def own(
     data: Tables, groups: Sequence[str], depth: int, labels: Sequence[str] = ()
-) -> pd.DataFrame | Gap:
+) -> pd.DataFrame | Absent:
     """Count the department's files as a statistics office would.
 
     Everything on the page follows from these counts as they may be printed: rounded to 5, those
@@ -64,7 +64,7 @@ def own(
         reason = (
             f"Not possible here: none of {', '.join(groups)} is among the department's columns."
         )
-        return Gap(OWN_CHAPTER, reason)
+        return Absent(OWN_CHAPTER, reason)
     files = table.assign(
         study=OWN + " " + table["year"].astype(str),
         band=np.where(table["flagged"].eq("yes"), "high", "other"),
@@ -81,7 +81,7 @@ def own(
     cells = cells[cells["outcome"].eq(TOTAL) | cells["stage"].eq("finding")]
     parts = [_grouped(cells, names) for names in crossings(known, depth)]
     table = pd.concat(parts, ignore_index=True)
-    return table.assign(people=protect.counts(table["people"]), rounding=protect.ROUNDING)
+    return table.assign(people=disclosure.counts(table["people"]), rounding=disclosure.ROUNDING)
 
 
 def outcomes(counts: pd.DataFrame) -> list[str]:
@@ -176,7 +176,7 @@ def _grouped(cells: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 
 
 @needs("Official counts", *(f"{OFFICIAL}.{name}" for name in (*KEYS, "people", "rounding")))
-def official(data: Tables) -> pd.DataFrame | Gap:
+def official(data: Tables) -> pd.DataFrame | Absent:
     """Return the official counts as they were delivered; totals of exact ones are added.
 
     Raises
@@ -207,9 +207,9 @@ def _with_total(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return pd.concat([table, sums.assign(**{name: TOTAL})], ignore_index=True)
 
 
-def together(*tables: pd.DataFrame | Gap) -> pd.DataFrame | Gap:
-    """Put counts of several sources below each other; a Gap only where there are none at all."""
-    there = [table for table in tables if not isinstance(table, Gap)]
+def together(*tables: pd.DataFrame | Absent) -> pd.DataFrame | Absent:
+    """Put counts of several sources below each other; `Absent` only where there are none."""
+    there = [table for table in tables if not isinstance(table, Absent)]
     return pd.concat(there, ignore_index=True) if there else tables[0]
 
 

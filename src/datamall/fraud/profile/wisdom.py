@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from datamall.chapters import Gap, needs
-from datamall.fraud import protect
-from datamall.fraud.facts import CLIENTS, FACTS, has_reason
-from datamall.fraud.information import KNOWN, Tables, check_level
-from datamall.fraud.measured import SHOWN
+from datamall.fraud import disclosure
+from datamall.fraud.profile.effectiveness import SHOWN
+from datamall.fraud.profile.facts import CLIENTS, FACTS, has_reason
+from datamall.fraud.profile.information import KNOWN, Tables, check_level
+from datamall.requirements import Absent, needs
 
 # What a measure asks of people, least first. A later step needs a person who decides it, and that
 # the earlier ones were tried.
@@ -63,7 +63,9 @@ _FALL, _Z_ERROR, _Z_POWER = 1 / 3, 1.959964, 0.841621
 
 
 @needs("The least intrusive help", *KNOWN)
-def measures(data: Tables, evidence: pd.DataFrame | Gap, confidence: float) -> pd.DataFrame | Gap:
+def measures(
+    data: Tables, evidence: pd.DataFrame | Absent, confidence: float
+) -> pd.DataFrame | Absent:
     """Propose for each reason the least intrusive measure, and how to see whether it works.
 
     Parameters
@@ -99,7 +101,7 @@ def measures(data: Tables, evidence: pd.DataFrame | Gap, confidence: float) -> p
     )
     have = has_reason(now)
     if not len(have.columns):
-        return Gap("The least intrusive help", "Not possible here: no fact that calls for help.")
+        return Absent("The least intrusive help", "Not possible here: no fact that calls for help.")
     # Of the people still on benefit; who left it has no fact to come back.
     known = has_reason(before).reindex(now.index).eq(True)
     table = MEASURES[MEASURES["column"].isin(have.columns)].merge(FACTS, on="column")
@@ -109,10 +111,12 @@ def measures(data: Tables, evidence: pd.DataFrame | Gap, confidence: float) -> p
     table["outcome"] = list(FACTS.set_index("column").loc[outcomes, "reason"])
     table["people"] = have[table["column"]].sum().to_numpy()
     table["again"], table["of"] = (had & has).sum(axis=0), had.sum(axis=0)
-    table["people"] = protect.counts(table["people"])
-    table = protect.shares(table, "again", "of", (1 - confidence) / 2)
+    table["people"] = disclosure.counts(table["people"])
+    table = disclosure.shares(table, "again", "of", (1 - confidence) / 2)
     table["expected"] = -table["people"].astype("Float64") * table["share"]
-    told = {} if isinstance(evidence, Gap) else dict(evidence[["reason", "goes_together"]].values)
+    told = (
+        {} if isinstance(evidence, Absent) else dict(evidence[["reason", "goes_together"]].values)
+    )
     table["goes_together"] = [told.get(reason, "not known") for reason in table["reason"]]
     table["unshown"] = table["goes_together"] != "yes"
     order = ["intrusion", "unshown", "expected", "column"]
@@ -160,7 +164,7 @@ def holds(lifts: pd.DataFrame) -> bool:
     return bool((lifts["verdict"] == SHOWN).all())
 
 
-def decision_records(lifts: pd.DataFrame | Gap, helped: pd.DataFrame | Gap) -> pd.DataFrame:
+def decision_records(lifts: pd.DataFrame | Absent, helped: pd.DataFrame | Absent) -> pd.DataFrame:
     """Return one record per decision, to be completed by who decides.
 
     Parameters
@@ -175,7 +179,7 @@ def decision_records(lifts: pd.DataFrame | Gap, helped: pd.DataFrame | Gap) -> p
         and what_came_of_it.
     """
     rows = [("Profile", *_about_profile(lifts))]
-    if not isinstance(helped, Gap):
+    if not isinstance(helped, Absent):
         first = helped.iloc[0]
         rows.append(
             (
@@ -192,8 +196,8 @@ def decision_records(lifts: pd.DataFrame | Gap, helped: pd.DataFrame | Gap) -> p
     return table.assign(decided="", decided_by_role="", why_different="", what_came_of_it="")
 
 
-def _about_profile(lifts: pd.DataFrame | Gap) -> tuple[str, str]:
-    if isinstance(lifts, Gap):
+def _about_profile(lifts: pd.DataFrame | Absent) -> tuple[str, str]:
+    if isinstance(lifts, Absent):
         return "No profile", "there is none whose worth could be measured"
     if holds(lifts):
         return (
@@ -204,9 +208,9 @@ def _about_profile(lifts: pd.DataFrame | Gap) -> tuple[str, str]:
     return "No profile", f"it is not shown to beat a random draw at finding: {failed}"
 
 
-def _about_draw(lifts: pd.DataFrame | Gap) -> str:
+def _about_draw(lifts: pd.DataFrame | Absent) -> str:
     because = "without it nobody could say what a profile, or help, is worth"
-    if isinstance(lifts, Gap) or lifts["draw_needed"].isna().all():
+    if isinstance(lifts, Absent) or lifts["draw_needed"].isna().all():
         return because
     row = lifts.loc[lifts["draw_needed"].idxmax()]
     return f"{because}; about {row['draw_needed']:,} people would settle “{row['label']}”"

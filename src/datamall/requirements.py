@@ -1,6 +1,6 @@
 """What a chapter of an analysis needs, and what happens where an authority cannot give it.
 
-Chapters degrade, notebooks do not: a chapter whose columns are missing returns a `Gap`, a
+Chapters degrade, notebooks do not: a chapter whose columns are missing returns an `Absent`, a
 sentence that takes the place of its table or figure.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Gap:
+class Absent:
     """A chapter that could not run.
 
     Attributes
@@ -25,22 +25,22 @@ class Gap:
     chapter: str
     reason: str
 
-    def head(self, rows: int) -> "Gap":
-        """Return the gap itself: the first rows of what is missing are missing too."""
+    def head(self, rows: int) -> "Absent":
+        """Return itself: the first rows of what is missing are missing too."""
         return self
 
-    def __getitem__(self, columns: object) -> "Gap":
-        """Return the gap itself: the columns of what is missing are missing too."""
+    def __getitem__(self, columns: object) -> "Absent":
+        """Return itself: the columns of what is missing are missing too."""
         return self
 
 
-def passes_gaps(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a function that is given a `Gap` among its arguments return it instead of running."""
+def passes_absent(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function that is given an `Absent` among its arguments return it instead of running."""
 
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        gaps = (value for value in (*args, *kwargs.values()) if isinstance(value, Gap))
-        return next(gaps, None) or function(*args, **kwargs)
+        found = (value for value in (*args, *kwargs.values()) if isinstance(value, Absent))
+        return next(found, None) or function(*args, **kwargs)
 
     return run
 
@@ -64,8 +64,10 @@ class Chapter:
     columns: tuple[str, ...]
     varying: tuple[str, ...]
 
-    def gap(self, stores: Mapping[str, Collection[str]], constant: Collection[str]) -> Gap | None:
-        """Return the gap that is left by what is not delivered, or None.
+    def absent(
+        self, stores: Mapping[str, Collection[str]], constant: Collection[str]
+    ) -> Absent | None:
+        """Return what is not possible for want of a delivery, or None.
 
         Parameters
         ----------
@@ -86,7 +88,7 @@ class Chapter:
             parts.append(f"the authority does not deliver {names}")
         if alike:
             parts.append(f"{' and '.join(alike)} has one value only")
-        return Gap(self.title, f"Not possible here: {'; '.join(parts)}.") if parts else None
+        return Absent(self.title, f"Not possible here: {'; '.join(parts)}.") if parts else None
 
 
 REGISTRY: dict[str, list[Chapter]] = {}
@@ -107,7 +109,7 @@ def needs(
     Returns
     -------
     Callable
-        Decorator; the decorated function returns a `Gap` instead of running when the extract (a
+        Decorator; the decorated function returns an `Absent` instead of running when the extract (a
         mapping from store to DataFrame) lacks something. The chapter is listed in `REGISTRY`
         under the package that defines it.
     """
@@ -125,7 +127,7 @@ def needs(
                 store, column = name.rsplit(".", 1)
                 if column in stores.get(store, ()) and data[store][column].nunique() < 2:
                     constant.append(name)
-            return chapter.gap(stores, constant) or function(data, *args, **kwargs)
+            return chapter.absent(stores, constant) or function(data, *args, **kwargs)
 
         return run
 

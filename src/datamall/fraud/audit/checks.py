@@ -10,16 +10,16 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from datamall.fairness import Bounds, reshape
-from datamall.fraud import protect
-from datamall.fraud.audit_counts import NO, TOTAL, YES, is_own, meaning, outcomes
+from datamall.fairness import Bounds, recoding
+from datamall.fraud import disclosure
+from datamall.fraud.audit.sources import NO, TOTAL, YES, is_own, meaning, outcomes
 
 Node = tuple[str, str, str, str]  # arm, band, stage, outcome
 REST, OF = "not in print", "whose"
 NOT_CHOSEN = "not chosen"
 # More people than any table counts: what the counts in print leave for the rest.
 _UNPRINTED = 10**9
-HIDDEN = f"<{protect.MINIMUM}"
+HIDDEN = f"<{disclosure.MINIMUM}"
 
 
 @dataclass(frozen=True)
@@ -297,7 +297,7 @@ def bounds(counts: pd.DataFrame, check: Check) -> Bounds | None:
     Parameters
     ----------
     counts
-        One study and attribute, as from `audit_counts`; hidden counts are below 10.
+        One study and attribute, as from `sources`; hidden counts are below 10.
     check
         The step, with its parts.
 
@@ -341,4 +341,4 @@ def bounds(counts: pd.DataFrame, check: Check) -> Bounds | None:
         rounding=rounding,
         suppressed_below=_UNPRINTED,
     )
-    return reshape.label(made, "part", said)
+    return recoding.label(made, "part", said)

@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from datamall.chapters import Gap, passes_gaps
 from datamall.fairness import verdict
-from datamall.fraud.audit_counts import latest
-from datamall.fraud.audit_errors import WRONGLY_VISITED
-from datamall.fraud.audit_judge import Plan, every_step, judged, overall
-from datamall.fraud.audit_knowledge import WORDS, by_check
-from datamall.fraud.audit_show import whose
+from datamall.fraud.audit.display import whose
+from datamall.fraud.audit.errors import WRONGLY_VISITED
+from datamall.fraud.audit.judge import Plan, every_step, judged, overall
+from datamall.fraud.audit.knowledge import WORDS, by_check
+from datamall.fraud.audit.sources import latest
+from datamall.requirements import Absent, passes_absent
 
 # Safest first step where a check fails, and what it asks of whom.
 STEPS = {
@@ -59,14 +59,14 @@ UNDECIDED = {
 }
 
 
-@passes_gaps
+@passes_absent
 def conclusions(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """Return the conclusion on each check that gates, and the safest next step.
 
     Parameters
     ----------
     table
-        As from `audit_judge.gate`.
+        As from `judge.gate`.
     plan
         The plan.
 
@@ -90,8 +90,8 @@ def conclusions(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["check", "verdict", "groups", "next_step", "decided_by"])
 
 
-@passes_gaps
-def harm(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
+@passes_absent
+def harm(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
     """Return how many people were visited with nothing found, and how many of them too many.
 
     Returns
@@ -105,7 +105,7 @@ def harm(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
     pairs = every_step(last, plan, [WRONGLY_VISITED]) if len(last) else last
     if not len(pairs):
         reason = "Not possible here: it needs visits and a random draw of the same year."
-        return Gap("Who is harmed how often", reason)
+        return Absent("Who is harmed how often", reason)
     table = judged(pairs, plan)
     table = table[table["ratio"].notna() & table["successes"].notna()]
     ends = {"too_many": "ratio", "low": "low", "high": "high"}
@@ -126,7 +126,7 @@ def _fives(people: pd.Series) -> pd.Series:
     return number.where(number.abs() < 1e7).astype("Int64").reset_index(drop=True)
 
 
-@passes_gaps
+@passes_absent
 def decision_records(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """Return one record per decision, to be completed by who decides.
 

@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datamall.chapters import Gap, passes_gaps
 from datamall.fairness import verdict
-from datamall.fraud.audit_checks import Check
-from datamall.fraud.audit_counts import TOTAL, definitions, latest
-from datamall.fraud.audit_errors import WRONGLY_VISITED
-from datamall.fraud.audit_judge import EVERY, Plan, every_step, judged, steps
-from datamall.fraud.audit_show import THOUSAND, frequency, printable, whose
+from datamall.fraud.audit.checks import Check
+from datamall.fraud.audit.display import THOUSAND, frequency, printable, whose
+from datamall.fraud.audit.errors import WRONGLY_VISITED
+from datamall.fraud.audit.judge import EVERY, Plan, every_step, judged, steps
+from datamall.fraud.audit.sources import TOTAL, definitions, latest
+from datamall.requirements import Absent, passes_absent
 
 ORIGINS = ("origin", "background")
 FLOW = ("flagged", "chosen", "visited")
@@ -20,14 +20,14 @@ WORDS = {verdict.PASS: "pass", verdict.FAIL: "FAIL", verdict.NOT_ENOUGH: "not en
 RANK = {verdict.FAIL: 0, verdict.NOT_ENOUGH: 1, verdict.PASS: 2}
 
 
-@passes_gaps
+@passes_absent
 def by_check(table: pd.DataFrame) -> pd.DataFrame:
     """Return one sentence a check: the group that it is most about, in natural frequencies.
 
     Parameters
     ----------
     table
-        As from `audit_judge.gate` or `audit_judge.inform`.
+        As from `judge.gate` or `judge.inform`.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def _strongest(own: pd.DataFrame) -> int:
 
 
 def sentence(row: pd.Series, what: Check) -> str:
-    """Say a comparison in natural frequencies; `row` as from `audit_show.printable`."""
+    """Say a comparison in natural frequencies; `row` as from `display.printable`."""
     people = f"{row['people']} {what.among}".strip()
     if pd.isna(row["of_1000"]) or pd.isna(row["others_of_1000"]):
         return f"Too few {people} are counted to say how many {what.done}."
@@ -86,14 +86,14 @@ def times(row: pd.Series) -> str:
     return f"{row['ratio']:.1f} ({row['low']:.1f} to {high})"
 
 
-@passes_gaps
+@passes_absent
 def matrix(table: pd.DataFrame) -> pd.DataFrame:
     """Return the verdicts: one row a group, one column a check.
 
     Parameters
     ----------
     table
-        As from `audit_judge.gate`.
+        As from `judge.gate`.
 
     Returns
     -------
@@ -113,8 +113,8 @@ def matrix(table: pd.DataFrame) -> pd.DataFrame:
     return wide[order].reset_index().drop(columns=["study", "attribute"]).rename_axis(columns=None)
 
 
-@passes_gaps
-def gaps(table: pd.DataFrame, attributes: tuple[str, ...] = ORIGINS) -> pd.DataFrame | Gap:
+@passes_absent
+def gaps(table: pd.DataFrame, attributes: tuple[str, ...] = ORIGINS) -> pd.DataFrame | Absent:
     """Return the ratios by origin for a figure, step by step.
 
     Returns
@@ -126,7 +126,7 @@ def gaps(table: pd.DataFrame, attributes: tuple[str, ...] = ORIGINS) -> pd.DataF
     own = table[table["attribute"].isin(attributes)]
     shown = printable(own).dropna(subset=["ratio", "low", "high"])
     if not len(shown):
-        return Gap("Ratios by origin", "Not possible here: nobody counted by origin.")
+        return Absent("Ratios by origin", "Not possible here: nobody counted by origin.")
     shown = shown.sort_values(["study", "attribute", "group"], kind="stable")
     study = " " + shown["study"] if len(set(shown["study"])) > 1 else ""
     label = shown["group"] + study + ": " + shown["check"]
@@ -135,14 +135,14 @@ def gaps(table: pd.DataFrame, attributes: tuple[str, ...] = ORIGINS) -> pd.DataF
     return result.reset_index(drop=True)
 
 
-@passes_gaps
-def decomposition(table: pd.DataFrame) -> pd.DataFrame | Gap:
+@passes_absent
+def decomposition(table: pd.DataFrame) -> pd.DataFrame | Absent:
     """Return at which step of the selection people of an origin are treated differently.
 
     Parameters
     ----------
     table
-        As from `audit_judge.gate`.
+        As from `judge.gate`.
 
     Returns
     -------
@@ -153,7 +153,7 @@ def decomposition(table: pd.DataFrame) -> pd.DataFrame | Gap:
     own = table[table["attribute"].isin(ORIGINS) & table["check"].isin(FLOW)]
     if own["check"].nunique() < 2:
         reason = "Not possible here: fewer than two steps were counted by origin."
-        return Gap("Step by step", reason)
+        return Absent("Step by step", reason)
     shown = printable(own).sort_values(["study", "attribute", "group"], kind="stable")
     shown["who"] = [EVERY[check].who for check in shown["check"]]
     shown["reading"] = [_reading(row) for row in shown.itertuples()]
@@ -171,8 +171,8 @@ def _reading(row: Any) -> str:
     return "no difference shown, none ruled out"
 
 
-@passes_gaps
-def errors(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
+@passes_absent
+def errors(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
     """Return error rates as they are usually counted, and as the random draw identifies them.
 
     Returns
@@ -187,7 +187,7 @@ def errors(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
     keys = [key for key in wanted if key in (*plan.gating, *plan.informing)]
     pairs = every_step(last, plan, keys) if len(last) else last
     if not len(pairs):
-        return Gap("Error rates", "Not possible here: no random draw of the same year.")
+        return Absent("Error rates", "Not possible here: no random draw of the same year.")
     # Of the people visited, naively, all with nothing found were visited wrongly.
     others = [key for key in keys if key != WRONGLY_VISITED]
     seen = printable(judged(every_step(last, plan, ["hit rate", *others], arm=TOTAL), plan))
@@ -205,8 +205,8 @@ def errors(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
     return order[names].rename(columns={"check": "error"}).reset_index(drop=True)
 
 
-@passes_gaps
-def fragile(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
+@passes_absent
+def fragile(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
     """Return the conclusions that hang on what counts as a mistake found.
 
     Returns
@@ -226,7 +226,7 @@ def fragile(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
     several = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if not parts or several["label"].nunique() < 2:
         reason = "Not possible here: there is one definition of a mistake found only."
-        return Gap("What counts as a mistake", reason)
+        return Absent("What counts as a mistake", reason)
     shown = printable(several)
     side = np.select([shown["low"] > 1, shown["high"] < 1], ["more", "fewer"], "either")
     shown["cell"] = shown["ratio"].map("× {:.1f}".format).where(shown["ratio"].notna(), "too few")
@@ -242,8 +242,8 @@ def fragile(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
     return wide.sort_values("fragile", ascending=False, kind="stable").reset_index(drop=True)
 
 
-@passes_gaps
-def too_small(table: pd.DataFrame) -> pd.DataFrame | Gap:
+@passes_absent
+def too_small(table: pd.DataFrame) -> pd.DataFrame | Absent:
     """Return the comparisons without a conclusion, and the gap that would have been found.
 
     Returns
@@ -254,14 +254,14 @@ def too_small(table: pd.DataFrame) -> pd.DataFrame | Gap:
     """
     shown = printable(table[table["verdict"].eq(verdict.NOT_ENOUGH)])
     if not len(shown):
-        return Gap("Not enough evidence", "None: every check that gates has a conclusion.")
+        return Absent("Not enough evidence", "None: every check that gates has a conclusion.")
     return shown[["people", "check", "number", "ratio", "low", "high", "detectable"]].reset_index(
         drop=True
     )
 
 
-@passes_gaps
-def calibration(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
+@passes_absent
+def calibration(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
     """Return whether the same band of risk means the same in each group, in the random draw.
 
     Returns
@@ -280,7 +280,7 @@ def calibration(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
         parts += [part.assign(band=band) for part in pairs if len(part)]
     if not parts:
         reason = "Not possible here: no random draw whose people had been given a band of risk."
-        return Gap("Meaning of the score", reason)
+        return Absent("Meaning of the score", reason)
     pairs = pd.concat(parts, ignore_index=True)
     # Bands are told apart by their check while all of them are judged as one family.
     pairs["label"] = pairs["band"]
@@ -292,8 +292,8 @@ def calibration(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
     return result.sort_values("band", kind="stable").reset_index(drop=True)
 
 
-@passes_gaps
-def criteria(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
+@passes_absent
+def criteria(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
     """Return which criteria of fairness cannot hold together here, with the numbers.
 
     If a flag meant the same in each group (equal share of mistakes among the flagged) and missed
@@ -319,14 +319,14 @@ def criteria(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
     pairs = pairs[pairs["study"].isin(complete.index[complete == len(keys)])]
     if not len(pairs):
         reason = "Not possible here: it needs flags, visits and a random draw of the same year."
-        return Gap("Criteria that cannot hold together", reason)
+        return Absent("Criteria that cannot hold together", reason)
     index = ["study", "attribute", "group"]
     wide = pairs.pivot_table(index=index, columns="check", values=["successes", "trials"])
     known = wide.notna().all(axis=1).groupby(level=["study", "attribute"]).transform("all")
     wide = wide[known]
     if not len(wide):
         reason = "Not possible here: too few people were drawn at random to say so by group."
-        return Gap("Criteria that cannot hold together", reason)
+        return Absent("Criteria that cannot hold together", reason)
     # Each attribute counts all people once, so its groups add up to everybody.
     whole = wide.groupby(level=["study", "attribute"]).transform("sum")
     own, all_ = (part["successes"] / part["trials"] for part in (wide, whole))

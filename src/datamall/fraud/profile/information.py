@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datamall.chapters import Gap, needs
 from datamall.errors import DatamallError
-from datamall.fraud import protect
-from datamall.fraud.facts import CLIENTS, FACTS, INVESTIGATIONS, KEYS, delivered, numbers
+from datamall.fraud import disclosure
+from datamall.fraud.profile.facts import CLIENTS, FACTS, INVESTIGATIONS, KEYS, delivered, numbers
+from datamall.requirements import Absent, needs
 
 Tables = Mapping[str, pd.DataFrame]
 ARMS = {
@@ -54,7 +54,7 @@ def definitions(labels: Sequence[str]) -> dict[str, list[str]]:
     return result
 
 
-def columns(about: Mapping[str, Any], used: bool) -> pd.DataFrame | Gap:
+def columns(about: Mapping[str, Any], used: bool) -> pd.DataFrame | Absent:
     """Return the columns that the profile may use, or may not, with the contract's reason.
 
     Parameters
@@ -76,7 +76,7 @@ def columns(about: Mapping[str, Any], used: bool) -> pd.DataFrame | Gap:
             rows.append((column["title"], column["description"], reason))
     if not rows:
         chapter = "What may be used" if used else "What may not be used"
-        return Gap(chapter, f"Not possible here: the extract does not describe {CLIENTS}.")
+        return Absent(chapter, f"Not possible here: the extract does not describe {CLIENTS}.")
     return pd.DataFrame(rows, columns=["title", "description", "reason"])
 
 
@@ -121,7 +121,7 @@ def people(data: Tables) -> pd.DataFrame:
     -------
     pandas.DataFrame
         year, arm ("everybody" first), people, and of them chosen, visited and recorded (a result);
-        arms as from `protect.parts` of everybody. People without an arm were not looked at.
+        arms as from `disclosure.parts` of everybody. People without an arm were not looked at.
     """
     table = joined(data)
     table = table.assign(
@@ -136,10 +136,10 @@ def people(data: Tables) -> pd.DataFrame:
     for year, own in table.groupby("year"):
         sums = own.groupby("arm")[stages].sum().astype(float)
         sums = sums.reindex([arm for arm in (*ARMS.values(), REST) if arm in sums.index])
-        everybody = sums.sum().to_frame("everybody").T.apply(protect.counts)
+        everybody = sums.sum().to_frame("everybody").T.apply(disclosure.counts)
         # Who was not looked at is part of everybody, and of no later stage.
         sums.loc[sums.index == REST, stages[1:]] = np.nan
-        parts.append(pd.concat([everybody, protect.parts(sums.T).T]).assign(year=year))
+        parts.append(pd.concat([everybody, disclosure.parts(sums.T).T]).assign(year=year))
     result = pd.concat(parts).rename_axis("arm").reset_index()
     return result[["year", "arm", *stages]]
 
@@ -152,12 +152,12 @@ def outcomes(data: Tables, labels: Sequence[str], confidence: float) -> pd.DataF
     -------
     pandas.DataFrame
         label, year, arm, group (arm and year), recorded (people with a result), found, share, low,
-        high; as from `protect.shares`, each row by itself.
+        high; as from `disclosure.shares`, each row by itself.
     """
     check_level("confidence", confidence)
     result = tally(joined(data), labels)
     result.insert(3, "group", result["arm"] + ", " + result["year"].astype(str))
-    return protect.shares(result, "found", "recorded", (1 - confidence) / 2)
+    return disclosure.shares(result, "found", "recorded", (1 - confidence) / 2)
 
 
 def tally(table: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
@@ -189,7 +189,7 @@ def missing(data: Tables) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        fact, and for each year the people for whom it is not recorded, as from `protect.counts`;
+        fact, and for each year the people for whom it is not recorded, as from `disclosure.counts`;
         most first, without the facts that fewer than 10 people lack in every year.
     """
     table = joined(data)
@@ -198,7 +198,7 @@ def missing(data: Tables) -> pd.DataFrame:
     lacking.index = pd.Index(FACTS.set_index("column").loc[facts, "fact"], name="fact")
     order = np.lexsort((np.arange(len(facts)), -lacking.sum(axis=1)))
     result = lacking.iloc[order].rename(columns=lambda year: f"year_{year}")
-    return result.apply(protect.counts).dropna(how="all").reset_index()
+    return result.apply(disclosure.counts).dropna(how="all").reset_index()
 
 
 @needs("Whom past choices are about", *SEEN, *KNOWN, varying=(f"{INVESTIGATIONS}.year",))
@@ -209,7 +209,7 @@ def whom(data: Tables, confidence: float) -> pd.DataFrame:
     -------
     pandas.DataFrame
         fact, whom (``drawn``: at random; ``chosen``: otherwise), group (both), people (of whom it
-        is known, as from `protect.counts`), mean (how far it lies from that of everybody, in
+        is known, as from `disclosure.counts`), mean (how far it lies from that of everybody, in
         standard deviations), low, high. Rounded to a step that is worth at least five people whose
         fact is one more; missing where it is known of fewer than 10.
 
@@ -236,10 +236,10 @@ def whom(data: Tables, confidence: float) -> pd.DataFrame:
         mean, half = values[own].mean(), width * values[own].std() / np.sqrt(number.clip(lower=1))
         part = pd.DataFrame({"fact": names, "whom": name, "group": names + ", " + name})
         part = part.assign(people=number, mean=mean, low=mean - half, high=mean + half)
-        worth = protect.ROUNDING / (spread * number.clip(lower=protect.MINIMUM)).to_numpy()
+        worth = disclosure.ROUNDING / (spread * number.clip(lower=disclosure.MINIMUM)).to_numpy()
         step = 0.1 * np.ceil(np.maximum(worth / 0.1, 1))
-        enough = number.to_numpy() >= protect.MINIMUM
-        part = protect.outward(part, step, "mean", "low", "high", shown=enough)
-        parts.append(part.assign(people=protect.counts(number), order=range(len(part))))
+        enough = number.to_numpy() >= disclosure.MINIMUM
+        part = disclosure.outward(part, step, "mean", "low", "high", shown=enough)
+        parts.append(part.assign(people=disclosure.counts(number), order=range(len(part))))
     result = pd.concat(parts).sort_values("order", kind="stable", ignore_index=True)
     return result.drop(columns="order")

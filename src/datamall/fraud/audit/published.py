@@ -11,11 +11,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from datamall.chapters import Gap, passes_gaps
 from datamall.fairness import Bounds
 from datamall.fairness.intervals import gap_limits
-from datamall.fraud.audit_checks import NOT_CHOSEN, OF, Node, at_risk, of_parts
-from datamall.fraud.audit_counts import TOTAL, meaning, outcomes
+from datamall.fraud.audit.checks import NOT_CHOSEN, OF, Node, at_risk, of_parts
+from datamall.fraud.audit.sources import TOTAL, meaning, outcomes
+from datamall.requirements import Absent, passes_absent
 
 LOW, UNKNOWN = ("3", "4", "5"), ("unknown",)
 EVERYBODY: Node = (TOTAL, TOTAL, "population", TOTAL)
@@ -62,14 +62,14 @@ _TAIL = 0.025
 _WIDE = 1.5
 
 
-@passes_gaps
-def rerun(counts: pd.DataFrame) -> pd.DataFrame | Gap:
+@passes_absent
+def rerun(counts: pd.DataFrame) -> pd.DataFrame | Absent:
     """Return published figures beside those of their own counts.
 
     Parameters
     ----------
     counts
-        As from `audit_counts`.
+        As from `sources`.
 
     Returns
     -------
@@ -79,7 +79,9 @@ def rerun(counts: pd.DataFrame) -> pd.DataFrame | Gap:
     """
     rows = [*grants(counts), *lifts(counts)]
     if not rows:
-        return Gap("Published audits, re-run", "None of the published audits is among these data.")
+        return Absent(
+            "Published audits, re-run", "None of the published audits is among these data."
+        )
     names = ["study", "figure", "published", "ratio", "low", "high", "why"]
     return pd.DataFrame(rows, columns=names)
 

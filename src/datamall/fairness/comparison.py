@@ -9,14 +9,14 @@ import pandas as pd
 from scipy.special import ndtr
 
 from datamall.errors import DatamallError
-from datamall.fairness import identification, inference, metrics, reshape, rounded
+from datamall.fairness import identification, inference, metrics, recoding, rounded
 from datamall.fairness.bounds import Bounds
 from datamall.fairness.cells import Cells
 from datamall.fairness.counting import NO, UNKNOWN, YES, named
 from datamall.fairness.intervals import limits
 from datamall.fairness.plan import AS_RECORDED, Check, Plan
 from datamall.fairness.published import TOTAL
-from datamall.fairness.reshape import Counts
+from datamall.fairness.recoding import Counts
 from datamall.fairness.verdict import NOT_ENOUGH, evidence, of_list
 
 COUNTED, INVESTIGATED = "counted", "investigated only"
@@ -50,7 +50,7 @@ def make(
         Figures and comparisons; see `datamall.fairness.auditing.Audit`. The comparisons lack what
         depends on other checks.
     """
-    counts = reshape.where(counts, check.where)
+    counts = recoding.where(counts, check.where)
     meaning, why = dict(plan.labels.get(label, {})), ""
     if plan.labels and check.metric in identification.OUTCOMES and check.of == "everybody":
         alone = [v for v in meaning if meaning[v] is not None and v in one_arm]
@@ -61,7 +61,7 @@ def make(
                 f"{value!s} was recorded in the arm {one_arm[value]} only" for value in alone
             )
     if plan.labels and check.metric in identification.OUTCOMES:
-        counts = reshape.label(counts, str(plan.result), meaning)
+        counts = recoding.label(counts, str(plan.result), meaning)
     elif plan.result:
         counts = _without(counts, plan.result)
     # Where arms are to be joined, people whose flag is unknown stand for others.
@@ -89,7 +89,7 @@ def labelled(counts: Cells, plan: Plan) -> Cells:
     """Return the counts with the outcome under the first label of the plan."""
     if not plan.labels:
         return counts
-    labelled_: Cells = reshape.label(counts, str(plan.result), next(iter(plan.labels.values())))
+    labelled_: Cells = recoding.label(counts, str(plan.result), next(iter(plan.labels.values())))
     return labelled_
 
 
@@ -101,8 +101,8 @@ def _without(counts: Counts, result: str) -> Any:
     """Return the counts summed over the recorded result."""
     if isinstance(counts, Cells):
         return counts.by([axis for axis in counts.axes if axis != result])
-    values = reshape.levels(counts, result)
-    return reshape.label(counts, result, dict.fromkeys(values, None))
+    values = recoding.levels(counts, result)
+    return recoding.label(counts, result, dict.fromkeys(values, None))
 
 
 def _one_sided(counts: Counts) -> bool:

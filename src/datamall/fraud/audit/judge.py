@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datamall.chapters import Gap
 from datamall.errors import DatamallError
 from datamall.fairness import Bounds, inference, rounded, verdict
-from datamall.fraud import audit_errors, protect
-from datamall.fraud.audit_checks import CHECKS, OF, at_risk, bounds, of_parts, parts_of
-from datamall.fraud.audit_counts import TOTAL, definitions, is_own, latest
-from datamall.fraud.audit_errors import WRONGLY_VISITED
+from datamall.fraud import disclosure
+from datamall.fraud.audit import errors
+from datamall.fraud.audit.checks import CHECKS, OF, at_risk, bounds, of_parts, parts_of
+from datamall.fraud.audit.errors import WRONGLY_VISITED
+from datamall.fraud.audit.sources import TOTAL, definitions, is_own, latest
+from datamall.requirements import Absent
 
 COLUMNS = [
     *("study", "attribute", "group", "check", "label", "source"),
@@ -21,7 +22,7 @@ COLUMNS = [
     *("ratio", "low", "high", "verdict", "detectable"),
 ]
 HIGHEST = ("1", "2")  # risk bands, where these are numbered from the highest
-EVERY = CHECKS | {WRONGLY_VISITED: audit_errors.ABOUT}
+EVERY = CHECKS | {WRONGLY_VISITED: errors.ABOUT}
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,13 @@ class Plan:
     gating, informing
         Names of checks: on the first the verdict of the audit depends, the others are shown.
     labels
-        Definitions of a mistake found; see `audit_checks.meaning`. The first that a study can
+        Definitions of a mistake found; see `checks.meaning`. The first that a study can
         apply counts, every conclusion is repeated under its rivals.
     ratio
         How many times as often as everybody else something may happen to a group, or the other
         way round.
     ratio_alike
-        The same where people are alike in all that may count; see `audit_checks.Check`.
+        The same where people are alike in all that may count; see `checks.Check`.
     level
         1 - level is the error of a wrong PASS, and of any wrong FAIL among all gating checks.
     power
@@ -94,7 +95,7 @@ def steps(
     Parameters
     ----------
     counts
-        As from `audit_counts`; several studies and attributes may be in it.
+        As from `sources`; several studies and attributes may be in it.
     keys
         Checks; those whose counts are not there are left out.
     label
@@ -110,7 +111,7 @@ def steps(
     pandas.DataFrame
         study, attribute, group, check, label (empty where nothing recorded is read), source
         (``own`` or ``official``), and the columns of `datamall.fairness.rounded.pairs` or
-        `audit_errors.pairs`; a number that is hidden is the middle of what it can be; missing are
+        `errors.pairs`; a number that is hidden is the middle of what it can be; missing are
         numbers, hidden or rounded, that are not known within a quarter.
     """
     parts = []
@@ -118,7 +119,7 @@ def steps(
         source = "own" if is_own(str(study)) else "official"
         for key in keys:
             if key == WRONGLY_VISITED:
-                table, read = audit_errors.pairs(own, label), label
+                table, read = errors.pairs(own, label), label
             else:
                 check = CHECKS[key]
                 read = label if check.outcome else ""
@@ -163,7 +164,7 @@ def _filled(table: pd.DataFrame, own: bool) -> pd.DataFrame:
             yes, of = (f"{side}successes", f"{side}trials")
             most, no = table[f"{yes}_high"], table[f"{of}_low"] - table[f"{yes}_low"]
             # A share would tell what is hidden.
-            table[yes] = table[yes].where((most >= protect.MINIMUM) & (no >= protect.MINIMUM))
+            table[yes] = table[yes].where((most >= disclosure.MINIMUM) & (no >= disclosure.MINIMUM))
     return table
 
 
@@ -203,10 +204,10 @@ def judged(pairs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
         tolerance = plan.tolerance(check)
         low, high = tolerance.low or 0.0, tolerance.high or np.inf
         if composite:
-            own = audit_errors.rates(own)
-            own["low"], own["high"] = audit_errors.interval(own, tail)
-            evidence = audit_errors.evidence(own, low, high)
-            found = audit_errors.detectable(own, tail, plan.power, high)
+            own = errors.rates(own)
+            own["low"], own["high"] = errors.interval(own, tail)
+            evidence = errors.evidence(own, low, high)
+            found = errors.detectable(own, tail, plan.power, high)
         else:
             own = inference.with_gaps(own, tail)
             own = own.rename(columns={"ratio_low": "low", "ratio_high": "high"})
@@ -234,7 +235,7 @@ def _sides(table: pd.DataFrame) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(table[f"{n}_low"].to_numpy(float), table[f"{n}_high"].to_numpy(float)) for n in names]
 
 
-def gate(counts: pd.DataFrame | Gap, plan: Plan) -> pd.DataFrame | Gap:
+def gate(counts: pd.DataFrame | Absent, plan: Plan) -> pd.DataFrame | Absent:
     """Return the checks that gate, judged together; see `judged`.
 
     Only the last year of each selection is judged, by the attributes of the plan.
@@ -242,31 +243,31 @@ def gate(counts: pd.DataFrame | Gap, plan: Plan) -> pd.DataFrame | Gap:
     return _of_plan(counts, plan, plan.gating, "The checks that gate")
 
 
-def inform(counts: pd.DataFrame | Gap, plan: Plan) -> pd.DataFrame | Gap:
+def inform(counts: pd.DataFrame | Absent, plan: Plan) -> pd.DataFrame | Absent:
     """Return the checks that inform, judged together as a family of their own; see `gate`."""
     return _of_plan(counts, plan, plan.informing, "The checks that inform")
 
 
 def _of_plan(
-    counts: pd.DataFrame | Gap, plan: Plan, keys: Sequence[str], chapter: str
-) -> pd.DataFrame | Gap:
-    if isinstance(counts, Gap):
+    counts: pd.DataFrame | Absent, plan: Plan, keys: Sequence[str], chapter: str
+) -> pd.DataFrame | Absent:
+    if isinstance(counts, Absent):
         return counts
     last = latest(counts)
     last = last[last["attribute"].isin(plan.groups)]
     pairs = every_step(last, plan, keys) if len(last) else last
     if not len(pairs):
         names = f"{', '.join(keys)} by {', '.join(plan.groups)}"
-        return Gap(chapter, f"Not possible here: no counts allow {names}.")
+        return Absent(chapter, f"Not possible here: no counts allow {names}.")
     return judged(pairs, plan)
 
 
-def overall(table: pd.DataFrame | Gap, plan: Plan) -> str:
+def overall(table: pd.DataFrame | Absent, plan: Plan) -> str:
     """Return the verdict of the audit: PASS needs every check that gates, on every attribute.
 
     A check whose counts are not there is no evidence.
     """
-    if isinstance(table, Gap):
+    if isinstance(table, Absent):
         return verdict.NOT_ENOUGH
     complete = set(plan.gating) <= set(table["check"])
     return verdict.overall([*table["verdict"], *([] if complete else [verdict.NOT_ENOUGH])])

@@ -36,7 +36,7 @@ from datamall.fairness.bounds import Bounds
 from datamall.fairness.cells import Cells
 from datamall.fairness.counting import MISSING, label, named
 from datamall.fairness.plan import Plan
-from datamall.fairness.reshape import Counts
+from datamall.fairness.recoding import Counts
 
 ROLES = ("decision", "outcome", "arm", "stage", "score_band", "count")
 CONFUSION = ("tp", "fp", "fn", "tn", "n")

@@ -15,9 +15,9 @@ from scipy.special import ndtr, ndtri
 
 from datamall.fairness import rounded
 from datamall.fairness.intervals import SMALLEST, lower_limit
-from datamall.fairness.joined import careful
-from datamall.fraud.audit_checks import CHECKS, OF, Check, bounds, results
-from datamall.fraud.audit_counts import TOTAL
+from datamall.fairness.joint_limits import careful
+from datamall.fraud.audit.checks import CHECKS, OF, Check, bounds, results
+from datamall.fraud.audit.sources import TOTAL
 
 WRONGLY_VISITED = "wrongly visited"
 ABOUT = Check(
@@ -39,7 +39,7 @@ def pairs(counts: pd.DataFrame, label: str | None) -> pd.DataFrame | None:
     Parameters
     ----------
     counts
-        One study and attribute, as from `audit_counts`.
+        One study and attribute, as from `sources`.
     label
         Definition of a mistake found.
 
@@ -106,8 +106,8 @@ def lower(table: pd.DataFrame, tail: np.ndarray | float, turned: bool = False) -
     -----
     Exact limits of the four shares, put together on the scale of logarithms by recovering the
     variance on the side that matters (Donner and Zou 2012), here of four terms instead of two.
-    They are taken at a smaller error, as all joined limits are (`datamall.fairness.joined`): with
-    few people drawn, plain ones erred up to 2.8 times as often as stated at 0.05 %.
+    They are taken at a smaller error, as all joined limits are (`datamall.fairness.joint_limits`):
+    with few people drawn, plain ones erred up to 2.8 times as often as stated at 0.05 %.
     """
     one, other = ("other_", "") if turned else ("", "other_")
     terms = (

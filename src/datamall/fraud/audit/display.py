@@ -1,12 +1,12 @@
 """How comparisons are printed: names of groups, natural frequencies, protected small numbers.
 
-Small numbers of persons were rounded and hidden before anything was compared: `audit_counts.own`.
+Small numbers of persons were rounded and hidden before anything was compared: `sources.own`.
 """
 
 import pandas as pd
 
-from datamall.fraud import protect
-from datamall.fraud.audit_counts import CROSSED, TOTAL, is_own
+from datamall.fraud import disclosure
+from datamall.fraud.audit.sources import CROSSED, TOTAL, is_own
 
 THOUSAND, LARGEST = 1000, 100
 _SPOKEN = {
@@ -57,7 +57,7 @@ def printable(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table
-        As from `audit_judge.judged`.
+        As from `judge.judged`.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def counts_by_group(counts: pd.DataFrame, stages: dict[str, str]) -> pd.DataFram
     Parameters
     ----------
     counts
-        As from `audit_counts`.
+        As from `sources`.
     stages
         Stage → heading.
 
@@ -115,7 +115,7 @@ def counts_by_group(counts: pd.DataFrame, stages: dict[str, str]) -> pd.DataFram
         ).rename_axis(columns=None)
         if is_own(str(study)):
             # Each stage is a whole whose parts are the groups; a hidden one counts as nobody.
-            wide = protect.parts(wide.fillna(0).T).T
+            wide = disclosure.parts(wide.fillna(0).T).T
         parts.append(wide.reset_index().assign(study=study, attribute=attribute))
     table = pd.concat(parts, ignore_index=True)
     table.insert(0, "people", whose(table))

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from datamall.cli import main
 from datamall.errors import DatamallError
 from datamall.fairness import Bounds, Cells, audit
-from datamall.fairness.sheet import read, run
+from datamall.fairness.specification import read, run
 from datamall.fairness.verdict import FAIL, NOT_ENOUGH, PASS
 from datamall.fairness.words import answer, frequencies, record
 from datamall.reporting.audits import page

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from datamall.chapters import Gap
-from datamall.fraud.facts import FACTS, numbers
+from datamall.fraud.profile.facts import FACTS, numbers
+from datamall.requirements import Absent
 
 CHAPTER = "The profile"
 # A coefficient per standard deviation with a wider error than this is no finite number but the
@@ -55,7 +55,7 @@ class Profile:
 
 def fit(
     clients: pd.DataFrame, found: pd.Series, facts: Sequence[str], findings_per_fact: int
-) -> Profile | Gap:
+) -> Profile | Absent:
     """Train a profile.
 
     Parameters
@@ -71,10 +71,10 @@ def fit(
 
     Returns
     -------
-    Profile or Gap
-        A Gap says why no profile can be learnt: too few findings, two facts that say the same, or
-        facts that separate people with and without a finding completely, so that their weight has
-        no finite estimate.
+    Profile or Absent
+        `Absent` says why no profile can be learnt: too few findings, two facts that say the same,
+        or facts that separate people with and without a finding completely, so that their weight
+        has no finite estimate.
 
     Notes
     -----
@@ -88,7 +88,7 @@ def fit(
     number, hits = values.shape[1], int(found.sum())
     fewest, needed = min(hits, len(found) - hits), findings_per_fact * number
     if not number or fewest < max(needed, 1):
-        return Gap(
+        return Absent(
             CHAPTER,
             f"Not possible here: the random draw of the years before holds too few people with, or "
             f"without, a finding for {number} facts: at least {max(needed, 1)} of each are needed.",
@@ -97,11 +97,13 @@ def fit(
     filled = np.where(np.isnan(values), usual, values)
     centre, spread = filled.mean(axis=0), filled.std(axis=0)
     if (spread == 0).any() or np.linalg.matrix_rank(filled - centre) < number:
-        return Gap(CHAPTER, "Not possible here: two of the facts say the same of all these people.")
+        return Absent(
+            CHAPTER, "Not possible here: two of the facts say the same of all these people."
+        )
     design = np.column_stack([np.ones(len(filled)), (filled - centre) / spread])
     estimates = _maximum(design, found.to_numpy(float))
     if estimates is None:
-        return Gap(
+        return Absent(
             CHAPTER,
             "Not possible here: the facts separate the people with a finding from those without "
             f"one completely among these {len(found) // 10 * 10} people, so that their weight has "

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from datamall.errors import DatamallError
-from datamall.fairness import counting, keys, published
+from datamall.fairness import counting, key_levels, published
 from datamall.fairness.bounds import Bounds
 from datamall.fairness.cells import Cells
 from datamall.fairness.counting import NO, UNKNOWN, YES, named
@@ -114,7 +114,7 @@ def merge(counts: Counts, axis: str, into: Mapping[str, Sequence[Hashable]]) -> 
         codes = counts.codes.copy()
         codes[:, place] = to[codes[:, place]]
         return Cells(
-            counts.axes, *keys.canonical(counts.axes, all_levels, codes, counts.counts), done
+            counts.axes, *key_levels.canonical(counts.axes, all_levels, codes, counts.counts), done
         )
     arrays = [_summed(v, place, to, len(names)) for v in (counts.low, counts.high, counts.printed)]
     published.tighten(arrays[0], arrays[1], arrays[2], counts.axes, all_levels)
@@ -171,7 +171,7 @@ def label(counts: Counts, axis: str, meaning: Mapping[str, bool | None]) -> Any:
         rows = np.arange(len(counts))
         own[rows, :, np.array(codes)[counts.codes[:, place]]] = counts.counts[..., UNKNOWN]
         codes_left = np.delete(counts.codes, place, axis=1)
-        return Cells(rest, *keys.canonical(rest, names, codes_left, own), counts.merged)
+        return Cells(rest, *key_levels.canonical(rest, names, codes_left, own), counts.merged)
     if counts.high[..., [NO, YES]].any():
         raise DatamallError("These counts have an outcome already: give them without one.")
     arrays: list[Any] = []

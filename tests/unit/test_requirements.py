@@ -1,6 +1,6 @@
 import pandas as pd
 
-from datamall.chapters import REGISTRY, Gap, needs, passes_gaps
+from datamall.requirements import REGISTRY, Absent, needs, passes_absent
 
 
 def test_a_chapter_runs_or_names_what_it_lacks() -> None:
@@ -14,7 +14,7 @@ def test_a_chapter_runs_or_names_what_it_lacks() -> None:
     assert habits.__name__ == "habits"
 
     lacking = habits({"a.b": full[["role"]]})
-    assert isinstance(lacking, Gap)
+    assert isinstance(lacking, Absent)
     assert lacking.chapter == "Habits"
     assert "a.b.count" in lacking.reason
     assert "role" not in lacking.reason
@@ -34,10 +34,10 @@ def test_chapters_are_registered_under_their_package() -> None:
 
 
 def test_what_follows_from_a_gap_is_that_gap() -> None:
-    gap = Gap("Rates", "Not possible here: no counts.")
+    gap = Absent("Rates", "Not possible here: no counts.")
     calls = []
 
-    @passes_gaps
+    @passes_absent
     def add(first: int, second: int = 1) -> int:
         """Add."""
         calls.append(first)

@@ -3,17 +3,16 @@
 import numpy as np
 import pandas as pd
 
-from datamall.chapters import Gap, needs, passes_gaps
 from datamall.fairness import Cells, sweeps
-from datamall.fraud import protect
-from datamall.fraud.audit_counts import CROSSED, Tables, earlier, latest
-from datamall.fraud.audit_judge import Plan, every_step, judged
-from datamall.fraud.audit_knowledge import RANK, times
-from datamall.fraud.audit_show import THOUSAND, printable, whose
-from datamall.fraud.facts import INVESTIGATIONS
+from datamall.fraud import disclosure
+from datamall.fraud.audit.display import THOUSAND, printable, whose
+from datamall.fraud.audit.judge import Plan, every_step, judged
+from datamall.fraud.audit.knowledge import RANK, times
+from datamall.fraud.audit.sources import CROSSED, INVESTIGATIONS, Tables, earlier, latest
+from datamall.requirements import Absent, needs, passes_absent
 
 
-@passes_gaps
+@passes_absent
 def crossed(counts: pd.DataFrame, plan: Plan, check: str = "flagged") -> pd.DataFrame:
     """Return the crossed groups that a look at one attribute at a time would miss.
 
@@ -28,7 +27,7 @@ def crossed(counts: pd.DataFrame, plan: Plan, check: str = "flagged") -> pd.Data
     both = pd.concat([both, last[last["attribute"].eq("origin and sex")]])
     pairs = every_step(both, plan, [check]) if len(both) else both
     if not len(pairs):
-        return Gap("Where groups cross", "Not possible here: nobody counted crossed groups.")
+        return Absent("Where groups cross", "Not possible here: nobody counted crossed groups.")
     table = judged(pairs, plan)
     rank = table["verdict"].map(RANK)
     far = np.maximum(np.log(table["low"].clip(1e-9)), -np.log(table["high"].clip(upper=1e9)))
@@ -37,8 +36,8 @@ def crossed(counts: pd.DataFrame, plan: Plan, check: str = "flagged") -> pd.Data
     return printable(order)[columns].reset_index(drop=True)
 
 
-@passes_gaps
-def years(counts: pd.DataFrame, table: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
+@passes_absent
+def years(counts: pd.DataFrame, table: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
     """Return how the gaps have moved since earlier years.
 
     Returns
@@ -52,7 +51,7 @@ def years(counts: pd.DataFrame, table: pd.DataFrame, plan: Plan) -> pd.DataFrame
     before = before[before["attribute"].isin(plan.groups)]
     pairs = every_step(before, plan, plan.gating) if len(before) else before
     if not len(pairs):
-        return Gap("Earlier years", "Not possible here: there are counts of one year only.")
+        return Absent("Earlier years", "Not possible here: there are counts of one year only.")
     parts = [table, *(judged(own, plan) for _, own in pairs.groupby("study", sort=True))]
     shown = pd.concat([printable(part) for part in parts], ignore_index=True)
     shown["said"] = [times(row) for _, row in shown.iterrows()]
@@ -69,7 +68,7 @@ def years(counts: pd.DataFrame, table: pd.DataFrame, plan: Plan) -> pd.DataFrame
     "More or fewer flags",
     *(f"{INVESTIGATIONS}.{name}" for name in ("year", "score_band", "flagged", "people")),
 )
-def capacities(data: Tables, plan: Plan) -> pd.DataFrame | Gap:
+def capacities(data: Tables, plan: Plan) -> pd.DataFrame | Absent:
     """Return whether the gaps hang on how many people are flagged.
 
     Returns
@@ -82,26 +81,28 @@ def capacities(data: Tables, plan: Plan) -> pd.DataFrame | Gap:
     files = data[INVESTIGATIONS]
     known = [name for name in plan.groups if name in files]
     if not known:
-        return Gap("More or fewer flags", "Not possible here: no group of the plan is delivered.")
+        return Absent(
+            "More or fewer flags", "Not possible here: no group of the plan is delivered."
+        )
     last = files[files["year"].eq(files["year"].max())]
     cells = Cells.from_frame(last, known, "flagged", score_band="score_band", count="people")
     parts = []
     for name in known:
         table = sweeps.capacities(cells, [name], ["selection_rate"], (0.8, 1.0, 1.2))
         chosen = (table["n"] * table["selection_rate"]).round()
-        share = protect.counts(chosen) / protect.counts(table["n"])
+        share = disclosure.counts(chosen) / disclosure.counts(table["n"])
         table = table.assign(study="", attribute=name, group=table[name], share=THOUSAND * share)
         parts.append(table.assign(people=whose(table)))
     table = pd.concat(parts, ignore_index=True).astype({"share": float})
     wide = table.pivot_table(
         index=["attribute", "people"], columns="capacity", values="share", dropna=False
     )
-    numbers = protect.counts(table.groupby("capacity")["selected"].first())
+    numbers = disclosure.counts(table.groupby("capacity")["selected"].first())
     wide.columns = [f"if {number:,} are" for number in numbers]
     return wide.round().dropna().reset_index().drop(columns="attribute")
 
 
-@passes_gaps
+@passes_absent
 def unknowable(counts: pd.DataFrame) -> pd.DataFrame:
     """Return what no number of these counts could tell.
 

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from datamall.chapters import Gap, passes_gaps
 from datamall.fairness import metrics
 from datamall.fairness.intervals import limits
-from datamall.fraud import audit_errors
-from datamall.fraud.audit_counts import TOTAL, definitions, is_own, latest, meaning, outcomes
-from datamall.fraud.audit_errors import WRONGLY_VISITED
-from datamall.fraud.audit_judge import EVERY, Plan, every_step
-from datamall.fraud.audit_show import THOUSAND, counts_by_group, whose
+from datamall.fraud.audit import errors
+from datamall.fraud.audit.display import THOUSAND, counts_by_group, whose
+from datamall.fraud.audit.errors import WRONGLY_VISITED
+from datamall.fraud.audit.judge import EVERY, Plan, every_step
+from datamall.fraud.audit.sources import TOTAL, definitions, is_own, latest, meaning, outcomes
+from datamall.requirements import Absent, passes_absent
 
 ENOUGH = 100  # people in an arm of which something can be said
 STAGES = {
@@ -26,27 +26,27 @@ STAGES = {
 }
 
 
-@passes_gaps
-def people(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
+@passes_absent
+def people(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
     """Return how many people of each group reached each stage in the last year.
 
     Returns
     -------
     pandas.DataFrame
-        See `audit_show.counts_by_group`.
+        See `display.counts_by_group`.
     """
     last = latest(counts)
     return counts_by_group(last[last["attribute"].isin(plan.groups)], STAGES)
 
 
-@passes_gaps
-def shares(counts: pd.DataFrame, plan: Plan, check: str) -> pd.DataFrame | Gap:
+@passes_absent
+def shares(counts: pd.DataFrame, plan: Plan, check: str) -> pd.DataFrame | Absent:
     """Return the share of each group to whom something happens, each with its own interval.
 
     Parameters
     ----------
     counts
-        As from `audit_counts`.
+        As from `sources`.
     plan
         The plan.
     check
@@ -62,11 +62,13 @@ def shares(counts: pd.DataFrame, plan: Plan, check: str) -> pd.DataFrame | Gap:
     last = last[last["attribute"].isin(plan.groups)]
     pairs = every_step(last, plan, [check], every_group=True) if len(last) else last
     if not len(pairs):
-        return Gap(f"People who {EVERY[check].done}", f"Not possible here: no counts of “{check}”.")
+        return Absent(
+            f"People who {EVERY[check].done}", f"Not possible here: no counts of “{check}”."
+        )
     tail = (1 - plan.level) / 2
     if check == WRONGLY_VISITED:
-        pairs = audit_errors.rates(pairs)
-        low, high = audit_errors.rate_interval(pairs, tail)
+        pairs = errors.rates(pairs)
+        low, high = errors.rate_interval(pairs, tail)
     else:
         pairs["rate"] = metrics.share(pairs["successes"], pairs["trials"])
         low = limits(pairs["successes_low"], pairs["trials_low"], tail)[0]
@@ -78,7 +80,7 @@ def shares(counts: pd.DataFrame, plan: Plan, check: str) -> pd.DataFrame | Gap:
     return result.dropna(subset=["of_1000"]).reset_index(drop=True)
 
 
-@passes_gaps
+@passes_absent
 def labels(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """Return what counts as a mistake found, by study, and how often it was recorded by arm.
 
@@ -117,7 +119,7 @@ def _results(counts: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-@passes_gaps
+@passes_absent
 def only_in(counts: pd.DataFrame) -> pd.DataFrame:
     """Return results that were recorded in one arm only, so that arms cannot be compared by them.
 
@@ -139,7 +141,7 @@ def only_in(counts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["study", "result", "arm", "number"])
 
 
-@passes_gaps
+@passes_absent
 def missing(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """Return the checks that could not be made, by study.
 
@@ -159,8 +161,8 @@ def missing(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["study", "check", "decides"])
 
 
-@passes_gaps
-def difference_to_fairlearn(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Gap:
+@passes_absent
+def difference_to_fairlearn(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
     """Return the largest difference of this audit's rates to fairlearn's.
 
     The counts of this very run, as printed, are handed to ``fairlearn.metrics.MetricFrame`` as
@@ -191,7 +193,7 @@ def difference_to_fairlearn(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | 
     pairs, rows = every_step(last, plan, list(theirs), every_group=True), []
     if not len(pairs):
         reason = "Not possible here: there are too few people to have a rate."
-        return Gap("Checked against another program", reason)
+        return Absent("Checked against another program", reason)
     for check, (function, truth, yes) in theirs.items():
         own = pairs[pairs["check"].eq(check) & pairs["trials"].gt(0) & pairs["successes"].notna()]
         if not len(own):

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import norm
 from statsmodels.stats.multitest import multipletests
 
-from datamall.fairness.families import effects, mirrored, weighted_holm, weights
+from datamall.fairness.multiplicity import effects, mirrored, weighted_holm, weights
 from datamall.fairness.verdict import Tolerance
 
 RATIO = Tolerance("ratio", 0.8, 1.25)
