@@ -8,7 +8,7 @@ outcome, there is NOT ENOUGH EVIDENCE.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from datamall.errors import DatamallError
 from datamall.fairness import (
     changes,
     comparison,
@@ -23,20 +24,24 @@ from datamall.fairness import (
     multiplicity,
     recoding,
     stages,
+    steps,
     sweeps,
 )
 from datamall.fairness.cells import Cells
 from datamall.fairness.inference import ends
-from datamall.fairness.plan import AS_RECORDED, Check, Plan
+from datamall.fairness.plan import AS_RECORDED, Check, Meaning, Plan
 from datamall.fairness.recoding import Counts
+from datamall.fairness.steps import Selection, Study
 from datamall.fairness.subgroups import REST
 from datamall.fairness.summary import Verdict, summary
 from datamall.fairness.verdict import detectable, judged, middle, sides
 
-_FIGURES = ["check", "label", "by", "group", "metric", "estimand", "source"]
+NO_LABEL = -1
+_FIGURES = ["study", "check", "label", "by", "group", "metric", "estimand", "source"]
 FIGURES = [*_FIGURES, "successes", "trials", "rate", "low", "high"]
 COMPARISONS = [
-    *("check", "label", "by", "group", "metric", "estimand", "source", "people", "gates"),
+    *("study", "check", "label", "by", "group", "metric", "estimand", "source", "people", "gates"),
+    *("successes", "trials", "other_successes", "other_trials"),
     *("rate", "other_rate", "gap", "gap_low", "gap_high", "all_low", "all_high"),
     *("p_inside", "p_outside", "p_outside_holm", "detectable_low", "detectable_high"),
     *("verdict", "identified", "why", "not_judged"),
@@ -87,7 +92,7 @@ class Audit:
     """
 
     plan: Plan
-    counts: Counts
+    counts: Counts | Selection
     figures: pd.DataFrame
     comparisons: pd.DataFrame
     checks: pd.DataFrame
@@ -99,7 +104,9 @@ class Audit:
     @cached_property
     def stages(self) -> pd.DataFrame:
         """Stages of the selection; see `datamall.fairness.stages.decompose`; empty without."""
-        if not self.plan.stages or "stage" not in self.counts.axes:
+        if isinstance(self.counts, Selection) or not self.plan.stages:
+            return pd.DataFrame()
+        if "stage" not in self.counts.axes:
             return pd.DataFrame()
         return stages.decompose(
             self.counts,
@@ -150,7 +157,7 @@ class Audit:
 
 
 def audit(
-    counts: Counts,
+    counts: Counts | Selection,
     spec: Plan | Mapping[str, Any],
     *,
     registered: Plan | Mapping[str, Any] | None = None,
@@ -162,7 +169,8 @@ def audit(
     counts
         `Cells`, or `Bounds` where counts were rounded or hidden. Keys: the attributes of the plan,
         the recorded result if labels read it, and the roles arm, stage and score_band; what else
-        there is, is summed over.
+        there is, is summed over. Or a `datamall.fairness.steps.Selection`: then each check names
+        its step.
     spec
         The plan, as a mapping or a `Plan`; see `datamall.fairness.plan`.
     registered
@@ -179,10 +187,23 @@ def audit(
         counts are weighted.
     """
     plan = Plan.read(spec)
+    if isinstance(counts, Selection):
+        return _sum_up(counts, plan, registered, *_of_selection(counts, plan))
     comparison.check_keys(counts, plan)
+    merged: Counts = counts
     for axis, into in plan.merge.items():
-        counts = recoding.merge(counts, axis, into)
-    recorded, figures, comparisons = _judge(counts, plan)
+        merged = recoding.merge(merged, axis, into)
+    return _sum_up(merged, plan, registered, *_judge(merged, plan))
+
+
+def _sum_up(
+    counts: Counts | Selection,
+    plan: Plan,
+    registered: Plan | Mapping[str, Any] | None,
+    recorded: pd.DataFrame,
+    figures: pd.DataFrame,
+    comparisons: pd.DataFrame,
+) -> Audit:
     checks, labels, verdict = summary(comparisons, plan)
     before = None if registered is None else Plan.read(registered)
     return Audit(
@@ -210,8 +231,72 @@ def _judge(counts: Counts, plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame, pd.D
         for label in comparison.labels(plan, check):
             own, compared = comparison.make(counts, plan, check, label, one_arm)
             figures.append(own)
-            rows.append(_about(compared, check, plan))
+            reading = list(plan.labels).index(label) if label in plan.labels else NO_LABEL
+            rows.append(_about(compared, check, plan).assign(reading=reading))
     return recorded, pd.concat(figures, ignore_index=True), _verdicts(rows, plan)
+
+
+def _of_selection(
+    selection: Selection, plan: Plan
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return the recorded results, the figures and the judged comparisons of all studies."""
+    for check in plan.checks:
+        if check.step is None:
+            raise DatamallError(
+                f"Check {check.name} names no step of the selection: write for example "
+                "step: {to: chosen, of: flagged}."
+            )
+    results: dict[str, pd.DataFrame] = {}
+    figures, rows = [], []
+    names = dict.fromkeys(name for check in plan.checks for name in check.groups)
+    for study in selection.studies([*names]):
+        if study.name not in results and study.results:
+            results[study.name] = identification.by_arm(*study.by_arm()).assign(study=study.name)
+        for check in plan.checks:
+            if study.attribute not in check.groups:
+                continue
+            check = replace(check, groups=(study.attribute,))
+            for reading, label, meaning in _readings(study, plan, check):
+                own = results.get(study.name, pd.DataFrame({"one_arm_only": []}))
+                meaning, why = _without_one_arm(own, check, meaning)
+                counts = steps.counts(study, plan, check, label, meaning)
+                if counts is None:
+                    continue
+                why = why if "arm" in counts.axes else ""
+                of_check, compared = comparison.compare(counts, plan, check, label, why)
+                figures.append(of_check.assign(study=study.name))
+                compared = compared.assign(study=study.name, reading=reading)
+                rows.append(_about(compared, check, plan))
+    recorded = pd.concat(results.values(), ignore_index=True) if results else pd.DataFrame()
+    if not rows:
+        return recorded, pd.DataFrame(columns=FIGURES), pd.DataFrame(columns=COMPARISONS)
+    return recorded, pd.concat(figures, ignore_index=True), _verdicts(rows, plan)
+
+
+def _readings(study: Study, plan: Plan, check: Check) -> list[tuple[int, str, Meaning]]:
+    """Return the definitions of the outcome under which a check is made in a study."""
+    if not check.needs_outcome:
+        return [(NO_LABEL, AS_RECORDED, {})]
+    if check.outcome:
+        there = study.results and set(study.results) <= set(check.outcome)
+        return [(NO_LABEL, AS_RECORDED, check.outcome)] if there else []
+    return [(i, name, meaning) for i, (name, meaning) in enumerate(study.labels(plan))]
+
+
+def _without_one_arm(recorded: pd.DataFrame, check: Check, meaning: Meaning) -> tuple[Meaning, str]:
+    """Leave out results that were recorded in one arm only, where arms would be joined by them."""
+    alone = recorded[recorded["one_arm_only"].astype(bool)]
+    alone = (
+        alone[[meaning.get(result) is not None for result in alone["result"]]]
+        if len(alone)
+        else alone
+    )
+    if check.of == "investigated" or not len(alone):
+        return meaning, ""
+    why = " and ".join(
+        f"{row.result} was recorded in the arm {row.arms} only" for row in alone.itertuples()
+    )
+    return {**meaning, **dict.fromkeys(alone["result"])}, why
 
 
 def _about(table: pd.DataFrame, check: Check, plan: Plan) -> pd.DataFrame:
@@ -235,11 +320,13 @@ def _verdicts(tables: list[pd.DataFrame], plan: Plan) -> pd.DataFrame:
     if "verdict" not in table:
         table["verdict"] = np.nan
     checks = {check.name: check for check in plan.checks}
-    labels = [label for label in table["label"].unique() if label in plan.labels]
     out = table.copy()
-    # Checks that need no outcome belong to the family of every label, and are judged in the first.
-    for label in reversed(labels or [AS_RECORDED]):
-        own = ~table["label"].isin(labels) | (table["label"] == label)
+    # Checks that need no outcome belong to the family of every label, and are judged in the first;
+    # so do those of a study that has fewer definitions of the outcome than another.
+    last = table.groupby("study")["reading"].transform("max")
+    for reading in reversed(range(max(int(table["reading"].max()), 0) + 1)):
+        first = (table["reading"] == 0) & (last < reading)
+        own = (table["reading"] == NO_LABEL) | (table["reading"] == reading) | first
         together_ = np.where(table["gates"], "", table["check"] + table["not_judged"])
         for name in np.unique(together_[own].astype(str)):
             rows = np.flatnonzero(own & (together_ == name))
@@ -254,7 +341,8 @@ def _family(
 ) -> pd.DataFrame:
     own = table.iloc[rows].reset_index(drop=True)
     census = (own["estimand"] == "list").to_numpy()
-    same = (own[["check", "by"]] == own[["check", "by"]].shift()).all(axis=1)
+    names = ["study", "check", "label", "by"]
+    same = (own[names] == own[names].shift()).all(axis=1)
     twice = (own["twice"] & same).to_numpy(bool)
     among = own["p_outside"].notna().to_numpy() & ~twice
     share = _shares(own, among, checks, plan.level)

@@ -12,11 +12,12 @@ import pandas as pd
 
 from datamall.fairness.plan import Check, Plan
 from datamall.fairness.recoding import Counts
+from datamall.fairness.steps import Selection
 
 COLUMNS = ["what", "where", "before", "after", "easier"]
 
 
-def made(counts: Counts, plan: Plan, before: Plan | None = None) -> pd.DataFrame:
+def made(counts: Counts | Selection, plan: Plan, before: Plan | None = None) -> pd.DataFrame:
     """Return what was done to the counts, and how the plan differs from an earlier one.
 
     Parameters

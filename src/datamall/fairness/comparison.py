@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from datamall.errors import DatamallError
-from datamall.fairness import identification, inference, metrics, recoding, rounded
+from datamall.fairness import identification, inference, metrics, published, recoding, rounded
 from datamall.fairness.bounds import Bounds
 from datamall.fairness.cells import Cells
 from datamall.fairness.counting import NO, UNKNOWN, YES, named
@@ -64,6 +64,23 @@ def make(
         counts = recoding.label(counts, str(plan.result), meaning)
     elif plan.result:
         counts = _without(counts, plan.result)
+    return compare(counts, plan, check, label, why)
+
+
+def compare(
+    counts: Counts, plan: Plan, check: Check, label: str, why: str = ""
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the figures and the comparisons of a check whose outcome has been read.
+
+    Parameters
+    ----------
+    counts
+        The people that the check is about.
+    plan, check, label
+        See `make`.
+    why
+        Why arms may not be joined, if so.
+    """
     # Where arms are to be joined, people whose flag is unknown stand for others.
     arms = plan.identification is not None and "arm" not in check.where
     one_sided = check.metric in _BY_OUTCOME and _one_sided(counts)
@@ -78,8 +95,9 @@ def make(
     else:
         parts, why = _of_everybody(counts, check, plan, why)
     for table in parts:
-        table.insert(0, "check", check.name)
-        table.insert(1, "label", label)
+        table.insert(0, "study", "")
+        table.insert(1, "check", check.name)
+        table.insert(2, "label", label)
     identified = parts[1]["source"].iloc[0] != WORST if len(parts[1]) else True
     parts[1]["identified"], parts[1]["why"] = identified, "" if identified else why
     return parts
@@ -128,11 +146,9 @@ def _of_everybody(
     counts: Counts, check: Check, plan: Plan, why: str
 ) -> tuple[tuple[pd.DataFrame, pd.DataFrame], str]:
     how = plan.identification
-    if not why and isinstance(counts, Bounds):
-        why = "rounded or hidden counts of several arms are not joined"
     if not why and how is None:
         why = "some people have no outcome, and the plan names no random arm"
-    if not why and isinstance(counts, Cells) and how is not None:
+    if not why and how is not None:
         found, why = identification.design(counts, how)
         if found and check.metric not in identification.JOINED:
             why = "no arm gives it"
@@ -169,8 +185,18 @@ def _counted(
     else:
         figures = _bounded_figures(counts, check, plan)
         table = rounded.pairs(counts, check.groups, reference=check.reference, **options)
+        table = _filled(table)
     figures = figures.assign(source=source)
     return figures, _compared(table, check, plan, source)
+
+
+def _filled(table: pd.DataFrame) -> pd.DataFrame:
+    """Return comparisons with numbers that are not printed in the middle of what they can be."""
+    table = table.copy()
+    for name in ("successes", "trials", "other_successes", "other_trials"):
+        ends = np.sort(table[[f"{name}_low", f"{name}_high"]].to_numpy(float), axis=1)
+        table[name] = published.middle(ends[:, 0], ends[:, 1], table[name].to_numpy(float))
+    return table
 
 
 def _bounded_figures(counts: Bounds, check: Check, plan: Plan) -> pd.DataFrame:
@@ -178,9 +204,12 @@ def _bounded_figures(counts: Bounds, check: Check, plan: Plan) -> pd.DataFrame:
     for size in range(1, min(check.depth, len(check.groups)) + 1):
         for own in combinations(check.groups, size):
             keys, corners = counts.corners(own, [check.metric])
-            printed = counts.proportions(own, [check.metric])[1][:, 0]
-            rate = counts.rates(own, [check.metric])[check.metric].to_numpy()
             lowest, highest = (corners[:, 0, end] for end in (0, 1))
+            ends = np.sort(corners[:, 0], axis=1)
+            printed = counts.proportions(own, [check.metric])[1][:, 0]
+            printed = published.middle(ends[:, 0], ends[:, 1], printed)
+            rate = counts.rates(own, [check.metric])[check.metric].to_numpy()
+            rate = np.where(np.isnan(rate), metrics.share(*printed.T), rate)
             tail = (1 - plan.level) / 2
             low = limits(lowest[:, 0], lowest[:, 1], tail)[0]
             high = limits(highest[:, 0], highest[:, 1], tail)[1]
@@ -238,7 +267,7 @@ def _compared(table: pd.DataFrame, check: Check, plan: Plan, source: str) -> pd.
     return out.assign(source=source)
 
 
-def _joined(counts: Cells, check: Check, plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _joined(counts: Counts, check: Check, plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
     how = plan.identification
     if how is None:
         raise DatamallError("The plan has no identification: say which arm was drawn at random.")

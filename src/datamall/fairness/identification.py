@@ -22,7 +22,7 @@ is known; what remains are the worst cases (Manski, American Economic Review 80,
 """
 
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -30,14 +30,22 @@ import pandas as pd
 from scipy.special import gammaln
 
 from datamall.errors import DatamallError
-from datamall.fairness import counting, recoding, rounded
+from datamall.fairness import counting, published, recoding, rounded
 from datamall.fairness.bounds import Bounds
 from datamall.fairness.cells import Cells
 from datamall.fairness.counting import NO, UNKNOWN, YES
 from datamall.fairness.inference import Estimand
-from datamall.fairness.joint_limits import Design, Joined, Part, Sample
+from datamall.fairness.joint_limits import (
+    BoundedPart,
+    BoundedSample,
+    Design,
+    Joined,
+    Part,
+    Sample,
+)
 from datamall.fairness.plan import Identification
 from datamall.fairness.published import TOTAL
+from datamall.fairness.rounded import row_of
 from datamall.fairness.subgroups import REST, Reference
 
 # Rates that ask for outcomes, and those of them that arms can be joined to.
@@ -49,38 +57,53 @@ _ANY = [NO, YES, UNKNOWN]
 _KNOWN = [NO, YES]
 
 
-def design(cells: Cells, how: Identification) -> tuple[Design | None, str]:
+def design(counts: Cells | Bounds, how: Identification) -> tuple[Design | None, str]:
     """Return how error rates of everybody are identified, or None and why they are not.
 
     Parameters
     ----------
-    cells
-        Counts with a key `arm`; people who were not investigated have an unknown outcome.
+    counts
+        Counts with a key `arm`; people who were not investigated have an unknown outcome. For
+        bounds the largest counts decide.
     how
         Which arm is which.
     """
     if how.random is None:
         return None, "nobody was investigated at random"
-    if "arm" not in cells.axes:
+    if "arm" not in counts.axes:
         return None, "the counts do not say how people were chosen (they have no arm)"
-    arms = cells.levels[cells.axes.index("arm")]
-    if how.random not in arms:
+    if how.random not in counts.levels[counts.axes.index("arm")]:
         return None, f"nobody is in the random arm ({how.random})"
-    drawn = cells.where(arm=how.random).counts.sum(axis=0)
-    others = cells.counts.sum(axis=0) - drawn
+    drawn, others = _arms(counts, how.random)
     if not drawn[:, _KNOWN].any():
         return None, "the random arm has no outcomes"
-    if drawn[_KNOWN].sum() == drawn.sum():
-        return "everybody", ""
-    if drawn[_KNOWN].any():
+    if not drawn[UNKNOWN].any():
+        found: Design = "everybody"
+    elif drawn[_KNOWN].any():
         return None, "whether people of the random arm were flagged is known for some of them only"
-    if not others[YES, _KNOWN].any():
+    elif not others[YES, _KNOWN].any():
         return None, "nobody who was flagged has an outcome"
-    return ("base", "") if others[NO].any() else ("cases", "")
+    else:
+        found = "base" if others[NO].any() else "cases"
+    if isinstance(counts, Bounds) and (found == "cases" or how.strata):
+        return None, "rounded counts are joined where everybody is counted, and without strata"
+    return found, ""
+
+
+def _arms(counts: Cells | Bounds, random: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the (most) people of the random arm and of all others, by decision and outcome."""
+    if isinstance(counts, Cells):
+        drawn = counts.where(arm=random).counts.sum(axis=0)
+        return drawn, counts.counts.sum(axis=0) - drawn
+    place = counts.axes.index("arm")
+    by_arm = np.moveaxis(counts.high[..., :TOTAL, :TOTAL], place, -3)
+    by_arm = by_arm[(-1,) * (len(counts.axes) - 1)][:-1]
+    at = counts.levels[place].index(random)
+    return by_arm[at], np.delete(by_arm, at, axis=0).sum(axis=0)
 
 
 def join(
-    cells: Cells,
+    cells: Cells | Bounds,
     metric: str,
     how: Identification,
     by: Sequence[str] | None = None,
@@ -122,10 +145,12 @@ def join(
             "everybody, or leave strata out."
         )
     strata = [name for name in how.strata if name not in names]
-    base, parts = cells.by([*names, *strata, "arm"]), []
+    base = cells.by([*names, *strata, "arm"]) if isinstance(cells, Cells) else cells
+    parts: list[Part | BoundedPart] = []
     for size in range(1, min(depth, len(names)) + 1) if depth else [len(names)]:
         for own in combinations(names, size):
-            parts.append(_part(base, own, how, found, estimand, reference))
+            make: Any = _part if isinstance(base, Cells) else _bounded_part
+            parts.append(make(base, own, how, found, estimand, reference))
     table = pd.concat([part.table for part in parts], ignore_index=True)
     return Joined(table, metric, found, tuple(parts))
 
@@ -187,12 +212,82 @@ def _part(
         table,
         found,
         estimand == "list",
-        None if reference == REST else rounded.row_of(names, own, reference),
+        None if reference == REST else row_of(names, own, reference),
         Sample(flagged, none, mistakes, pool),
         left,
         of_everybody,
         float(how.population or np.nan),
     )
+
+
+def _bounded_part(
+    counts: Bounds,
+    own: Sequence[str],
+    how: Identification,
+    found: Design,
+    estimand: Estimand,
+    reference: Reference,
+) -> BoundedPart:
+    order = [counts.axes.index(name) for name in (*own, "arm")]
+    rest = [place for place in range(len(counts.axes)) if place not in order]
+    arms, size = counts.levels[order[-1]], len(own)
+    drawn = arms.index(how.random)
+
+    def by_group(array: np.ndarray) -> np.ndarray:
+        """Return groups and, last, everybody; by arm, decision and outcome."""
+        array = np.transpose(array, [*rest, *order, -2, -1])[(-1,) * len(rest)]
+        groups = array[(slice(-1),) * size].reshape(-1, *array.shape[size:])
+        return np.concatenate([groups, array[(-1,) * size][None]])
+
+    low, high, printed = (by_group(v) for v in (counts.low, counts.high, counts.printed))
+    every = np.stack([published.middle(low, high, printed), low, high]).astype(float)
+    names = pd.DataFrame(
+        list(product(*(counts.levels[place] for place in order[:-1]))), columns=own
+    )
+    there = np.flatnonzero(every[2, :-1, -1, TOTAL, TOTAL] > 0)
+    names, every = names.iloc[there].reset_index(drop=True), every[:, [*there, -1]]
+    row = None if reference == REST else row_of(names, own, reference)
+    # Whom people chose may differ from group to group, so that the profile arm is no one sample.
+    complete = not every[2, -1, -1, YES, UNKNOWN] > 0
+
+    def others(sample: np.ndarray) -> np.ndarray:
+        if row is not None:
+            return np.broadcast_to(sample[:, [row]], sample[:, :-1].shape)
+        groups, (_, least, most) = sample[:, :-1], sample[:, -1]
+        middle = sample[0, -1] - groups[0]
+        below = np.maximum(least - groups[2], groups[1].sum() - groups[1])
+        above = np.minimum(most - groups[1], groups[2].sum() - groups[2])
+        return np.stack([middle, np.maximum(below, 0), np.maximum(above, 0)])
+
+    of_draw = [every[..., drawn, TOTAL, outcome] for outcome in _KNOWN]
+    everybody = every[..., -1, TOTAL, TOTAL]
+    known = [every[..., -1 if complete else drawn, YES, outcome] for outcome in _KNOWN]
+    samples = [[every[..., -1, YES, TOTAL], *known]]
+    if found == "everybody":
+        samples.append([every[..., -1, NO, TOTAL], *(every[..., drawn, NO, y] for y in _KNOWN)])
+    else:
+        # Whether those who were drawn are flagged too is not known: the others stand for them.
+        least = np.maximum(everybody[1] - every[2, :, drawn, TOTAL, TOTAL], 0)
+        left = [everybody[0] - every[0, :, drawn, TOTAL, TOTAL], least]
+        left.append(everybody[2] - every[1, :, drawn, TOTAL, TOTAL])
+        samples.append([np.stack(left), *of_draw])
+    samples.append([everybody, *of_draw])
+    table = pd.DataFrame(
+        {
+            "by": " × ".join(own),
+            "group": [" × ".join(map(str, values)) for values in names.itertuples(index=False)],
+            "people": every[2, :-1, -1, TOTAL, TOTAL].astype(np.int64),
+        }
+    )
+    one, other = (
+        [
+            BoundedSample(*(side(v) for v in sample), complete and place == 0)
+            for place, sample in enumerate(samples)
+        ]
+        for side in (lambda v: v[:, :-1], others)
+    )
+    census = estimand == "list"
+    return BoundedPart(table, found, census, row, tuple(one), tuple(other))  # type: ignore[arg-type]
 
 
 def _poolable(complete: np.ndarray, there: np.ndarray, profile: bool) -> bool:
@@ -234,6 +329,11 @@ def recorded(counts: Cells | Bounds, result: str, arm: str = "arm") -> pd.DataFr
         at[counts.axes.index(result)], at[counts.axes.index(arm)] = slice(-1), slice(-1)
         table = counts.high[tuple(at)]
         table = table if counts.axes.index(result) < counts.axes.index(arm) else table.T
+    return by_arm(table, known, arms)
+
+
+def by_arm(table: np.ndarray, known: Sequence[Any], arms: Sequence[Any]) -> pd.DataFrame:
+    """Return `recorded` from people by result (rows) and arm (columns)."""
     rows = [i for i, value in enumerate(known) if value != counting.MISSING]
     table, met = table[rows], table[rows].sum(axis=0) > 0
     people, sizes = table.sum(axis=1), table.sum(axis=0)

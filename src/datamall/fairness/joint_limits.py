@@ -61,18 +61,18 @@ class Sample:
             people, none, mistakes = (v.sum(axis=0) - v for v in arrays)
         return Sample(people, none, mistakes, self.pool)
 
-    def sum(self, mistake: bool, tail: float, census: bool) -> Limited:
+    def sum(self, mistake: bool, tail: Array | float, census: bool) -> Limited:
         """Return how many people with (or without) a mistake there are in each group."""
         return _total([np.nansum(v, axis=1) for v in self._terms(mistake, tail, census)])
 
-    def rest(self, mistake: bool, tail: float, census: bool) -> Limited:
+    def rest(self, mistake: bool, tail: Array | float, census: bool) -> Limited:
         """Return the same among everybody else."""
         if self.pool:
             return self.of(None).sum(mistake, tail, census)
         terms = [np.nansum(v, axis=1) for v in self._terms(mistake, tail, census)]
         return _total([np.maximum(v.sum() - v, 0) for v in terms])
 
-    def _terms(self, mistake: bool, tail: float, census: bool) -> list[Array]:
+    def _terms(self, mistake: bool, tail: Array | float, census: bool) -> list[Array]:
         x, n = (self.mistakes if mistake else self.none), self.none + self.mistakes
         low, high = limits(x, n, tail)
         value = metrics.share(x, n)
@@ -132,7 +132,7 @@ class Part:
     drawn: Sample
     population: float
 
-    def gap(self, metric: str, tail: float, kind: Kind) -> tuple[Array, Array]:
+    def gap(self, metric: str, tail: Array | float, kind: Kind) -> tuple[Array, Array]:
         """Return the limits of the gap of each group to what it is compared with."""
         if self.design == "cases" and metric in ("fpr", "tpr") and kind == "ratio":
             return self._odds(metric == "tpr", tail)
@@ -150,12 +150,12 @@ class Part:
         least, most = (-1.0, 1.0) if kind == "difference" else (0.0, np.inf)
         return np.where(known, low, least), np.where(known, high, most)
 
-    def rate(self, metric: str, tail: float, against: bool) -> Limited:
+    def rate(self, metric: str, tail: Array | float, against: bool) -> Limited:
         """Return a rate with its limits, of the groups or of what they are compared with."""
         if metric in ("fnr", "tnr"):
             value, low, high = self.rate({"fnr": "tpr", "tnr": "fpr"}[metric], tail, against)
             return 1 - value, 1 - high, 1 - low
-        tail = float(careful(tail))
+        tail = careful(tail)
         if metric == "base_rate":
             return self._scaled(self.drawn, True, tail, against, False)
         if metric == "ppv":
@@ -163,7 +163,7 @@ class Part:
         if metric == "npv" and self.design == "everybody":
             return self._scaled(self.left, False, tail, against, False)
         if metric not in ("fpr", "tpr"):
-            nothing = np.full(len(self.table), np.nan)
+            nothing = np.full(len(self.flagged.people), np.nan)
             return nothing, np.zeros(len(nothing)), np.ones(len(nothing))
         mistake = metric == "tpr"
         flagged = self._sum(self.flagged, mistake, tail, against, self.census)
@@ -186,7 +186,7 @@ class Part:
         )
         return one, other
 
-    def _of_population(self, mistake: bool, tail: float, against: bool) -> Limited:
+    def _of_population(self, mistake: bool, tail: Array | float, against: bool) -> Limited:
         """Return a number of people from the share of the random arm that is in the group."""
         x = self._split(self.drawn, mistake)[int(against)]
         people = float(np.nan_to_num(self.population, nan=1.0))
@@ -195,7 +195,7 @@ class Part:
         return people * x / n, people * low, people * high
 
     def _sum(
-        self, sample: Sample, mistake: bool, tail: float, against: bool, census: bool
+        self, sample: Sample, mistake: bool, tail: Array | float, against: bool, census: bool
     ) -> Limited:
         if not against:
             return sample.sum(mistake, tail, census)
@@ -207,7 +207,7 @@ class Part:
         return (sample.of(self.reference) if against else sample).people.sum(axis=1)
 
     def _scaled(
-        self, sample: Sample, mistake: bool, tail: float, against: bool, census: bool
+        self, sample: Sample, mistake: bool, tail: Array | float, against: bool, census: bool
     ) -> Limited:
         people = self._people(sample, against)
         value, low, high = self._sum(sample, mistake, tail, against, census)
@@ -218,7 +218,9 @@ class Part:
             np.where(none, 1, metrics.share(high, people)),
         )
 
-    def _share(self, flagged: Limited, left: Limited, tail: float, against: bool) -> Limited:
+    def _share(
+        self, flagged: Limited, left: Limited, tail: Array | float, against: bool
+    ) -> Limited:
         """Return flagged / (flagged + left); in the designs base and cases flagged / left."""
         if not self.census:
             flagged = self._chance(flagged, tail, against)
@@ -237,7 +239,7 @@ class Part:
             return np.full(len(value), np.nan), np.zeros(len(value)), np.ones(len(value))
         return value, np.clip(low, 0, 1), np.clip(high, 0, 1)
 
-    def _chance(self, flagged: Limited, tail: float, against: bool) -> Limited:
+    def _chance(self, flagged: Limited, tail: Array | float, against: bool) -> Limited:
         """Widen a number of flagged people by chance: for the next people it is a rate itself.
 
         In the design *everybody* the number counts as odds, flagged for each who is not.
@@ -247,7 +249,7 @@ class Part:
         n = x + left if odds else np.maximum(left, x)
         if self.design == "cases":
             n = np.full(len(x), np.nan_to_num(self.population, nan=1e9))
-        ends = [np.minimum(v, 1 - 1e-12) for v in limits(x, n, tail)]
+        ends = [np.minimum(v, 1 - 1e-12) for v in limits(x, n, np.ravel(tail))]
         share = metrics.share(x, n)
         rates = [share, *ends]
         if odds:
@@ -287,6 +289,96 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
+class BoundedSample:
+    """As `Sample`, of one stratum, with each count known within bounds.
+
+    Attributes
+    ----------
+    people, none, mistakes
+        Shape (3, groups): the estimate (NaN if too little is known), the least and the most.
+    complete
+        Whether the outcome of all of them is known.
+    """
+
+    people: Array
+    none: Array
+    mistakes: Array
+    complete: bool = False
+
+    def corner(self, mistake: bool, up: bool | None, copies: int) -> Sample:
+        """Return the counts that make the people with (or without) a mistake most, or fewest.
+
+        `up` None: the estimate. `copies`: how often, one below the other.
+        """
+        this, that = (0, 0) if up is None else (2, 1) if up else (1, 2)
+        target, other = (self.mistakes, self.none) if mistake else (self.none, self.mistakes)
+        wanted, rest = target[this], other[that]
+        people = wanted + rest if self.complete else self.people[this]
+        people, wanted, rest = (np.tile(v, copies)[:, None] for v in (people, wanted, rest))
+        return Sample(people, rest if mistake else wanted, wanted if mistake else rest, True)
+
+
+@dataclass(frozen=True, eq=False)
+class BoundedPart:
+    """Groups of one set of attributes whose counts are known within bounds.
+
+    A limit is that of the exact counts within the bounds at which it is furthest out: the counts
+    of the group that make its rate lowest, those of the others that make theirs highest, or the
+    other way round. So rounding and chance are joined, as in `datamall.fairness.bounds.pairs`.
+
+    Attributes
+    ----------
+    table, design, census, reference
+        See `Part`; *everybody* and *base* only.
+    one, other
+        Flagged, left and drawn, of each group and of what it is compared with.
+    """
+
+    table: pd.DataFrame
+    design: Design
+    census: bool
+    reference: int | None
+    one: tuple[BoundedSample, BoundedSample, BoundedSample]
+    other: tuple[BoundedSample, BoundedSample, BoundedSample]
+
+    def gap(self, metric: str, tail: Array | float, kind: Kind) -> tuple[Array, Array]:
+        """Return the limits of the gap of each group to what it is compared with.
+
+        Of several errors one row each.
+        """
+        lowest, highest = ([self._at(metric, tail, v, up) for v in (False, True)] for up in (0, 1))
+        unit, ends = np.ones(len(self.table) * np.size(tail)), []
+        for one, other in ((lowest[0], highest[1]), (highest[0], lowest[1])):
+            known = ~(np.isnan(one[0]) | np.isnan(other[0]))
+            pairs = [(np.where(known, v[0], 0.5), unit) for v in (one, other)]
+            limits_ = gap_between(pairs[0], pairs[1], one[1:], other[1:], kind)
+            least, most = (-1.0, 1.0) if kind == "difference" else (0.0, np.inf)
+            ends.append((np.where(known, limits_[0], least), np.where(known, limits_[1], most)))
+        shape = (*np.shape(tail), len(self.table))
+        return ends[0][0].reshape(shape), ends[1][1].reshape(shape)
+
+    def rate(self, metric: str, tail: float, against: bool) -> Limited:
+        """Return a rate with its limits, of the groups or of what they are compared with."""
+        value = self._at(metric, 0.5, against, None)[0]
+        low = self._at(metric, tail, against, False)[1]
+        return value, low, self._at(metric, tail, against, True)[2]
+
+    def _at(
+        self, metric: str, tail: Array | float, against: bool, highest: bool | int | None
+    ) -> Limited:
+        """Return the rate at the counts that make it highest or lowest, or as estimated."""
+        up = None if highest is None else bool(highest) is (metric not in ("fnr", "tnr"))
+        down = up if metric == "npv" or up is None else not up
+        mistake = metric in ("tpr", "fnr", "ppv", "base_rate")
+        flagged, left, drawn = self.other if against else self.one
+        turns, copies = ((flagged, up), (left, down), (drawn, up)), np.size(tail)
+        samples = [sample.corner(mistake, end, copies) for sample, end in turns]
+        part = Part(self.table, self.design, self.census, None, *samples, float("nan"))
+        tails = np.repeat(tail, len(self.table))[:, None] if np.ndim(tail) else tail
+        return part.rate(metric, tails, False)
+
+
+@dataclass(frozen=True, eq=False)
 class Joined:
     """Rates of groups, each joined from independent arms.
 
@@ -303,7 +395,7 @@ class Joined:
     table: pd.DataFrame
     metric: str
     design: Design
-    parts: tuple[Part, ...]
+    parts: tuple["Part | BoundedPart", ...]
 
     @property
     def compared(self) -> Array:
@@ -321,7 +413,8 @@ class Joined:
     def ratio(self) -> Array:
         """Return the ratio of each group to what it is compared with."""
         if self.design == "cases" and self.metric in ("fpr", "tpr"):
-            return np.concatenate([part.odds_ratio(self.metric == "tpr") for part in self.parts])
+            parts = [part for part in self.parts if isinstance(part, Part)]
+            return np.concatenate([part.odds_ratio(self.metric == "tpr") for part in parts])
         return metrics.ratio(self.rate(), self.rate(against=True))
 
     def limits(self, tail: float) -> tuple[Array, Array]:
@@ -334,14 +427,25 @@ class Joined:
         pairs = [part.gap(self.metric, tail, kind) for part in self.parts]
         return np.concatenate([v[0] for v in pairs]), np.concatenate([v[1] for v in pairs])
 
+    def _along(self, tails: Array, kind: Kind) -> tuple[Array, Array]:
+        """Return `gaps` for each of several errors, one row each."""
+        found = []
+        for part in self.parts:
+            if isinstance(part, BoundedPart):
+                found.append(part.gap(self.metric, tails, kind))
+            else:
+                pairs = [part.gap(self.metric, float(tail), kind) for tail in tails]
+                found.append((np.stack([v[0] for v in pairs]), np.stack([v[1] for v in pairs])))
+        least, most = (np.concatenate(v, axis=1) for v in zip(*found, strict=True))
+        return least, most
+
     def evidence(self, kind: Kind, low: float | None, high: float | None) -> tuple[Array, Array]:
         """Return p-values of "the gap is outside" and of "the gap is inside" a tolerance.
 
         They are the errors at which the limits of `gaps` cross the tolerance, found between normal
         deviates a quarter apart, where the limits are nearly straight lines.
         """
-        ends = [self.gaps(float(ndtr(-z)), kind) for z in _GRID]
-        least, most = (np.stack([end[i] for end in ends]) for i in (0, 1))
+        least, most = self._along(ndtr(-_GRID), kind)
         edges = [low, high]
         if kind == "ratio":
             # Logarithms, on which the ratio turned round has the same limits with another sign.

@@ -19,6 +19,7 @@ A plan is a mapping, such as a section of ``params.yaml``::
       population: null         # people, where only those investigated are counted
       reason: caseworkers choose among the flagged without knowing the mistake
     stages: [flagged, chosen, visited]   # stages of the selection in their order, if there are any
+    high: [high, 1, 2]         # bands of the risk score whose people are flagged
     capacity: 800              # people whom the decision can select
     merge: {age: {young: [under 18, 18 to 26]}}
     leave_out: {origin: [unknown]}     # values that are shown and do not gate
@@ -26,7 +27,8 @@ A plan is a mapping, such as a section of ``params.yaml``::
       - name: flagged
         metric: selection_rate
         estimand: list         # these people and nobody else; or procedure: future draws
-        where: {stage: flagged}
+        where: {stage: flagged}    # of cells; of a selection (`datamall.fairness.steps`) rather
+        step: {to: flagged, of: population, arms: [profile]}
         tolerance: {kind: ratio, low: 0.8, high: 1.25, reason: four fifths, a convention}
         gating: true
         norm: AI Act, article 10(2)(f)
@@ -45,8 +47,39 @@ from datamall.fairness.subgroups import REST, Reference
 from datamall.fairness.verdict import Tolerance
 
 AS_RECORDED = "as recorded"
+STAGES = ("population", "flagged", "chosen", "visited", "finding", "objection", "upheld")
 DEEPEST = 3
 Of = Literal["everybody", "investigated"]
+Meaning = Mapping[str, bool | None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """The step of a selection that a check is about: of those who came to it, those taken on.
+
+    Attributes
+    ----------
+    to
+        Stage that people reach: flagged, chosen, visited, finding, objection, upheld.
+    of
+        Stage that they come from: population, or one of these. For a rate of everybody with, or
+        without, the outcome it is the population.
+    arms
+        Ways of being chosen that count; none: all of them.
+    left_out
+        Ways in which people had been chosen before they could come to this step.
+    results_left_out
+        Recorded results with which nobody comes to this step.
+    bands
+        Bands of the risk score among those with a result; none: all of them.
+    """
+
+    to: str
+    of: str = "population"
+    arms: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    results_left_out: tuple[str, ...] = ()
+    bands: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,6 +107,12 @@ class Check:
         not all are known; ``"investigated"``: of those whose outcome is known, and of nobody else.
     groups, depth, reference
         Its own, where they differ from those of the plan.
+    step
+        Of a selection, the step that it is about.
+    outcome
+        What each recorded result counts as in this check, where the labels of the plan do not.
+    among, done, who
+        For readers: which people, what happens to them, and who does it.
     """
 
     name: str
@@ -88,6 +127,16 @@ class Check:
     groups: tuple[str, ...] = ()
     depth: int = 0
     reference: Reference = REST
+    step: Step | None = None
+    outcome: Meaning = field(default_factory=dict)
+    among: str = ""
+    done: str = ""
+    who: str = ""
+
+    @property
+    def needs_outcome(self) -> bool:
+        """Whether the rate asks for outcomes."""
+        return self.metric != "selection_rate"
 
 
 @dataclass(frozen=True)
@@ -137,6 +186,7 @@ class Plan:
     capacity: int | None = None
     merge: Mapping[str, Mapping[str, Sequence[Any]]] = field(default_factory=dict)
     leave_out: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    high: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, source: "Plan | Mapping[str, Any]") -> "Plan":
@@ -160,19 +210,7 @@ class Plan:
         groups = _texts(given["groups"], "groups")
         shared = {"depth": given.get("depth", 1), "reference": given.get("reference", REST)}
         labels, result = given.get("labels") or {}, given.get("result")
-        if bool(labels) != bool(result):
-            raise DatamallError(
-                "Labels read the key that holds the recorded result: give both result and labels, "
-                "or neither."
-            )
-        for name, meaning in labels.items():
-            if not isinstance(meaning, Mapping) or any(
-                v not in (True, False, None) for v in meaning.values()
-            ):
-                raise DatamallError(
-                    f"Label {name} says for each result true, false or null: write for example "
-                    "{fraud: true, nothing: false, unclear: null}."
-                )
+        labels = {str(name): _meaning(own, f"Label {name}") for name, own in labels.items()}
         checks = tuple(_check(each, groups, shared) for each in _list(given["checks"], "checks"))
         names = [check.name for check in checks]
         double = [name for name in names if names.count(name) > 1]
@@ -192,7 +230,13 @@ class Plan:
             capacity=given.get("capacity"),
             merge=given.get("merge") or {},
             leave_out=given.get("leave_out") or {},
+            high=_texts([str(band) for band in _list(given.get("high") or (), "high")], "high"),
         )
+        if bool(labels) != bool(result) and any(check.step is None for check in checks):
+            raise DatamallError(
+                "Labels read the key that holds the recorded result: give both result and labels, "
+                "or neither."
+            )
         if plan.capacity is not None:
             _whole(plan.capacity, "capacity")
         return plan
@@ -213,12 +257,7 @@ def _check(given: Any, groups: Sequence[str], shared: Mapping[str, Any]) -> Chec
             f"Check {name} needs a tolerance with its reason, such as "
             "{kind: ratio, low: 0.8, high: 1.25, reason: …}."
         )
-    odd = sorted(set(edges) - {"kind", "low", "high", "reason"})
-    if odd:
-        raise DatamallError(f"The tolerance of check {name} has no {odd[0]!r}: take it out.")
-    kind, ends = edges.get("kind"), [edges.get(end) for end in ("low", "high")]
-    if any(isinstance(v, bool) or not isinstance(v, int | float | None) for v in ends):
-        raise DatamallError(f"The tolerance of check {name} has ends that are no numbers.")
+    kind, ends = edges.get("kind"), _ends(edges, name)
     for word, allowed in (
         ("estimand", ("list", "procedure")),
         ("of", ("everybody", "investigated")),
@@ -251,7 +290,57 @@ def _check(given: Any, groups: Sequence[str], shared: Mapping[str, Any]) -> Chec
         _texts(own["groups"], f"groups of check {name}") if own.get("groups") else tuple(groups),
         depth,
         reference,
+        _step(own.get("step"), name),
+        _meaning(own.get("outcome") or {}, f"The outcome of check {name}"),
+        *(str(own.get(word) or "") for word in ("among", "done", "who")),
     )
+
+
+def _ends(edges: Mapping[str, Any], name: str) -> list[float | None]:
+    """Return both ends of a tolerance; `within` is the same distance on both sides."""
+    odd = sorted(set(edges) - {"kind", "low", "high", "within", "reason"})
+    if odd or ("within" in edges and {"low", "high"} & set(edges)):
+        raise DatamallError(
+            f"The tolerance of check {name} has no {odd[0]!r}: take it out."
+            if odd
+            else f"The tolerance of check {name} is within a distance, or low to high: not both."
+        )
+    ends = [edges.get(end) for end in ("low", "high", "within")]
+    if any(isinstance(v, bool) or not isinstance(v, int | float | None) for v in ends):
+        raise DatamallError(f"The tolerance of check {name} has ends that are no numbers.")
+    low, high, within = ends
+    if within is None:
+        return [low, high]
+    if within <= (1 if edges.get("kind") == "ratio" else 0):
+        raise DatamallError(f"The tolerance of check {name} is within {within}: give a wider one.")
+    return [1 / within if edges.get("kind") == "ratio" else -within, within]
+
+
+def _meaning(given: Any, what: str) -> Meaning:
+    good = isinstance(given, Mapping)
+    if not good or any(v is not None and not isinstance(v, bool) for v in given.values()):
+        raise DatamallError(
+            f"{what} says for each result true, false or null: write for example "
+            "{fraud: true, nothing: false, unclear: null}."
+        )
+    return dict(given)
+
+
+def _step(given: Any, name: str) -> Step | None:
+    if given is None:
+        return None
+    own = _known(given, Step, f"step of check {name}")
+    if own.get("to") not in STAGES[1:] or own.get("of", STAGES[0]) not in STAGES:
+        raise DatamallError(
+            f"The step of check {name} goes to one of {', '.join(STAGES[1:])}, of one of these or "
+            f"of the {STAGES[0]}: write for example {{to: chosen, of: flagged}}."
+        )
+    lists = {
+        word: _texts([str(v) for v in _list(own[word], word)], f"{word} of check {name}")
+        for word in ("arms", "left_out", "results_left_out", "bands")
+        if own.get(word)
+    }
+    return Step(**own | lists)
 
 
 def _identification(given: Any) -> Identification | None:

@@ -106,6 +106,12 @@ def tighten(
             return
 
 
+def middle(low: np.ndarray, high: np.ndarray, printed: np.ndarray) -> np.ndarray:
+    """Return counts as printed, or the middle of their bounds where these are near each other."""
+    half = np.round((low + high) / 2)
+    return np.where(np.isnan(printed), np.where(high - low <= half / 2, half, np.nan), printed)
+
+
 def _contradiction(
     low: np.ndarray, high: np.ndarray, axes: Sequence[str], levels: Sequence[Sequence[Any]]
 ) -> str:

@@ -1,6 +1,6 @@
 """What the comparisons of an audit come to: one row per check, and one verdict on all."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,7 @@ def summary(comparisons: pd.DataFrame, plan: Plan) -> tuple[pd.DataFrame, pd.Dat
         mine = comparisons[comparisons["check"] == check.name]
         found = [
             {"check": check.name, "label": label} | _summary(own, check)
-            for label, own in mine.groupby("label", sort=False)
+            for label, own in _readings(mine)
         ]
         by_label += found
         each = [row["verdict"] for row in found]
@@ -58,16 +58,26 @@ def summary(comparisons: pd.DataFrame, plan: Plan) -> tuple[pd.DataFrame, pd.Dat
             }
         )
         if check.gating and verdict != PASS:
-            reasons.append(
-                _reason(check, rows[-1], dict(zip(mine["label"].unique(), each, strict=True)))
-            )
+            names = [row["label"] for row in found]
+            reasons.append(_reason(check, rows[-1], dict(zip(names, each, strict=True))))
     gating = [row["verdict"] for row in rows if row["gating"]]
     if not gating:
         reasons.append("The plan has no check that gates, so that nothing can pass.")
-    kept = ["check", "label", "verdict", "by", "group", "gap", "gap_low", "gap_high"]
+    kept = ["check", "label", "verdict", "study", "by", "group", "gap", "gap_low", "gap_high"]
     labels = pd.DataFrame(by_label, columns=kept if not by_label else None)
     table = pd.DataFrame(rows).astype({"low": float, "high": float})
     return table, labels[kept], Verdict(together(gating), tuple(reasons))
+
+
+def _readings(mine: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the comparisons of a check under each definition of the outcome.
+
+    The first of every study together, then the second; of a study that has no second, the first.
+    """
+    last = mine.groupby("study")["reading"].transform("max") if len(mine) else mine["study"]
+    for reading in sorted(mine["reading"].unique()):
+        own = mine[(mine["reading"] == reading) | ((mine["reading"] == 0) & (last < reading))]
+        yield " / ".join(own.loc[own["reading"] == reading, "label"].unique()), own
 
 
 def _summary(own: pd.DataFrame, check: Check) -> dict[str, Any]:
@@ -82,17 +92,17 @@ def _summary(own: pd.DataFrame, check: Check) -> dict[str, Any]:
         "unclear": int((judged_["verdict"] == NOT_ENOUGH).sum()),
         "not_judged": len(own) - len(judged_),
     }
-    names = ["by", "group", "rate", "other_rate", "gap", "gap_low", "gap_high"]
+    names = ["study", "by", "group", "rate", "other_rate", "gap", "gap_low", "gap_high"]
     names += ["all_low", "all_high"]
     if judged_.empty:
-        return out | dict.fromkeys(["by", "group"], "") | dict.fromkeys([*names[2:], "detectable"])
+        return out | dict.fromkeys(names[:3], "") | dict.fromkeys([*names[3:], "detectable"])
     order = judged_["verdict"].map({FAIL: 0, NOT_ENOUGH: 1, PASS: 2})
     ratio = check.tolerance.kind == "ratio"
     size = np.abs(np.log(judged_["gap"].clip(1e-9, 1e9))) if ratio else judged_["gap"].abs()
     # Of two groups that mirror each other, the one with more comes first.
     ranked = judged_.assign(order=order, p=judged_["p_outside"].fillna(1), size=-size.round(9))
     ranked = ranked.assign(p=ranked["p"].round(12), more=-ranked["gap"].fillna(0))
-    keys = ["order", "p", "size", "more", "by", "group"]
+    keys = ["order", "p", "size", "more", "study", "by", "group"]
     worst = ranked.sort_values(keys, kind="stable").iloc[0]
     return out | worst[names].to_dict() | {"detectable": worst["detectable_high"]}
 
