@@ -12,9 +12,8 @@ from scipy.stats import binom
 from datamall.demo import welfare
 from datamall.demo.welfare import WelfareWorld
 from datamall.fairness.verdict import FAIL, NOT_ENOUGH, PASS
-from datamall.fraud.audit import errors, sources, words
-from datamall.fraud.audit import judge as judging
-from datamall.fraud.audit.judge import Plan
+from datamall.fairness import Plan
+from datamall.fraud.audit import sources, words
 
 FAR, HERE = "outside Europe", "Netherlands"
 STEPS = ("flagged", "chosen", "visited", "found", "harsher")

@@ -281,8 +281,8 @@ def _bounded_part(
     )
     one, other = (
         [
-            BoundedSample(*(side(v) for v in sample), complete and place == 0)
-            for place, sample in enumerate(samples)
+            BoundedSample(side(people), side(none), side(mistakes), complete and place == 0)
+            for place, (people, none, mistakes) in enumerate(samples)
         ]
         for side in (lambda v: v[:, :-1], others)
     )

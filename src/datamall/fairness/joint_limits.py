@@ -132,7 +132,7 @@ class Part:
     drawn: Sample
     population: float
 
-    def gap(self, metric: str, tail: Array | float, kind: Kind) -> tuple[Array, Array]:
+    def gap(self, metric: str, tail: float, kind: Kind) -> tuple[Array, Array]:
         """Return the limits of the gap of each group to what it is compared with."""
         if self.design == "cases" and metric in ("fpr", "tpr") and kind == "ratio":
             return self._odds(metric == "tpr", tail)
@@ -372,8 +372,8 @@ class BoundedPart:
         mistake = metric in ("tpr", "fnr", "ppv", "base_rate")
         flagged, left, drawn = self.other if against else self.one
         turns, copies = ((flagged, up), (left, down), (drawn, up)), np.size(tail)
-        samples = [sample.corner(mistake, end, copies) for sample, end in turns]
-        part = Part(self.table, self.design, self.census, None, *samples, float("nan"))
+        a, b, c = (sample.corner(mistake, end, copies) for sample, end in turns)
+        part = Part(self.table, self.design, self.census, None, a, b, c, float("nan"))
         tails = np.repeat(tail, len(self.table))[:, None] if np.ndim(tail) else tail
         return part.rate(metric, tails, False)
 

@@ -242,7 +242,7 @@ def counts(study: Study, plan: Plan, check: Check, label: str, meaning: Meaning)
     if step is None or len(study.groups) < 2:
         return None
     if not check.needs_outcome:
-        cells = _reached(study, plan, step)
+        return reached(study, step, plan.high)
     elif check.metric == "base_rate":
         bands = study.bands(step.bands)[0]
         cells = _found(study, label, meaning, step.arms or (ALL,), bands or (ALL,))
@@ -251,12 +251,26 @@ def counts(study: Study, plan: Plan, check: Check, label: str, meaning: Meaning)
         cells = _by_band(study, label, meaning, step.arms or (ALL,), plan.high)
     else:
         cells = _joined(study, plan, step, label, meaning)
-    return _assemble(study, cells) if cells else None
+    return assemble(study, cells) if cells else None
 
 
-def _reached(study: Study, plan: Plan, step: Step) -> list[Cell]:
+def reached(study: Study, step: Step, high: Sequence[str]) -> Bounds | None:
+    """Return how many of the people who came to a step were taken on, by group.
+
+    Parameters
+    ----------
+    study, step
+        What was counted, and the step.
+    high
+        Bands whose people are flagged.
+    """
+    cells = _reached(study, step, high)
+    return assemble(study, cells) if cells else None
+
+
+def _reached(study: Study, step: Step, flagged: Sequence[str]) -> list[Cell]:
     """Return the cells of a share of people who reached a stage."""
-    nodes, (high, _) = study.nodes, study.bands(plan.high)
+    nodes, (high, _) = study.nodes, study.bands(flagged)
     if (FLAGGED, ALL, ALL, ALL) not in nodes:
         # Where nobody counted the flagged, they are those in bands that count as high.
         if step.to == FLAGGED and step.of == POPULATION:
@@ -390,7 +404,7 @@ def _joined(study: Study, plan: Plan, step: Step, label: str, meaning: Meaning) 
     return [*taken, *of_draw, *rest]
 
 
-def _assemble(study: Study, cells: Sequence[Cell]) -> Bounds:
+def assemble(study: Study, cells: Sequence[Cell]) -> Bounds:
     """Return bounds from cells: what no cell counts is nobody, what no total prints is open."""
     groups = (*study.groups, ALL)
     arms = sorted({cell.arm for cell in cells} - {ALL})

@@ -38,7 +38,7 @@ def answer(audit: Audit) -> str:
     def each(rows: pd.DataFrame) -> str:
         return ". ".join(
             f"{row['check']}, {row['group']}: {_gap(row, checks[row['check']])}; tolerated is "
-            f"{_edges(checks[row['check']])}"
+            f"{edges(checks[row['check']])}"
             for row in rows.to_dict("records")
         )
 
@@ -98,7 +98,7 @@ def of_check(audit: Audit, check: Check, row: Mapping[str, Any]) -> dict[str, An
         "sentence": sentence,
         "group": row["group"],
         "gap": _gap(row, check) if known else "",
-        "tolerated": f"{_edges(check)}: {check.reason}",
+        "tolerated": f"{edges(check)}: {check.reason}",
         "norm": check.norm,
         "gating": check.gating,
         "estimand": "these people, nobody else" if check.estimand == "list" else "the next people",
@@ -164,7 +164,8 @@ def _points(value: float) -> str:
     return f"{100 * value:.1f}".replace("-", "−")
 
 
-def _edges(check: Check) -> str:
+def edges(check: Check) -> str:
+    """Return what a check tolerates, in words."""
     own = check.tolerance
     form = _times if own.kind == "ratio" else _points
     unit = "times" if own.kind == "ratio" else "percentage points"

@@ -126,8 +126,18 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["markdown"] = lambda source: Markup(_markdown(source))
+    made.filters["in_words"] = in_words
     made.globals["style"] = (TEMPLATES / "style.css").read_text("utf-8")
     return made
+
+
+def in_words(value: Any) -> str:
+    """Return the value of a parameter for readers: of nested ones the names."""
+    if isinstance(value, Mapping):
+        return ", ".join(map(str, value))
+    if isinstance(value, list | tuple):
+        return ", ".join(str(v["name"] if isinstance(v, Mapping) else v) for v in value)
+    return str(value)
 
 
 def tidy(html: str) -> str:

@@ -24,7 +24,7 @@ from datamall.errors import DatamallError
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-SCALARS: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
+SCALARS: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool, "dict": dict}
 NUMBERS = ("int", "float")
 ALLOWED = re.compile(r"(?P<ends>\[[^\]]*\])|(?P<texts>\{[^}]*\})")
 
@@ -36,7 +36,8 @@ class Parameter:
     Attributes
     ----------
     kind
-        ``int``, ``float``, ``str``, ``bool`` or ``list[…]`` of one of these.
+        ``int``, ``float``, ``str``, ``bool``, ``dict`` (whose reader checks what is in it) or
+        ``list[…]`` of one of these.
     default
         Its value where none is given.
     help

@@ -5,8 +5,12 @@ Small numbers of persons were rounded and hidden before anything was compared: `
 
 import pandas as pd
 
+from datamall.fairness import Audit
+from datamall.fairness.plan import AS_RECORDED, Check
+from datamall.fairness.steps import Selection
 from datamall.fraud import disclosure
 from datamall.fraud.audit.sources import CROSSED, TOTAL, is_own
+from datamall.requirements import passes_absent
 
 THOUSAND, LARGEST = 1000, 100
 _SPOKEN = {
@@ -51,13 +55,85 @@ def whose(table: pd.DataFrame) -> list[str]:
     return [f"{text} ({study})" for text, study in zip(words, table["study"], strict=True)]
 
 
+@passes_absent
+def comparisons(
+    result: Audit, gating: bool | None = None, label: str | None = None
+) -> pd.DataFrame:
+    """Return the comparisons of an audit that a page is about.
+
+    Parameters
+    ----------
+    result
+        The audit.
+    gating
+        Those that gate, those that inform; None: all.
+    label
+        Definition of a mistake found; None: the first that counts for each study.
+
+    Returns
+    -------
+    pandas.DataFrame
+        study, attribute, group, check, label; people, rate, other_rate, ratio; low and high (all
+        gaps of a check at once); verdict; detectable (ratio above 1 that would have been found).
+        Of two groups the first: the other is the same turned round. In the order of the plan.
+    """
+    table = result.comparisons.rename(
+        columns={"by": "attribute", "gap": "ratio", "all_low": "low", "all_high": "high"}
+    ).rename(columns={"detectable_high": "detectable"})
+    checks = [check.name for check in result.plan.checks if gating in (None, check.gating)]
+    first = table.groupby(["study", "check"])["label"].transform("first")
+    shown = table["label"].eq(first) if label is None else table["label"].isin([label, AS_RECORDED])
+    table = table[shown & table["check"].isin(checks)]
+    keys = ["study", "attribute", "check", "label"]
+    groups = table.groupby(keys)["group"]
+    table = table[~(groups.transform("size").eq(2) & groups.cumcount().eq(1))]
+    order = table["check"].map({name: place for place, name in enumerate(checks)})
+    table = table.assign(order=order).sort_values(
+        ["order", "study", "attribute", "group"], kind="stable"
+    )
+    return told(table, result)[COLUMNS].reset_index(drop=True)
+
+
+COLUMNS = [
+    *("study", "attribute", "group", "check", "label", "people", "rate", "other_rate"),
+    *("ratio", "low", "high", "verdict", "detectable"),
+]
+
+
+def told(table: pd.DataFrame, result: Audit) -> pd.DataFrame:
+    """Hide rates of which too little is known, or which would tell too much.
+
+    A rounded count that may as well be half as large is no number; and no rate may tell that fewer
+    than 10 of the department's people did, or did not.
+    """
+    own, least = table["study"].map(is_own), pd.Series(0, table.index)
+    if isinstance(result.counts, Selection):
+        rounding = result.counts.table.groupby("study")["rounding"].max()
+        least = table["study"].map(2 * rounding.where(rounding > 1, 0))
+    for side in ("", "other_") if "other_rate" in table else ("",):
+        yes, of = table[f"{side}successes"], table[f"{side}trials"]
+        few = (yes < disclosure.MINIMUM) | (of - yes < disclosure.MINIMUM)
+        table = table.assign(
+            **{f"{side}rate": table[f"{side}rate"].mask(own & few | (yes < least))}
+        )
+    if "ratio" not in table:
+        return table
+    unknown = table["rate"].isna() | table["other_rate"].isna()
+    return table.assign(ratio=table["ratio"].mask(unknown))
+
+
+def check_of(result: Audit, name: str) -> Check:
+    """Return a check of the plan by its name."""
+    return next(check for check in result.plan.checks if check.name == name)
+
+
 def printable(table: pd.DataFrame) -> pd.DataFrame:
     """Return comparisons for people who read them.
 
     Parameters
     ----------
     table
-        As from `judge.judged`.
+        As from `comparisons`.
 
     Returns
     -------
@@ -69,7 +145,7 @@ def printable(table: pd.DataFrame) -> pd.DataFrame:
     result = table[["study", "attribute", "group", "check", "label"]].copy()
     result.insert(0, "people", whose(table))
     # Also the middle of what a number can be is no more exact than others on the page.
-    result["number"] = (5 * (table["trials"] / 5).round()).astype("Int64")
+    result["number"] = (5 * (table["people"] / 5).round()).astype("Int64")
     result["of_1000"] = (THOUSAND * table["rate"]).round(1)
     result["others_of_1000"] = (THOUSAND * table["other_rate"]).round(1)
     for column in ("ratio", "low", "high"):

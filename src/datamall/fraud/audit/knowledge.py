@@ -1,33 +1,53 @@
 """Knowledge: where groups are treated differently, by whom, and what these counts cannot tell."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from datamall.fairness import verdict
-from datamall.fraud.audit.checks import Check
-from datamall.fraud.audit.display import THOUSAND, frequency, printable, whose
-from datamall.fraud.audit.errors import WRONGLY_VISITED
-from datamall.fraud.audit.judge import EVERY, Plan, every_step, judged, steps
-from datamall.fraud.audit.sources import TOTAL, definitions, latest
+from datamall.fairness import Audit, audit, verdict
+from datamall.fairness.plan import Check, Plan, Step
+from datamall.fraud.audit.display import (
+    THOUSAND,
+    check_of,
+    comparisons,
+    frequency,
+    printable,
+    whose,
+)
+from datamall.fraud.audit.sources import latest, selection
 from datamall.requirements import Absent, passes_absent
 
 ORIGINS = ("origin", "background")
 FLOW = ("flagged", "chosen", "visited")
-READ = ("found", "hit rate", WRONGLY_VISITED)  # checks that read what was recorded
+WRONGLY_VISITED = "wrongly visited"
+_OTHERS = {"not flagged": ("other",)}
 WORDS = {verdict.PASS: "pass", verdict.FAIL: "FAIL", verdict.NOT_ENOUGH: "not enough"}
 RANK = {verdict.FAIL: 0, verdict.NOT_ENOUGH: 1, verdict.PASS: 2}
 
 
 @passes_absent
-def by_check(table: pd.DataFrame) -> pd.DataFrame:
+def judged(counts: pd.DataFrame, plan: Plan) -> Audit | Absent:
+    """Audit the last year of each selection by the plan; see `datamall.fairness.audit`."""
+    last = latest(counts)
+    result = audit(selection(last[last["attribute"].isin(plan.groups)]), plan)
+    if not len(result.comparisons):
+        names = f"{', '.join(c.name for c in plan.checks)} by {', '.join(plan.groups)}"
+        return Absent("The audit", f"Not possible here: no counts allow {names}.")
+    return result
+
+
+@passes_absent
+def by_check(result: Audit, gating: bool) -> pd.DataFrame:
     """Return one sentence a check: the group that it is most about, in natural frequencies.
 
     Parameters
     ----------
-    table
-        As from `judge.gate` or `judge.inform`.
+    result
+        As from `judged`.
+    gating
+        The checks that gate, or those that inform.
 
     Returns
     -------
@@ -35,19 +55,19 @@ def by_check(table: pd.DataFrame) -> pd.DataFrame:
         check, verdict (of all its groups together), sentence with the ratio and its interval, and
         norm that it serves.
     """
-    rows = []
-    for check, own in table.groupby("check", sort=False):
-        shown, what = printable(own), EVERY[str(check)]
+    rows, said = [], result.checks.set_index("check")["verdict"]
+    for name, own in comparisons(result, gating).groupby("check", sort=False):
+        shown, what = printable(own), check_of(result, str(name))
         row = shown.loc[_strongest(own)]
         rows.append(
             {
-                "check": check,
-                "verdict": WORDS[verdict.overall(own["verdict"])],
+                "check": name,
+                "verdict": WORDS[said[name]],
                 "sentence": sentence(row, what),
                 "norm": what.norm,
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["check", "verdict", "sentence", "norm"])
 
 
 def _strongest(own: pd.DataFrame) -> int:
@@ -59,7 +79,7 @@ def _strongest(own: pd.DataFrame) -> int:
         fewer=more <= 0,
         unknown=own["ratio"].isna(),
         near=-np.maximum(more, fewer).where(
-            np.maximum(more, fewer) > 0, np.log(own["ratio"]).abs()
+            np.maximum(more, fewer) > 0, np.log(own["ratio"].clip(1e-9)).abs()
         ),
     )
     order["fewer"] &= ~order["none"] | order["ratio"].lt(1)
@@ -93,7 +113,7 @@ def matrix(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table
-        As from `judge.gate`.
+        As from `display.comparisons`.
 
     Returns
     -------
@@ -136,13 +156,13 @@ def gaps(table: pd.DataFrame, attributes: tuple[str, ...] = ORIGINS) -> pd.DataF
 
 
 @passes_absent
-def decomposition(table: pd.DataFrame) -> pd.DataFrame | Absent:
+def decomposition(result: Audit) -> pd.DataFrame | Absent:
     """Return at which step of the selection people of an origin are treated differently.
 
     Parameters
     ----------
-    table
-        As from `judge.gate`.
+    result
+        As from `judged`.
 
     Returns
     -------
@@ -150,12 +170,13 @@ def decomposition(table: pd.DataFrame) -> pd.DataFrame | Absent:
         people, step, who (takes it), ratio to everybody else with low and high, reading. The
         ratios of the steps multiply to about that of all of them.
     """
+    table = comparisons(result, True)
     own = table[table["attribute"].isin(ORIGINS) & table["check"].isin(FLOW)]
     if own["check"].nunique() < 2:
         reason = "Not possible here: fewer than two steps were counted by origin."
         return Absent("Step by step", reason)
     shown = printable(own).sort_values(["study", "attribute", "group"], kind="stable")
-    shown["who"] = [EVERY[check].who for check in shown["check"]]
+    shown["who"] = [check_of(result, name).who for name in shown["check"]]
     shown["reading"] = [_reading(row) for row in shown.itertuples()]
     columns = ["people", "check", "who", "ratio", "low", "high", "reading"]
     return shown[columns].rename(columns={"check": "step"}).reset_index(drop=True)
@@ -172,7 +193,7 @@ def _reading(row: Any) -> str:
 
 
 @passes_absent
-def errors(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
+def errors(counts: pd.DataFrame, result: Audit) -> pd.DataFrame | Absent:
     """Return error rates as they are usually counted, and as the random draw identifies them.
 
     Returns
@@ -181,32 +202,43 @@ def errors(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
         people, error, naive_of_1000 (among everybody investigated), of_1000 (by the random draw),
         naive_ratio, ratio with low and high (by the random draw). Those that are known first.
     """
-    last = latest(counts)
-    last = last[last["attribute"].isin(plan.groups)]
-    wanted = (WRONGLY_VISITED, "wrongly flagged", "missed")
-    keys = [key for key in wanted if key in (*plan.gating, *plan.informing)]
-    pairs = every_step(last, plan, keys) if len(last) else last
-    if not len(pairs):
+    mine = [c for c in result.plan.checks if c.of == "everybody" and c.needs_outcome]
+    own = comparisons(result)
+    own = own[own["check"].isin([check.name for check in mine])]
+    if not len(own):
         return Absent("Error rates", "Not possible here: no random draw of the same year.")
-    # Of the people visited, naively, all with nothing found were visited wrongly.
-    others = [key for key in keys if key != WRONGLY_VISITED]
-    seen = printable(judged(every_step(last, plan, ["hit rate", *others], arm=TOTAL), plan))
-    found = seen["check"].eq("hit rate")
-    for column in ("of_1000", "others_of_1000"):
-        seen[column] = seen[column].where(~found, THOUSAND - seen[column])
-    seen["ratio"] = (seen["of_1000"] / seen["others_of_1000"]).round(2)
-    seen["check"] = seen["check"].where(~found, WRONGLY_VISITED)
+    checks = tuple(_naive(check) for check in mine)
+    naive = judged(counts, replace(result.plan, checks=checks))
     by = ["study", "attribute", "group", "check"]
-    true, seen = printable(judged(pairs, plan)).set_index(by), seen.set_index(by)
-    both = true.join(seen[["of_1000", "ratio"]].add_prefix("naive_"), how="left").reset_index()
+    true = printable(own).set_index(by)
+    columns = {"of_1000": "naive_of_1000", "ratio": "naive_ratio"}
+    if isinstance(naive, Absent):
+        both = true.assign(naive_of_1000=np.nan, naive_ratio=np.nan).reset_index()
+    else:
+        seen = printable(comparisons(naive))
+        # Of the people visited, naively, all with nothing found were visited wrongly.
+        found = seen["check"].map(lambda name: check_of(naive, name).metric == "base_rate")
+        for column in ("of_1000", "others_of_1000"):
+            seen[column] = seen[column].where(~found, THOUSAND - seen[column])
+        seen["ratio"] = (seen["of_1000"] / seen["others_of_1000"]).round(2)
+        seen = seen.set_index(by)[[*columns]].rename(columns=columns)
+        both = true.join(seen, how="left").reset_index()
     names = ["people", "check", "naive_of_1000", "of_1000", "naive_ratio", "ratio", "low", "high"]
-    order = both.assign(unknown=both["ratio"].isna(), rank=both["check"].map(keys.index))
+    rank = both["check"].map([check.name for check in mine].index)
+    order = both.assign(unknown=both["ratio"].isna(), rank=rank)
     order = order.sort_values(["unknown", "rank"], kind="stable")
     return order[names].rename(columns={"check": "error"}).reset_index(drop=True)
 
 
+def _naive(check: Check) -> Check:
+    """Return a check of everybody as it is counted among the investigated alone."""
+    if check.step and check.step.to == "flagged":
+        return replace(check, of="investigated")
+    return replace(check, of="investigated", metric="base_rate", step=Step("finding"))
+
+
 @passes_absent
-def fragile(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
+def fragile(result: Audit) -> pd.DataFrame | Absent:
     """Return the conclusions that hang on what counts as a mistake found.
 
     Returns
@@ -215,16 +247,11 @@ def fragile(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
         check, people, and the ratio with its verdict under each definition; fragile (yes where
         the verdict, or the side of equal on which the interval lies, changes). Fragile ones first.
     """
-    last, parts = latest(counts), []
-    last = last[last["attribute"].isin(plan.groups)]
-    keys = [key for key in (*plan.gating, *plan.informing) if key in READ]
-    for _, own in last.groupby("study", sort=True):
-        for label in definitions(own, plan.labels):
-            pairs = steps(own, keys, label)
-            if len(pairs):
-                parts.append(judged(pairs, plan).assign(label=label))
+    labels = [label for label in result.plan.labels if label in set(result.comparisons["label"])]
+    parts = [comparisons(result, label=label) for label in labels]
     several = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-    if not parts or several["label"].nunique() < 2:
+    several = several[several["label"].isin(labels)] if parts else several
+    if len(parts) < 2 or several["label"].nunique() < 2:
         reason = "Not possible here: there is one definition of a mistake found only."
         return Absent("What counts as a mistake", reason)
     shown = printable(several)
@@ -234,9 +261,9 @@ def fragile(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
     keys = ["study", "attribute", "check", "people"]
     told = shown.groupby(keys, sort=False)["said"].nunique()
     wide = shown.pivot_table(index=keys, columns="label", values="cell", aggfunc="first")
-    wide = wide[[label for label in plan.labels if label in wide]].loc[told.index]
+    wide = wide[labels].loc[told.index].dropna(axis=1, how="all")
     # Where too few were counted under each definition, there is no conclusion to change.
-    some = wide.ne("too few").any(axis=1)
+    some = (wide.ne("too few") & wide.notna()).any(axis=1)
     wide["fragile"] = np.where(told.to_numpy() > 1, "yes", "no")
     wide = wide[some].reset_index().drop(columns=["study", "attribute"]).rename_axis(columns=None)
     return wide.sort_values("fragile", ascending=False, kind="stable").reset_index(drop=True)
@@ -268,32 +295,31 @@ def calibration(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
     -------
     pandas.DataFrame
         band, people, number, of_1000 with a mistake found, others_of_1000, ratio with low and
-        high, verdict; all bands and groups at once.
+        high, verdict; all groups of a band at once.
     """
-    last, parts = latest(counts), []
-    last = last[last["attribute"].isin(plan.groups)]
-    for band in ("high", "other"):
-        pairs = [
-            steps(own, ["found"], plan.label(own), band)
-            for _, own in last.groupby("study", sort=True)
-        ]
-        parts += [part.assign(band=band) for part in pairs if len(part)]
-    if not parts:
-        reason = "Not possible here: no random draw whose people had been given a band of risk."
+    drawn = [check for check in plan.checks if check.metric == "base_rate" and check.step]
+    drawn = [c for c in drawn if c.step and c.step.arms == (_random(plan),)]
+    reason = "Not possible here: no random draw whose people had been given a band of risk."
+    if not drawn:
         return Absent("Meaning of the score", reason)
-    pairs = pd.concat(parts, ignore_index=True)
-    # Bands are told apart by their check while all of them are judged as one family.
-    pairs["label"] = pairs["band"]
-    shown = printable(judged(pairs, plan))
-    names = {"high": "flagged", "other": "not flagged"}
-    shown.insert(0, "band", shown["label"].map(names))
+    step, bands = Step("finding", arms=(_random(plan),)), {"flagged": plan.high, **_OTHERS}
+    checks = tuple(
+        replace(drawn[0], name=name, step=replace(step, bands=own)) for name, own in bands.items()
+    )
+    result = judged(counts, replace(plan, checks=checks))
+    if isinstance(result, Absent):
+        return Absent("Meaning of the score", reason)
+    shown = printable(comparisons(result)).rename(columns={"check": "band"})
     columns = ["number", "of_1000", "others_of_1000", "ratio", "low", "high", "verdict"]
-    result = shown[["band", "people", *columns]].dropna(subset=["of_1000"])
-    return result.sort_values("band", kind="stable").reset_index(drop=True)
+    return shown[["band", "people", *columns]].dropna(subset=["of_1000"]).reset_index(drop=True)
+
+
+def _random(plan: Plan) -> str:
+    return (plan.identification.random or "") if plan.identification else ""
 
 
 @passes_absent
-def criteria(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
+def criteria(result: Audit) -> pd.DataFrame | Absent:
     """Return which criteria of fairness cannot hold together here, with the numbers.
 
     If a flag meant the same in each group (equal share of mistakes among the flagged) and missed
@@ -311,11 +337,11 @@ def criteria(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
     -----
     The flagged who were visited stand for all of the flagged here.
     """
-    last = latest(counts)
-    last = last[last["attribute"].isin(plan.groups)]
-    keys = ["flagged", "found", "hit rate"]
-    pairs = every_step(last, plan, keys, every_group=True) if len(last) else last
-    complete = pairs.groupby("study")["check"].nunique() if len(pairs) else pd.Series(dtype=int)
+    keys, figures = ["flagged", "found", "hit rate"], result.figures
+    first = figures.groupby(["study", "check"])["label"].transform("first")
+    pairs = figures[figures["check"].isin(keys) & figures["label"].eq(first)]
+    pairs = pairs.rename(columns={"by": "attribute"})
+    complete = pairs.groupby("study")["check"].nunique()
     pairs = pairs[pairs["study"].isin(complete.index[complete == len(keys)])]
     if not len(pairs):
         reason = "Not possible here: it needs flags, visits and a random draw of the same year."

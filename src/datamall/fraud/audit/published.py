@@ -6,54 +6,52 @@ seen. Sources: NGO Algorithm Audit, DUO-CUB (counts by Statistics Netherlands); 
 suspicion_machines_sweden (released by the Swedish Social Insurance Inspectorate).
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
-from datamall.fairness import Bounds
+from datamall.fairness import Bounds, steps
+from datamall.fairness.counting import NO, YES
 from datamall.fairness.intervals import gap_limits
-from datamall.fraud.audit.checks import NOT_CHOSEN, OF, Node, at_risk, of_parts
-from datamall.fraud.audit.sources import TOTAL, meaning, outcomes
+from datamall.fairness.plan import Meaning, Step
+from datamall.fairness.published import TOTAL
+from datamall.fairness.steps import ALL, Cell
+from datamall.fraud.audit.sources import selection
 from datamall.requirements import Absent, passes_absent
 
-LOW, UNKNOWN = ("3", "4", "5"), ("unknown",)
-EVERYBODY: Node = (TOTAL, TOTAL, "population", TOTAL)
-# Figure, its counts, and the ratios in print of 2014 and 2019: origin outside Europe to the
-# Netherlands.
-GRANTS: dict[str, tuple[Mapping[Node, tuple[str, str]], dict[str, float]]] = {
-    "high risk by the model": (at_risk(("1", "2"), False), {"2014": 2.0, "2019": 0.9}),
-    "chosen, of everybody": (
-        {
-            EVERYBODY: (TOTAL, TOTAL),
-            ("profile", TOTAL, "chosen", TOTAL): ("0", "yes"),
-            (TOTAL, TOTAL, "population", NOT_CHOSEN): ("0", "no"),
-        },
-        {"2014": 6.2, "2019": 3.6},
-    ),
-    "chosen by people, of high risk": (at_risk(("1", "2"), True), {"2014": 5.5, "2019": 3.6}),
-    "chosen by people, of low risk": (at_risk(LOW, True), {"2014": 1.8, "2019": 4.2}),
-    "chosen by people, risk unknown": (at_risk(UNKNOWN, True), {"2014": 2.3, "2019": 1.0}),
-    "visited for nothing, or put right": (
-        {
-            EVERYBODY: (TOTAL, TOTAL),
-            ("profile", TOTAL, "finding", "duly"): ("0", "yes"),
-            ("profile", TOTAL, "upheld", TOTAL): ("1", "yes"),
-        },
-        {"2014": 3.0, "2019": 2.3},
-    ),
+TO_HIGH = Step("flagged")
+CHOSEN, CHOSEN_HIGH = (Step("chosen", of, arms=("profile",)) for of in ("population", "flagged"))
+# Visited with nothing found, or with something that an objection put right: two counts in print.
+WRONGLY = (
+    Cell(("finding", "profile", ALL, "duly"), YES, part="found nothing"),
+    Cell(("upheld", "profile", ALL, ALL), YES, part="put right"),
+    Cell(None, NO),
+    Cell(("population", ALL, ALL, ALL), TOTAL, TOTAL, part=ALL),
+)
+# Figure, its step, the bands that count as high, and the ratios in print of 2014 and 2019: origin
+# outside Europe to the Netherlands.
+GRANTS: dict[str, tuple[Step | tuple[Cell, ...], tuple[str, ...], dict[str, float]]] = {
+    "high risk by the model": (TO_HIGH, ("1", "2"), {"2014": 2.0, "2019": 0.9}),
+    "chosen, of everybody": (CHOSEN, (), {"2014": 6.2, "2019": 3.6}),
+    "chosen by people, of high risk": (CHOSEN_HIGH, ("1", "2"), {"2014": 5.5, "2019": 3.6}),
+    "chosen by people, of low risk": (CHOSEN_HIGH, ("3", "4", "5"), {"2014": 1.8, "2019": 4.2}),
+    "chosen by people, risk unknown": (CHOSEN_HIGH, ("unknown",), {"2014": 2.3, "2019": 1.0}),
+    "visited for nothing, or put right": (WRONGLY, (), {"2014": 3.0, "2019": 2.3}),
 }
 OUTSIDE, HERE = "outside Europe", "Netherlands"
 # What counts as an error, and why it matters; the first is the one in print.
 SWEDEN = "Sweden 2017"
-LIFTS = {
-    "errors found or control investigation or no control investigation": (
-        "as published: with people only put forward for investigation"
+_SURE = {"errors found": True, "no errors found": False}
+_PUT_FORWARD = ("control investigation", "no control investigation")
+LIFTS: dict[str, Meaning] = {
+    "as published: with people only put forward for investigation": (
+        _SURE | dict.fromkeys(_PUT_FORWARD, True)
     ),
-    "errors found without control investigation or no control investigation": (
-        "other results left out: they hardly occur in the random draw"
+    "other results left out: they hardly occur in the random draw": (
+        _SURE | dict.fromkeys(_PUT_FORWARD, None)
     ),
-    "errors found": "errors alone: the only result that means the same in both arms",
+    "errors alone: the only result that means the same in both arms": (
+        _SURE | dict.fromkeys(_PUT_FORWARD, False)
+    ),
 }
 PUBLISHED_LIFT = 1.66
 _ADDED = "in print two rounded columns were added up, not their total"
@@ -92,8 +90,8 @@ def grants(counts: pd.DataFrame) -> list[tuple[object, ...]]:
     for year in ("2014", "2019"):
         study = f"DUO {year}"
         own = counts[counts["study"].eq(study) & counts["attribute"].eq("origin")]
-        for figure, (nodes, published) in GRANTS.items():
-            found = of_parts(own, nodes) if len(own) else None
+        for figure, (_, _, published) in GRANTS.items():
+            found = of_figure(own, figure)
             if found is None:
                 continue
             ratio, low, high, rounding = ratio_of(found)
@@ -104,14 +102,27 @@ def grants(counts: pd.DataFrame) -> list[tuple[object, ...]]:
     return rows
 
 
+def of_figure(counts: pd.DataFrame, figure: str) -> Bounds | None:
+    """Return the counts by origin of one of the `GRANTS`, of one study; None without them."""
+    for study in selection(counts).studies(["origin"]):
+        step, high, _ = GRANTS[figure]
+        return (
+            steps.reached(study, step, high)
+            if isinstance(step, Step)
+            else steps.assemble(study, step)
+        )
+    return None
+
+
 def ratio_of(found: Bounds) -> tuple[float, float, float, float]:
     """Return the ratio of two origins, its limits, and by how much rounding can change it.
 
     The limits hold at whichever counts the rounding makes them widest.
     """
-    gap = found.gaps([OF], [HERE], ["selection_rate"]).set_index(OF).loc[OUTSIDE]
-    groups, ends = found.corners([OF], ["selection_rate"])
-    one, other = (ends[list(groups[OF]).index(group), 0] for group in (OUTSIDE, HERE))
+    [by] = found.axes
+    gap = found.gaps([by], [HERE], ["selection_rate"]).set_index(by).loc[OUTSIDE]
+    groups, ends = found.corners([by], ["selection_rate"])
+    one, other = (ends[list(groups[by]).index(group), 0] for group in (OUTSIDE, HERE))
     low = gap_limits(tuple(one[0]), tuple(other[1]), _TAIL, "ratio")[0]
     high = gap_limits(tuple(one[1]), tuple(other[0]), _TAIL, "ratio")[1]
     rounding = float(gap["ratio_high"] / gap["ratio_low"])
@@ -123,12 +134,11 @@ def lifts(counts: pd.DataFrame) -> list[tuple[object, ...]]:
     own = counts[counts["study"].eq(SWEDEN)]
     if not len(own):
         return []
-    own = own[own["attribute"].eq(own["attribute"].min()) & own["group"].eq(TOTAL)]
-    own = own[own["band"].eq(TOTAL) & own["arm"].ne(TOTAL) & own["outcome"].ne(TOTAL)]
+    own = own[own["attribute"].eq(own["attribute"].min()) & own["group"].eq(ALL)]
+    own = own[own["band"].eq(ALL) & own["arm"].ne(ALL) & own["outcome"].ne(ALL)]
     rows: list[tuple[object, ...]] = []
-    for label, why in LIFTS.items():
-        read = meaning(label, outcomes(own)) or {}
-        value = own["outcome"].map(read)
+    for why, meaning in LIFTS.items():
+        value = own["outcome"].map(meaning)
         drawn = own["arm"].eq("random")
         pairs = []
         for arm in (~drawn, drawn):

@@ -1,13 +1,15 @@
 """Further knowledge: crossed groups, another capacity, earlier years, and what cannot be known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
-from datamall.fairness import Cells, sweeps
+from datamall.fairness import Audit, Cells, sweeps
+from datamall.fairness.plan import Plan
 from datamall.fraud import disclosure
-from datamall.fraud.audit.display import THOUSAND, printable, whose
-from datamall.fraud.audit.judge import Plan, every_step, judged
-from datamall.fraud.audit.knowledge import RANK, times
+from datamall.fraud.audit.display import THOUSAND, comparisons, printable, whose
+from datamall.fraud.audit.knowledge import RANK, judged, times
 from datamall.fraud.audit.sources import CROSSED, INVESTIGATIONS, Tables, earlier, latest
 from datamall.requirements import Absent, needs, passes_absent
 
@@ -25,10 +27,12 @@ def crossed(counts: pd.DataFrame, plan: Plan, check: str = "flagged") -> pd.Data
     last = latest(counts)
     both = last[last["attribute"].str.contains(CROSSED, regex=False)]
     both = pd.concat([both, last[last["attribute"].eq("origin and sex")]])
-    pairs = every_step(both, plan, [check]) if len(both) else both
-    if not len(pairs):
+    groups = tuple(both["attribute"].unique())
+    checks = tuple(replace(c, groups=groups) for c in plan.checks if c.name == check)
+    result = judged(both, replace(plan, groups=groups, checks=checks)) if groups else None
+    if result is None or isinstance(result, Absent):
         return Absent("Where groups cross", "Not possible here: nobody counted crossed groups.")
-    table = judged(pairs, plan)
+    table = comparisons(result)
     rank = table["verdict"].map(RANK)
     far = np.maximum(np.log(table["low"].clip(1e-9)), -np.log(table["high"].clip(upper=1e9)))
     order = table.assign(rank=rank, far=-far).sort_values(["rank", "far"], kind="stable")
@@ -37,22 +41,23 @@ def crossed(counts: pd.DataFrame, plan: Plan, check: str = "flagged") -> pd.Data
 
 
 @passes_absent
-def years(counts: pd.DataFrame, table: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
+def years(counts: pd.DataFrame, result: Audit) -> pd.DataFrame | Absent:
     """Return how the gaps have moved since earlier years.
 
     Returns
     -------
     pandas.DataFrame
-        people, check, and per year the ratio to everybody else in words, with an interval that
-        holds for that year's checks at once. Many people are in both years, so that the years are
-        not independent of each other.
+        people, check that gates, and per year the ratio to everybody else in words, with an
+        interval that holds for all gaps of the check in that year. Many people are in both years,
+        so that the years are not independent of each other.
     """
-    before = earlier(counts)
-    before = before[before["attribute"].isin(plan.groups)]
-    pairs = every_step(before, plan, plan.gating) if len(before) else before
-    if not len(pairs):
+    gating = tuple(check for check in result.plan.checks if check.gating)
+    plan, parts = replace(result.plan, checks=gating), [comparisons(result, True)]
+    for _, own in earlier(counts).groupby("study", sort=True):
+        before = judged(own, plan)
+        parts += [] if isinstance(before, Absent) else [comparisons(before, True)]
+    if len(parts) == 1:
         return Absent("Earlier years", "Not possible here: there are counts of one year only.")
-    parts = [table, *(judged(own, plan) for _, own in pairs.groupby("study", sort=True))]
     shown = pd.concat([printable(part) for part in parts], ignore_index=True)
     shown["said"] = [times(row) for _, row in shown.iterrows()]
     shown["year"] = shown["study"].str.rsplit(" ", n=1).str[-1]

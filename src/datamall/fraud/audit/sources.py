@@ -12,6 +12,9 @@ import numpy as np
 import pandas as pd
 
 from datamall.errors import DatamallError
+from datamall.fairness.plan import Meaning
+from datamall.fairness.steps import ALL as TOTAL
+from datamall.fairness.steps import KEYS, SAID, Selection, recorded
 from datamall.fraud import disclosure
 from datamall.requirements import Absent, needs
 
@@ -19,19 +22,17 @@ INVESTIGATIONS = "welfare.investigations"
 OFFICIAL = "welfare.audit_counts"
 OWN = "own counts"
 OWN_CHAPTER = "The department's own counts"
-TOTAL = "total"
 CROSSED = " × "
-YES, NO = ": yes", ": no"
-STAGES = ("population", "flagged", "chosen", "visited", "finding", "objection", "upheld")
-KEYS = ["study", "attribute", "group", "arm", "band", "stage", "outcome"]
+_SUMS = tuple(SAID.values())
 NEEDED = ("year", "arm", "flagged", "chosen", "visited", "finding", "people")
 
 Tables = Mapping[str, pd.DataFrame]
+Labels = Mapping[str, Meaning]
 
 
 @needs(OWN_CHAPTER, *(f"{INVESTIGATIONS}.{name}" for name in NEEDED))
 def own(
-    data: Tables, groups: Sequence[str], depth: int, labels: Sequence[str] = ()
+    data: Tables, groups: Sequence[str], depth: int, labels: Labels | None = None
 ) -> pd.DataFrame | Absent:
     """Count the department's files as a statistics office would.
 
@@ -47,8 +48,9 @@ def own(
     depth
         Up to how many of them are crossed.
     labels
-        Definitions of a mistake found; see `meaning`. What each of them counts is counted once
-        more as a whole, since a whole that is rounded says more than its rounded parts.
+        Definitions of a mistake found: what each recorded result counts as. What each of them
+        counts is counted once more as a whole, since a whole that is rounded says more than its
+        rounded parts.
 
     Returns
     -------
@@ -72,10 +74,10 @@ def own(
         **{name: table[name].astype(object).fillna("(missing)") for name in known},
     )
     cells = _reached(files, known)
-    cells = pd.concat([cells, *_read(cells, labels)], ignore_index=True)
+    cells = pd.concat([cells, *_read(cells, labels or {})], ignore_index=True)
     for name in ("arm", "band", "outcome"):
         # Sums of results are no further results of a total.
-        plain = cells if name != "outcome" else cells[~cells["outcome"].str.endswith((YES, NO))]
+        plain = cells if name != "outcome" else cells[~cells["outcome"].str.endswith(_SUMS)]
         cells = pd.concat([cells, plain.assign(**{name: TOTAL})], ignore_index=True)
     cells = cells[~cells["arm"].eq("none") & ~cells["outcome"].eq("none")]
     cells = cells[cells["outcome"].eq(TOTAL) | cells["stage"].eq("finding")]
@@ -84,54 +86,17 @@ def own(
     return table.assign(people=disclosure.counts(table["people"]), rounding=disclosure.ROUNDING)
 
 
-def outcomes(counts: pd.DataFrame) -> list[str]:
-    """Return the results that are recorded, in order, without parts and sums of them."""
-    found = set(counts.loc[counts["stage"].eq("finding"), "outcome"]) - {TOTAL, "none"}
-    # "unduly, no appeal" is a part of "unduly", which is counted by itself.
-    parts = {name for name in found if name.rpartition(", ")[0] in found}
-    return sorted(name for name in found - parts if not name.endswith((YES, NO)))
+def definitions(counts: pd.DataFrame, labels: Labels) -> dict[str, Meaning]:
+    """Return the definitions that say of every recorded result what it counts as."""
+    known = set(recorded(counts))
+    return {name: own for name, own in labels.items() if known and known <= set(own)}
 
 
-def meaning(label: str, known: Sequence[str]) -> dict[str, bool | None] | None:
-    """Return for each recorded result whether it counts as a mistake found.
-
-    Parameters
-    ----------
-    label
-        Results joined by " or "; then, after " without ", those that are left out. A result that
-        is not named does not count: nobody is held to be wrong for want of proof.
-    known
-        Results that occur.
-
-    Returns
-    -------
-    dict or None
-        None where the definition names a result that nobody recorded: it is about other counts.
-    """
-    counted, _, left = label.partition(" without ")
-    true, none = counted.split(" or "), left.split(" or ") if left else []
-    if set(true) & set(none):
-        raise DatamallError(f"The label {label!r} counts a result and leaves it out: name it once.")
-    if not {*true, *none} <= set(known):
-        return None
-    return {name: True if name in true else None if name in none else False for name in known}
-
-
-def definitions(counts: pd.DataFrame, labels: Sequence[str]) -> list[str]:
-    """Return the labels that can be applied to these counts."""
-    known = outcomes(counts)
-    return [label for label in labels if meaning(label, known) is not None]
-
-
-def _read(cells: pd.DataFrame, labels: Sequence[str]) -> list[pd.DataFrame]:
+def _read(cells: pd.DataFrame, labels: Labels) -> list[pd.DataFrame]:
     """Return the results once more, as each definition reads them."""
     found, parts = cells[cells["stage"].eq("finding")], []
-    for label in definitions(found, labels):
-        read = {
-            name: label + (YES if value else NO)
-            for name, value in (meaning(label, outcomes(found)) or {}).items()
-            if value is not None
-        }
+    for label, meaning in definitions(found, labels).items():
+        read = {name: label + SAID[value] for name, value in meaning.items() if value is not None}
         own = found[found["outcome"].isin(list(read))]
         parts.append(own.assign(outcome=own["outcome"].map(read)))
     return parts
@@ -235,3 +200,9 @@ def earlier(counts: pd.DataFrame) -> pd.DataFrame:
     """Return the counts of the years that `latest` leaves out."""
     rest = counts[~counts["study"].isin(latest(counts)["study"])]
     return rest.reset_index(drop=True)
+
+
+def selection(counts: pd.DataFrame) -> Selection:
+    """Return counts as `datamall.fairness.audit` takes them; hidden ones are below 10."""
+    tallies = [study for study in counts["study"].unique() if is_own(str(study))]
+    return Selection.read(counts, hidden_below=disclosure.MINIMUM, tallies=tallies)

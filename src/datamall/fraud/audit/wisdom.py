@@ -3,12 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from datamall.fairness import verdict
-from datamall.fraud.audit.display import whose
-from datamall.fraud.audit.errors import WRONGLY_VISITED
-from datamall.fraud.audit.judge import Plan, every_step, judged, overall
-from datamall.fraud.audit.knowledge import WORDS, by_check
-from datamall.fraud.audit.sources import latest
+from datamall.fairness import Audit, steps, verdict
+from datamall.fairness.counting import NO, YES
+from datamall.fairness.published import middle
+from datamall.fraud.audit.display import check_of, comparisons, whose
+from datamall.fraud.audit.knowledge import WORDS, WRONGLY_VISITED, by_check
 from datamall.requirements import Absent, passes_absent
 
 # Safest first step where a check fails, and what it asks of whom.
@@ -60,15 +59,13 @@ UNDECIDED = {
 
 
 @passes_absent
-def conclusions(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+def conclusions(result: Audit) -> pd.DataFrame:
     """Return the conclusion on each check that gates, and the safest next step.
 
     Parameters
     ----------
-    table
-        As from `judge.gate`.
-    plan
-        The plan.
+    result
+        As from `knowledge.judged`.
 
     Returns
     -------
@@ -76,10 +73,10 @@ def conclusions(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
         check, verdict, groups (that fail, or have no conclusion), next_step, decided_by (a
         proposal). A check that gates and could not be made is there as not enough evidence.
     """
-    rows = []
-    for check in plan.gating:
-        own = table[table["check"].eq(check)]
-        said = verdict.overall(own["verdict"]) if len(own) else verdict.NOT_ENOUGH
+    rows, table = [], comparisons(result, True)
+    verdicts = result.checks.set_index("check")["verdict"]
+    for check in (check.name for check in result.plan.checks if check.gating):
+        own, said = table[table["check"].eq(check)], verdicts[check]
         own = own[own["verdict"].eq(said) & (said != verdict.PASS)]
         # Whoever is treated more often, before who is so more rarely.
         own = own.assign(fewer=own["ratio"].fillna(0) < 1).sort_values("fewer", kind="stable")
@@ -91,7 +88,7 @@ def conclusions(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
 
 @passes_absent
-def harm(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
+def harm(result: Audit) -> pd.DataFrame | Absent:
     """Return how many people were visited with nothing found, and how many of them too many.
 
     Returns
@@ -100,25 +97,41 @@ def harm(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
         people; visited_for_nothing; as_the_others (how many, had they been visited as often as
         everybody else of those who did nothing wrong); too_many with low and high, to 5 people.
     """
-    last = latest(counts)
-    last = last[last["attribute"].isin(plan.groups)]
-    pairs = every_step(last, plan, [WRONGLY_VISITED]) if len(last) else last
-    if not len(pairs):
+    table = comparisons(result)
+    table = table[table["check"].eq(WRONGLY_VISITED) & table["ratio"].notna()]
+    if not len(table):
         reason = "Not possible here: it needs visits and a random draw of the same year."
         return Absent("Who is harmed how often", reason)
-    table = judged(pairs, plan)
-    table = table[table["ratio"].notna() & table["successes"].notna()]
+    table = table.merge(_visited_for_nothing(result), on=["study", "attribute", "group"])
+    table = table[table["successes"].notna()].reset_index(drop=True)
     ends = {"too_many": "ratio", "low": "low", "high": "high"}
-    result = pd.DataFrame(
+    shown = pd.DataFrame(
         {"people": whose(table), "visited_for_nothing": _fives(table["successes"])}
     )
-    result["as_the_others"] = _fives(table["successes"] / table["ratio"]).to_numpy()
+    shown["as_the_others"] = _fives(table["successes"] / table["ratio"]).to_numpy()
     for name, column in ends.items():
         # So many times as often as others: all but 1 / ratio of them come on top.
         extra = table["successes"] * (1 - 1 / table[column].clip(lower=1e-9))
-        result[name] = _fives(extra).to_numpy()
-    shown = result[(result["too_many"] > 0).to_numpy()]
+        shown[name] = _fives(extra).to_numpy()
+    shown = shown[(shown["too_many"] > 0).to_numpy()]
     return shown.sort_values("too_many", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _visited_for_nothing(result: Audit) -> pd.DataFrame:
+    """Return study, attribute, group and successes: people visited with nothing found."""
+    check, plan, parts = check_of(result, WRONGLY_VISITED), result.plan, []
+    if not isinstance(result.counts, steps.Selection):
+        return pd.DataFrame(columns=["study", "attribute", "group", "successes"])
+    for study in result.counts.studies(plan.groups):
+        for label, meaning in study.labels(plan)[:1]:
+            found = steps.counts(study, plan, check, label, meaning)
+            if found is None:
+                continue
+            here = (slice(-1), -1, YES, NO)
+            people = middle(found.low[here], found.high[here], found.printed[here])
+            own = {"study": study.name, "attribute": study.attribute, "group": study.groups}
+            parts.append(pd.DataFrame(own | {"successes": people}))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _fives(people: pd.Series) -> pd.Series:
@@ -127,7 +140,7 @@ def _fives(people: pd.Series) -> pd.Series:
 
 
 @passes_absent
-def decision_records(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+def decision_records(result: Audit) -> pd.DataFrame:
     """Return one record per decision, to be completed by who decides.
 
     Returns
@@ -136,12 +149,13 @@ def decision_records(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
         part, recommended, because, and the empty columns decided, decided_by_role, why_different
         and what_came_of_it.
     """
-    said, sentences = overall(table, plan), by_check(table).set_index("check")
+    said = result.verdict.overall
+    sentences = by_check(result, True).set_index("check")
     deploy = "Do not deploy" if said != verdict.PASS else "May be put to the committee"
     failing = sentences.index[sentences["verdict"].eq(WORDS[said])]
     because = " ".join(sentences.loc[c, "sentence"] for c in failing[:2])
     rows = [("The selection as it is", deploy, because)]
-    done = conclusions(table, plan)
+    done = conclusions(result)
     steps = done[done["verdict"].eq(WORDS[verdict.FAIL])].drop_duplicates("next_step")
     rows += [(row.check, row.next_step, f"it fails for {row.groups}") for row in steps.itertuples()]
     rows.append(
@@ -151,5 +165,5 @@ def decision_records(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
             "without it nobody can say who is visited without cause",
         )
     )
-    result = pd.DataFrame(rows, columns=["part", "recommended", "because"])
-    return result.assign(decided="", decided_by_role="", why_different="", what_came_of_it="")
+    table = pd.DataFrame(rows, columns=["part", "recommended", "because"])
+    return table.assign(decided="", decided_by_role="", why_different="", what_came_of_it="")

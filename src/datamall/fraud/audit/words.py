@@ -2,16 +2,17 @@
 
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 
-from datamall.fairness import verdict
-from datamall.fraud.audit.display import frequency, printable
-from datamall.fraud.audit.judge import Plan, overall
+from datamall.fairness import Audit, verdict
+from datamall.fairness.plan import Plan
+from datamall.fraud.audit.display import comparisons, frequency, printable
 from datamall.fraud.audit.knowledge import ORIGINS
 from datamall.fraud.audit.sources import OWN
 from datamall.requirements import Absent, passes_absent
 
-Result: TypeAlias = pd.DataFrame | Absent
+Result: TypeAlias = Audit | Absent
 
 HEADINGS = {
     "as_the_others": "If visited as often as others",
@@ -36,8 +37,11 @@ HEADINGS = {
     "people": "Group",
     "picked": "Chosen on the flags",
     "ratio": "Times as often as others",
+    "rate": "What is compared",
+    "reason": "Why so much",
     "recorded": "Result recorded",
     "sentence": "In people",
+    "tolerated": "Times as often, tolerated",
     "visited": "Visited once chosen",
     "visited_for_nothing": "Visited, nothing found",
     "who": "Who takes the step",
@@ -52,23 +56,22 @@ _VERB = {
 }
 
 
-def answer(table: Result, plan: Plan) -> str:
+def answer(result: Result) -> str:
     """Return the answer of the audit in a few sentences, with its uncertainty.
 
     Parameters
     ----------
-    table
-        As from `judge.gate`.
-    plan
-        The plan.
+    result
+        As from `knowledge.judged`.
     """
-    if isinstance(table, Absent):
-        return f"Not enough evidence. {table.reason} {_DOUBT}"
-    said = overall(table, plan)
+    if isinstance(result, Absent):
+        return f"Not enough evidence. {result.reason} {_DOUBT}"
+    said, table = result.verdict.overall, comparisons(result, True)
     if said == verdict.PASS:
+        most = max(check.tolerance.high or np.inf for check in result.plan.checks if check.gating)
         return (
             "No gap beyond the tolerance: in every check that gates, every group is treated as "
-            f"everybody else to within {plan.ratio:g} times. The committee decides, not this page."
+            f"everybody else to within {most:g} times. The committee decides, not this page."
         )
     if said == verdict.NOT_ENOUGH:
         open_ = int(table["verdict"].eq(said).sum())
@@ -76,10 +79,11 @@ def answer(table: Result, plan: Plan) -> str:
             f"Do not deploy: there is not enough evidence. {open_} of {len(table)} comparisons "
             f"have no conclusion, though none is shown to be beyond its tolerance. {_DOUBT}"
         )
-    return f"Do not deploy. {_failures(table, plan.level)}"
+    failed = result.checks.loc[result.checks["verdict"].eq(verdict.FAIL), "check"]
+    return f"Do not deploy. {_failures(table[table['check'].isin(failed)], result.plan)}"
 
 
-def _failures(table: pd.DataFrame, level: float) -> str:
+def _failures(table: pd.DataFrame, plan: Plan) -> str:
     """Say which steps fail, by origin first, for the people to whom they happen more often."""
     shown = printable(table[table["verdict"].eq(verdict.FAIL)]).dropna(subset=["ratio"])
     more = shown[shown["ratio"] > 1]
@@ -91,7 +95,7 @@ def _failures(table: pd.DataFrame, level: float) -> str:
     where = str(own["study"].iloc[0]).replace(OWN + " ", "")
     people = own["people"].iloc[0].removesuffix(f" ({where})")
     text = f"In {where}, {people} are {first[0]} {first[1]} times as often as others"
-    text += f" ({100 * level:g} % interval {first[2]})"
+    text += f" ({100 * plan.level:g} % interval {first[2]})"
     text += "".join(
         f", and {done} {ratio} times as often ({ends})" for done, ratio, ends in rest[:1]
     )
@@ -103,20 +107,25 @@ def _said(row: Any) -> tuple[str, str, str]:
     return _VERB.get(row.check, row.check), f"{row.ratio:.1f}", f"{row.low:.1f} to {row.high:.1f}"
 
 
-def metrics(gating: Result, informing: Result, plan: Plan) -> dict[str, float]:
-    """Return the numbers worth following from run to run, by name; an Absent gives none."""
+def metrics(result: Result) -> dict[str, float]:
+    """Return the numbers worth following from run to run, by name; `Absent` gives none."""
     numbers: dict[str, float] = {}
-    for table in (gating, informing):
-        for row in () if isinstance(table, Absent) else table.itertuples():
-            if row.attribute in ORIGINS and row.ratio == row.ratio and row.ratio < 1e6:
-                year = str(row.study).rsplit(" ", 1)[0]
-                name = f"{row.check}_{row.group}_{year}".replace(" ", "_").lower()
-                numbers[f"ratio_{name}"] = float(row.ratio)
-    if not isinstance(gating, Absent):
-        for word, name in ((verdict.FAIL, "fail"), (verdict.PASS, "pass")):
-            numbers[f"checks_{name}"] = float(gating["verdict"].eq(word).sum())
-        numbers["checks"] = float(len(gating))
-    return numbers
+    if isinstance(result, Absent):
+        return numbers
+    for row in comparisons(result).itertuples():
+        if row.attribute in ORIGINS and row.ratio == row.ratio and row.ratio < 1e6:
+            year = str(row.study).rsplit(" ", 1)[0]
+            name = f"{row.check}_{row.group}_{year}".replace(" ", "_").lower()
+            numbers[f"ratio_{name}"] = float(row.ratio)
+    gating = comparisons(result, True)
+    for word, name in ((verdict.FAIL, "fail"), (verdict.PASS, "pass")):
+        numbers[f"checks_{name}"] = float(gating["verdict"].eq(word).sum())
+    return numbers | {"checks": float(len(gating))}
+
+
+def overall(result: Result) -> str:
+    """Return the verdict of the audit; without counts there is no evidence."""
+    return verdict.NOT_ENOUGH if isinstance(result, Absent) else result.verdict.overall
 
 
 @passes_absent
