@@ -2,16 +2,18 @@
 
 An audit is a promise: groups, tolerances, labels and gating checks are fixed, with their reasons,
 before the outcome is known. The plan is a section of ``params.yaml``; registering copies it into
-``data/audits/<authority>/register.yaml``. Every audit that runs leaves one line per plan, data and
-verdict in ``journal.csv`` beside it, so that trying again until the verdict pleases is counted,
-shown and opens nothing. Data are the raw files: groups that are merged or left out by the mapping
-of an authority make no new data of them.
+``data/audits/<authority>/register.yaml``, with the digest of the method: the modules that judge.
+Every audit that runs leaves one line per plan, method, data and verdict in ``journal.csv`` beside
+it, so that trying again until the verdict pleases is counted, shown and opens nothing. Data are the
+raw files: groups that are merged or left out by the mapping of an authority make no new data of
+them.
 """
 
 import csv
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,37 +21,53 @@ import yaml
 
 from datamall.errors import DatamallError
 from datamall.project import load_parameters, reports_folder, store_folder
-from datamall.provenance import canonical_digest, provenance
+from datamall.provenance import METHOD, canonical_digest, method_digest, provenance
 
-FIELDS = ("report", "plan", "data", "verdict")
+FIELDS = ("report", "plan", "method", "data", "verdict")
 PASS = "PASS"
 STORE = "store "  # how provenance names the manifest of a store
+NAME = re.compile("[a-z0-9][a-z0-9_-]*")
 SHORT = 12  # digits of a digest that people compare
 
 
 @dataclass(frozen=True)
 class Run:
-    """One audit that ran: digests of its plan and of the raw data, and its verdict."""
+    """One audit that ran: digests of its plan, method and raw data, and its verdict."""
 
     report: str
     plan: str
+    method: str
     data: str
     verdict: str
 
 
 @dataclass(frozen=True)
 class Registration:
-    """A plan that was fixed beforehand, by whom and why, and how many audits had run by then."""
+    """A plan that was fixed beforehand, by whom and why, and how many audits had run by then.
+
+    `method` is the digest of the modules that judge; empty where it was not kept.
+    """
 
     report: str
     by: str
     reason: str
     runs: int
     plan: dict[str, Any]
+    method: str = ""
 
 
 def folder(root: Path, authority: str) -> Path:
-    """Return the folder of an authority's register and journal of audits."""
+    """Return the folder of an authority's register and journal of audits.
+
+    Raises
+    ------
+    DatamallError
+        When the name is no name: it must not lead out of the folder.
+    """
+    if not NAME.fullmatch(authority):
+        raise DatamallError(
+            f"{authority!r} is no name of an authority: give that of a file in data/authorities."
+        )
     return root / "data" / "audits" / authority
 
 
@@ -66,7 +84,7 @@ def journal(root: Path, authority: str) -> list[Run]:
         return []
     with path.open(encoding="utf-8", newline="") as file:
         lines = list(csv.reader(file))
-    if not lines or tuple(lines[0]) != FIELDS or any(len(line) != 4 for line in lines):
+    if not lines or tuple(lines[0]) != FIELDS or any(len(line) != len(FIELDS) for line in lines):
         raise DatamallError(
             f"data/audits/{authority}/journal.csv is not the journal that Datamall keeps: restore "
             "it from git."
@@ -109,7 +127,7 @@ def record(root: Path, authority: str, report: str) -> None:
     with aside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(FIELDS)
-        writer.writerows((r.report, r.plan, r.data, r.verdict) for r in [*known, run])
+        writer.writerows(astuple(r) for r in [*known, run])
     aside.replace(path)
 
 
@@ -128,15 +146,16 @@ def register(root: Path, authority: str, report: str, by: str, reason: str) -> R
     DatamallError
         When the report is no audit, or this plan is the one registered last.
     """
-    plan = _plan(root, report)
-    there = registrations(root, authority)
-    if there and there[-1].report == report and there[-1].plan == plan:
+    plan, method = _plan(root, report), method_digest(root)
+    there = [entry for entry in registrations(root, authority) if entry.report == report]
+    if there and (there[-1].plan, there[-1].method) == (plan, method):
         raise DatamallError(f"This plan of {report} is registered already: nothing was changed.")
     runs = sum(run.report == report for run in journal(root, authority))
-    entry = Registration(report, by.strip(), reason.strip(), runs, plan)
+    entry = Registration(report, by.strip(), reason.strip(), runs, plan, method)
     if not entry.by or not entry.reason:
         raise DatamallError("A registration needs who decides (--by) and why (--reason).")
-    text = yaml.safe_dump([vars(e) for e in [*there, entry]], sort_keys=False, allow_unicode=True)
+    all_ = [*registrations(root, authority), entry]
+    text = yaml.safe_dump([vars(each) for each in all_], sort_keys=False, allow_unicode=True)
     path = folder(root, authority) / "register.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".yaml.partial")
@@ -152,11 +171,13 @@ def decide(root: Path, authority: str, report: str) -> dict[str, Any]:
     -------
     dict
         ``report``, ``open``, ``reasons`` (sentences; empty when open), ``verdict`` of the latest
-        audit, ``plan`` and ``data`` (digests), ``registered_by``, ``audits_since_registration``,
-        ``other_plans_tried`` on the same data, and ``versions_of_data`` audited so far.
+        audit, ``plan``, ``method`` and ``data`` (digests), ``registered_by``,
+        ``audits_since_registration``, ``other_plans_tried`` on the same data, and
+        ``versions_of_data`` audited so far.
     """
     latest, plan = _latest(root, authority, report), _plan(root, report)
     digest, data = canonical_digest(plan), _data(root, authority, report)
+    method = method_digest(root)
     ran = [run for run in journal(root, authority) if run.report == report]
     own = [entry for entry in registrations(root, authority) if entry.report == report]
     last = own[-1] if own else None
@@ -166,7 +187,14 @@ def decide(root: Path, authority: str, report: str) -> dict[str, Any]:
         reasons.append(f"No plan of {report} has been registered for {authority}.")
     elif last.plan != plan:
         reasons.append(
-            f"The plan was changed after it was registered: {_difference(last.plan, plan)}."
+            f"The plan was changed after it was registered: {_difference(last.plan, plan)}. "
+            "The committee has to register it anew."
+        )
+    elif last.method != method:
+        reasons.append(
+            "The method that judges was changed after the plan was registered, or was not kept "
+            f"then ({last.method[:SHORT] or 'not kept'} → {method[:SHORT]}): the committee has to "
+            "register the plan anew."
         )
     elif any(run.data == data for run in ran[: last.runs]):
         reasons.append(
@@ -175,18 +203,21 @@ def decide(root: Path, authority: str, report: str) -> dict[str, Any]:
         )
     if latest is None:
         reasons.append(f"{report} has not been run: run `datamall report {report}`.")
-    elif (latest.plan, latest.data) != (digest, _stores(provenance(root, authority, report))):
+    elif (latest.plan, latest.method, latest.data) != (
+        *(digest, method),
+        _stores(provenance(root, authority, report)),
+    ):
         reasons.append(
-            f"The results of {report} are of another plan or of other data: run `datamall report "
-            f"{report}` again."
+            f"The results of {report} are of another plan or method, or of other data: run "
+            f"`datamall report {report}` again."
         )
     elif latest.verdict != PASS:
         reasons.append(f"The verdict of the audit is {latest.verdict}; only PASS opens the gate.")
     verdicts = {run.verdict for run in ran if (run.plan, run.data) == (digest, data)}
     if len(verdicts) > 1:
         reasons.append(
-            f"The same plan and data gave {' and '.join(sorted(verdicts))}: the method was changed "
-            "in between."
+            f"The same plan and data gave {' and '.join(sorted(verdicts))}: the method, or the "
+            "mapping, was changed in between."
         )
     return {
         "report": report,
@@ -194,6 +225,7 @@ def decide(root: Path, authority: str, report: str) -> dict[str, Any]:
         "reasons": reasons,
         "verdict": latest.verdict if latest else None,
         "plan": digest[:SHORT],
+        "method": method[:SHORT],
         "data": data[:SHORT],
         "registered_by": last.by if last else None,
         "audits_since_registration": len(ran) - last.runs if last else len(ran),
@@ -271,8 +303,8 @@ def _latest(root: Path, authority: str, report: str) -> Run | None:
         rests_on = json.loads((results / "provenance.json").read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    plan = rests_on.get(f"params.yaml: {report}", "")
-    return Run(report, plan, _stores(rests_on), answer.get("verdict") or "NO VERDICT")
+    plan, method = rests_on.get(f"params.yaml: {report}", ""), rests_on.get(METHOD, "")
+    return Run(report, plan, method, _stores(rests_on), answer.get("verdict") or "NO VERDICT")
 
 
 def _difference(registered: Mapping[str, Any], plan: Mapping[str, Any]) -> str:

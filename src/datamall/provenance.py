@@ -1,7 +1,10 @@
 """Which exact files a page rests on, without a clock, a commit or a machine."""
 
+import ast
 import hashlib
+import io
 import json
+import tokenize
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,9 @@ MALL = (
     *("access", "contracts", "documents", "door", "extracts", "kernel", "purposes", "registers"),
     *("sandbox", "vault"),
 )
+# What of the use case stands between counts and their verdict: hiding and reading them.
+JUDGING = ("audit/knowledge.py", "audit/sources.py", "disclosure.py")
+METHOD = "method that judges"
 REGISTERS = "mall."  # stores that the door makes from every contract and from what intake wrote
 
 
@@ -58,6 +64,8 @@ def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
     ]
     digests = {str(path.relative_to(root)): file_digest(path) for path in files if path.is_file()}
     digests[f"params.yaml: {notebook}"] = canonical_digest(parameters[notebook])
+    if report.get("audit"):
+        digests[METHOD] = method_digest(root)
     if registers:
         digests["params.yaml: reports"] = canonical_digest(parameters["reports"])
         quality = sorted((reports_folder(root, authority) / "quality").glob("*.json"))
@@ -67,6 +75,37 @@ def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
         if manifest.is_file():
             digests[f"store {store}"] = file_digest(manifest)
     return digests
+
+
+def method_digest(root: Path) -> str:
+    """Return the SHA-256 of the modules that turn counts into a verdict of the bias audit.
+
+    Comments, docstrings and blank lines are left out: they judge nobody.
+    """
+    source, text = root / "src" / "datamall", []
+    files = [*sorted((source / "fairness").rglob("*.py"))]
+    files += [source / "fraud" / name for name in JUDGING]
+    for path in files:
+        if path.is_file():
+            text.append(f"{path.relative_to(source).as_posix()}\n{_code(path.read_text('utf-8'))}")
+    return hashlib.sha256("\n".join(text).encode()).hexdigest()
+
+
+def _code(source: str) -> str:
+    """Return a program without comments, docstrings and blank lines."""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node
+        ):
+            first = node.body[0]
+            for row in range(first.lineno - 1, first.end_lineno or first.lineno):
+                lines[row] = ""
+    return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 def canonical_digest(value: Any) -> str:

@@ -26,7 +26,7 @@ class Project:
         self.data("first")
 
     def plan(self, **section: Any) -> None:
-        reports = {AUDIT: {"purposes": [AUDIT], "package": "fraud"}}
+        reports = {AUDIT: {"purposes": [AUDIT], "package": "fraud", "audit": True}}
         (self.root / "params.yaml").write_text(yaml.safe_dump({"reports": reports, AUDIT: section}))
 
     def data(self, raw: str, mapping: str = "as agreed") -> None:
