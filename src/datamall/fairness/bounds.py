@@ -17,25 +17,11 @@ import pandas as pd
 from datamall.errors import DatamallError
 from datamall.fairness import counting, key_levels, metrics, published
 from datamall.fairness.cells import Cells, check_names
-from datamall.fairness.counting import NO, UNKNOWN, YES, Labels, named
+from datamall.fairness.counting import UNKNOWN, Labels, named
 from datamall.fairness.published import TOTAL
 
 _UNLIMITED = 2**43
 _LARGEST = 2_000_000
-
-# Metric: (decision, outcome) that counts as yes, as no, as both, and as neither; the last two
-# where a table may print them. Accuracy has no total of its own.
-_NODES: dict[str, tuple[list[tuple[int, int]], ...]] = {
-    "selection_rate": ([(YES, TOTAL)], [(NO, TOTAL)], [(TOTAL, TOTAL)], [(UNKNOWN, TOTAL)]),
-    "base_rate": ([(TOTAL, YES)], [(TOTAL, NO)], [(TOTAL, TOTAL)], [(TOTAL, UNKNOWN)]),
-    "tpr": ([(YES, YES)], [(NO, YES)], [(TOTAL, YES)], [(UNKNOWN, YES)]),
-    "fpr": ([(YES, NO)], [(NO, NO)], [(TOTAL, NO)], [(UNKNOWN, NO)]),
-    "fnr": ([(NO, YES)], [(YES, YES)], [(TOTAL, YES)], [(UNKNOWN, YES)]),
-    "tnr": ([(NO, NO)], [(YES, NO)], [(TOTAL, NO)], [(UNKNOWN, NO)]),
-    "ppv": ([(YES, YES)], [(YES, NO)], [(YES, TOTAL)], [(YES, UNKNOWN)]),
-    "npv": ([(NO, NO)], [(NO, YES)], [(NO, TOTAL)], [(NO, UNKNOWN)]),
-    "accuracy": ([(YES, YES), (NO, NO)], [(YES, NO), (NO, YES)], [], []),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,11 +243,11 @@ class Bounds:
             by least and most.
         """
         table, place = self._places(by)
-        metrics.chosen(names)
+        which = [metrics.find(name) for name in names]
         bounds = self.low[place], self.high[place]
         out = np.zeros((len(table), len(names), 2, 2), np.int64)
-        for m, name in enumerate(names):
-            for side, nodes in enumerate(_NODES[name][:2]):
+        for m, metric in enumerate(which):
+            for side, nodes in enumerate((metric.numerator, metric.complement)):
                 d, y = np.array(nodes).T
                 for end, bound in enumerate(bounds):
                     out[:, m, side, end] = bound[:, d, y].sum(axis=1)
@@ -289,7 +275,6 @@ class Bounds:
             a number is hidden.
         """
         table, place = self._places(by)
-        metrics.chosen(names)
         parts = [np.stack(self._printed(place, name), axis=1) for name in names]
         return table, np.stack(parts, axis=1)
 
@@ -388,12 +373,14 @@ class Bounds:
 
     def _printed(self, place: tuple[Any, ...], name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return successes and trials of a rate as they follow from the published numbers."""
-        value = self.printed[place]
-        yes, no, both, neither = (
-            sum((value[:, d, y] for d, y in nodes), np.zeros(len(value))) for nodes in _NODES[name]
+        value, metric = self.printed[place], metrics.find(name)
+        yes, no = (
+            sum((value[:, d, y] for d, y in nodes), np.zeros(len(value)))
+            for nodes in (metric.numerator, metric.complement)
         )
         trials = yes + no
-        if _NODES[name][2]:
+        if metric.given and metric.unknown:
+            both, neither = (value[:, d, y] for d, y in (metric.given, metric.unknown))
             # A total that holds nobody unknown is one printed number, yes and no are two. Otherwise
             # yes and no are nearer to the share than a total less the unknown.
             trials = np.where(

@@ -26,8 +26,6 @@ JOINED = {
     "base": "all arms, with the base rate of the random arm",
     "cases": "all arms, with group sizes of the random arm",
 }
-_BY_OUTCOME = ("tpr", "fpr", "fnr", "tnr")
-_RELEVANT = {"ppv": [YES], "npv": [NO], "base_rate": [NO, YES, UNKNOWN]}
 
 
 def make(
@@ -50,9 +48,10 @@ def make(
         Figures and comparisons; see `datamall.fairness.auditing.Audit`. The comparisons lack what
         depends on other checks.
     """
+    metric = metrics.find(check.metric)
     counts = recoding.where(counts, check.where)
     meaning, why = dict(plan.labels.get(label, {})), ""
-    if plan.labels and check.metric in identification.OUTCOMES and check.of == "everybody":
+    if plan.labels and metric.needs_outcomes and check.of == "everybody":
         alone = [v for v in meaning if meaning[v] is not None and v in one_arm]
         if alone and "arm" not in check.where and not _same(plan):
             for value in alone:
@@ -60,7 +59,7 @@ def make(
             why = " and ".join(
                 f"{value!s} was recorded in the arm {one_arm[value]} only" for value in alone
             )
-    if plan.labels and check.metric in identification.OUTCOMES:
+    if plan.labels and metric.needs_outcomes:
         counts = recoding.label(counts, str(plan.result), meaning)
     elif plan.result:
         counts = _without(counts, plan.result)
@@ -81,14 +80,15 @@ def compare(
     why
         Why arms may not be joined, if so.
     """
+    metric = metrics.find(check.metric)
     # Where arms are to be joined, people whose flag is unknown stand for others.
     arms = plan.identification is not None and "arm" not in check.where
-    one_sided = check.metric in _BY_OUTCOME and _one_sided(counts)
-    if one_sided and check.of == "everybody" and _complete(counts, check.metric, arms):
+    one_sided = metric.criterion == "separation" and _one_sided(counts)
+    if one_sided and check.of == "everybody" and _complete(counts, metric, arms):
         # Rates of 1, or of 0, in every group: nothing about those who are not counted.
         why = "everybody who is counted was selected, or nobody was"
         parts = _worst(counts, check, plan)
-    elif check.metric not in identification.OUTCOMES or _complete(counts, check.metric, arms):
+    elif not metric.needs_outcomes or _complete(counts, metric, arms):
         parts = _counted(counts, check, plan, COUNTED)
     elif check.of == "investigated":
         parts = _counted(counts, check, plan, INVESTIGATED)
@@ -132,13 +132,13 @@ def _one_sided(counts: Counts) -> bool:
     return not (people[YES] and people[NO])
 
 
-def _complete(counts: Counts, metric: str, flags: bool) -> bool:
+def _complete(counts: Counts, metric: metrics.Metric, flags: bool) -> bool:
     """Return whether outcomes (and flags) of everybody whom the rate is about are known."""
     if isinstance(counts, Cells):
         people = counts.counts.sum(axis=0)
     else:
         people = counts.high[(-1,) * len(counts.axes)][:TOTAL, :TOTAL]
-    open_ = people[_RELEVANT.get(metric, [NO, YES]), UNKNOWN].any()
+    open_ = people[metric.decisions, UNKNOWN].any()
     return not (open_ or (flags and people[UNKNOWN].any()))
 
 
@@ -149,11 +149,7 @@ def _of_everybody(
     if not why and how is None:
         why = "some people have no outcome, and the plan names no random arm"
     if not why and how is not None:
-        found, why = identification.design(counts, how)
-        if found and check.metric not in identification.JOINED:
-            why = "no arm gives it"
-        if found and check.metric == "npv" and found != "everybody":
-            why = "whether people of the random arm were flagged is not known"
+        _, why = identification.identified(counts, check.metric, how)
         if not why:
             return _joined(counts, check, plan), ""
     return _worst(counts, check, plan), why
@@ -317,6 +313,6 @@ def check_keys(counts: Counts, plan: Plan) -> None:
 
 def labels(plan: Plan, check: Check) -> list[str]:
     """Return the labels under which a check is repeated; one where it needs no outcome."""
-    if not plan.labels or check.metric not in identification.OUTCOMES:
+    if not plan.labels or not metrics.find(check.metric).needs_outcomes:
         return [AS_RECORDED]
     return list(plan.labels)

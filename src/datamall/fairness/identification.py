@@ -30,7 +30,7 @@ import pandas as pd
 from scipy.special import gammaln
 
 from datamall.errors import DatamallError
-from datamall.fairness import counting, published, recoding, rounded
+from datamall.fairness import counting, metrics, published, recoding, rounded
 from datamall.fairness.bounds import Bounds
 from datamall.fairness.cells import Cells
 from datamall.fairness.counting import NO, UNKNOWN, YES
@@ -48,9 +48,6 @@ from datamall.fairness.published import TOTAL
 from datamall.fairness.rounded import row_of
 from datamall.fairness.subgroups import REST, Reference
 
-# Rates that ask for outcomes, and those of them that arms can be joined to.
-OUTCOMES = ("base_rate", "tpr", "fpr", "fnr", "tnr", "ppv", "npv", "accuracy")
-JOINED = OUTCOMES[:-1]
 # A result that is absent from an arm by chance alone would be so this seldom.
 _BY_CHANCE = 0.05
 _ANY = [NO, YES, UNKNOWN]
@@ -102,6 +99,19 @@ def _arms(counts: Cells | Bounds, random: str) -> tuple[np.ndarray, np.ndarray]:
     return by_arm[at], np.delete(by_arm, at, axis=0).sum(axis=0)
 
 
+def identified(
+    counts: Cells | Bounds, metric: str, how: Identification
+) -> tuple[Design | None, str]:
+    """Return how a rate of everybody is identified, as `design` does for all of them."""
+    found, why = design(counts, how)
+    own = metrics.find(metric)
+    if found and not own.joinable:
+        return None, "no arm gives it"
+    if found and found != "everybody" and own.given == (NO, TOTAL):
+        return None, "whether people of the random arm were flagged is not known"
+    return found, why
+
+
 def join(
     cells: Cells | Bounds,
     metric: str,
@@ -119,7 +129,7 @@ def join(
     cells
         Counts with a key `arm`; decision: flagged; outcome: known for the investigated.
     metric
-        One of `JOINED`.
+        One that can be joined; see `datamall.fairness.metrics.Metric`.
     how
         Which arm is which; see `datamall.fairness.plan.Identification`.
     by, estimand, reference, depth
@@ -131,11 +141,9 @@ def join(
     DatamallError
         If the rate is not identified, or there is no such key or reference group.
     """
-    found, why = design(cells, how)
-    if found is None or metric not in JOINED:
-        raise DatamallError(
-            f"The {metric} of everybody is not identified: {why or 'no arm gives it'}."
-        )
+    found, why = identified(cells, metric, how)
+    if found is None:
+        raise DatamallError(f"The {metric} of everybody is not identified: {why}.")
     names = list(cells.groups if by is None else [by] if isinstance(by, str) else by)
     if not names:
         raise DatamallError("There are no groups to compare: name at least one attribute.")

@@ -254,7 +254,8 @@ def _long(
     """Return one row per group that is compared and metric."""
     if estimand not in ("list", "procedure"):
         raise DatamallError(f"The estimand is 'list' or 'procedure', not {estimand!r}.")
-    metrics.chosen(names)
+    for name in names:
+        metrics.find(name)
     table = groups.table[compared]
     table = table.loc[table.index.repeat(len(names))].reset_index(drop=True)
     metric: Any = np.tile(np.array(list(names), object), int(compared.sum()))

@@ -18,7 +18,9 @@ import pandas as pd
 from scipy.special import ndtr
 
 from datamall.fairness import metrics
+from datamall.fairness.counting import NO, YES
 from datamall.fairness.intervals import Kind, gap_between, limits
+from datamall.fairness.published import TOTAL
 
 Design = Literal["everybody", "base", "cases"]
 Array = np.ndarray
@@ -134,8 +136,9 @@ class Part:
 
     def gap(self, metric: str, tail: float, kind: Kind) -> tuple[Array, Array]:
         """Return the limits of the gap of each group to what it is compared with."""
-        if self.design == "cases" and metric in ("fpr", "tpr") and kind == "ratio":
-            return self._odds(metric == "tpr", tail)
+        mistake = self._by_odds(metric)
+        if mistake is not None and kind == "ratio":
+            return self._odds(mistake, tail)
         # Groups of a case-control study share one sample: their errors are not independent.
         own = tail / 2 if self.design == "cases" else tail
         one, other = self.rate(metric, own, False), self.rate(metric, own, True)
@@ -152,31 +155,44 @@ class Part:
 
     def rate(self, metric: str, tail: Array | float, against: bool) -> Limited:
         """Return a rate with its limits, of the groups or of what they are compared with."""
-        if metric in ("fnr", "tnr"):
-            value, low, high = self.rate({"fnr": "tpr", "tnr": "fpr"}[metric], tail, against)
-            return 1 - value, 1 - high, 1 - low
-        tail = careful(tail)
-        if metric == "base_rate":
-            return self._scaled(self.drawn, True, tail, against, False)
-        if metric == "ppv":
-            return self._scaled(self.flagged, True, tail, against, self.census)
-        if metric == "npv" and self.design == "everybody":
-            return self._scaled(self.left, False, tail, against, False)
-        if metric not in ("fpr", "tpr"):
-            nothing = np.full(len(self.flagged.people), np.nan)
-            return nothing, np.zeros(len(nothing)), np.ones(len(nothing))
-        mistake = metric == "tpr"
+        own = metrics.find(metric)
+        decision, outcome = own.numerator[0]
+        mistake, tail = outcome == YES, careful(tail)
+        if own.criterion == "separation":
+            value, low, high = self._flagged(mistake, tail, against)
+            return (value, low, high) if decision == YES else (1 - value, 1 - high, 1 - low)
+        if own.joinable and decision == TOTAL:
+            return self._scaled(self.drawn, mistake, tail, against, False)
+        if own.joinable and decision == YES:
+            return self._scaled(self.flagged, mistake, tail, against, self.census)
+        if own.joinable and self.design == "everybody":
+            return self._scaled(self.left, mistake, tail, against, False)
+        nothing = np.full(len(self.flagged.people), np.nan)
+        return nothing, np.zeros(len(nothing)), np.ones(len(nothing))
+
+    def ratio(self, metric: str) -> Array:
+        """Return the ratio of each group to what it is compared with."""
+        mistake = self._by_odds(metric)
+        if mistake is None:
+            return metrics.ratio(*(self.rate(metric, 0.5, against)[0] for against in (False, True)))
+        odds = [metrics.ratio(*self._split(v, mistake)) for v in (self.flagged, self.drawn)]
+        return metrics.ratio(*odds)
+
+    def _by_odds(self, metric: str) -> bool | None:
+        """Return whether the people of a share that is flagged have a mistake, if odds give it."""
+        own = metrics.find(metric)
+        decision, outcome = own.numerator[0]
+        odds = self.design == "cases" and own.criterion == "separation" and decision == YES
+        return outcome == YES if odds else None
+
+    def _flagged(self, mistake: bool, tail: Array | float, against: bool) -> Limited:
+        """Return the share that is flagged of those with (or without) a mistake."""
         flagged = self._sum(self.flagged, mistake, tail, against, self.census)
         if self.design == "cases":
             left = self._of_population(mistake, tail, against)
         else:
             left = self._sum(self.left, mistake, tail, against, False)
         return self._share(flagged, left, tail, against)
-
-    def odds_ratio(self, mistake: bool) -> Array:
-        """Return the ratio of rates to what each group is compared with, in the design cases."""
-        odds = [metrics.ratio(*self._split(v, mistake)) for v in (self.flagged, self.drawn)]
-        return metrics.ratio(*odds)
 
     def _split(self, sample: Sample, mistake: bool) -> tuple[Array, Array]:
         """Return the outcomes of each group, and of what it is compared with."""
@@ -363,13 +379,21 @@ class BoundedPart:
         low = self._at(metric, tail, against, False)[1]
         return value, low, self._at(metric, tail, against, True)[2]
 
+    def ratio(self, metric: str) -> Array:
+        """Return the ratio of each group to what it is compared with."""
+        return metrics.ratio(*(self.rate(metric, 0.5, against)[0] for against in (False, True)))
+
     def _at(
         self, metric: str, tail: Array | float, against: bool, highest: bool | int | None
     ) -> Limited:
         """Return the rate at the counts that make it highest or lowest, or as estimated."""
-        up = None if highest is None else bool(highest) is (metric not in ("fnr", "tnr"))
-        down = up if metric == "npv" or up is None else not up
-        mistake = metric in ("tpr", "fnr", "ppv", "base_rate")
+        own = metrics.find(metric)
+        decision, outcome = own.numerator[0]
+        share_of_left = own.criterion == "sufficiency" and decision == NO
+        turned = own.criterion == "separation" and decision == NO
+        up = None if highest is None else bool(highest) is not turned
+        down = up if share_of_left or up is None else not up
+        mistake = outcome == YES
         flagged, left, drawn = self.other if against else self.one
         turns, copies = ((flagged, up), (left, down), (drawn, up)), np.size(tail)
         a, b, c = (sample.corner(mistake, end, copies) for sample, end in turns)
@@ -412,10 +436,7 @@ class Joined:
 
     def ratio(self) -> Array:
         """Return the ratio of each group to what it is compared with."""
-        if self.design == "cases" and self.metric in ("fpr", "tpr"):
-            parts = [part for part in self.parts if isinstance(part, Part)]
-            return np.concatenate([part.odds_ratio(self.metric == "tpr") for part in parts])
-        return metrics.ratio(self.rate(), self.rate(against=True))
+        return np.concatenate([part.ratio(self.metric) for part in self.parts])
 
     def limits(self, tail: float) -> tuple[Array, Array]:
         """Return the limits of the rate of each group; `tail` is the error on each side."""

@@ -42,7 +42,7 @@ from typing import Any, Literal
 
 from datamall.errors import DatamallError
 from datamall.fairness.inference import Estimand
-from datamall.fairness.metrics import METRICS
+from datamall.fairness.metrics import RECORDS, find
 from datamall.fairness.subgroups import REST, Reference
 from datamall.fairness.verdict import Tolerance
 
@@ -91,7 +91,7 @@ class Check:
     name
         Short name, unique in the plan.
     metric
-        One of `datamall.fairness.metrics.METRICS`.
+        One of `datamall.fairness.metrics.RECORDS`.
     tolerance, reason
         Gaps that are accepted, and why these.
     gating
@@ -136,7 +136,7 @@ class Check:
     @property
     def needs_outcome(self) -> bool:
         """Whether the rate asks for outcomes."""
-        return self.metric != "selection_rate"
+        return find(self.metric).needs_outcomes
 
 
 @dataclass(frozen=True)
@@ -247,9 +247,9 @@ def _check(given: Any, groups: Sequence[str], shared: Mapping[str, Any]) -> Chec
     name = str(own.get("name") or "")
     if not name:
         raise DatamallError("A check needs a name: give each its own.")
-    if own.get("metric") not in METRICS:
+    if own.get("metric") not in RECORDS:
         raise DatamallError(
-            f"Check {name} has no metric {own.get('metric')!r}: there are {', '.join(METRICS)}."
+            f"Check {name} has no metric {own.get('metric')!r}: there are {', '.join(RECORDS)}."
         )
     edges = own.get("tolerance")
     if not isinstance(edges, Mapping) or not str(edges.get("reason") or "").strip():

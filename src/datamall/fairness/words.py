@@ -6,22 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from datamall.fairness import metrics
 from datamall.fairness.auditing import Audit
 from datamall.fairness.plan import Check
 from datamall.fairness.verdict import FAIL, PASS
 
-# Metric: of whom, and what is counted.
-PHRASES = {
-    "selection_rate": ("people", "are selected"),
-    "base_rate": ("people", "have the outcome"),
-    "tpr": ("people with the outcome", "are selected"),
-    "fpr": ("people without the outcome", "are selected all the same"),
-    "fnr": ("people with the outcome", "are not selected"),
-    "tnr": ("people without the outcome", "are left alone"),
-    "ppv": ("people who are selected", "have the outcome"),
-    "npv": ("people who are not selected", "do not have the outcome"),
-    "accuracy": ("people", "are rightly selected or rightly not"),
-}
 MEANING = {
     PASS: "There is evidence that the gap lies inside what is tolerated.",
     FAIL: "There is evidence that the gap lies outside what is tolerated.",
@@ -61,7 +50,7 @@ def frequencies(
     Parameters
     ----------
     metric
-        One of `datamall.fairness.metrics.METRICS`.
+        One of `datamall.fairness.metrics.RECORDS`.
     rate, other
         Of the group, and of what it is compared with; NaN if not known.
     group, others
@@ -75,10 +64,10 @@ def frequencies(
     """
     if not (np.isfinite(rate) and np.isfinite(other)):
         return ""
-    whom, what = PHRASES[metric]
+    own = metrics.find(metric)
     per = _per(rate, other)
     one, two = (f"{round(v * per):,}" for v in (rate, other))
-    return f"Of {per:,} {whom}, {one} {what} in the group {group}; among {others} {two}."
+    return f"Of {per:,} {own.whom}, {one} {own.what} in the group {group}; among {others} {two}."
 
 
 def of_check(audit: Audit, check: Check, row: Mapping[str, Any]) -> dict[str, Any]:
