@@ -108,12 +108,14 @@ def test_estimates_by_hand() -> None:
     frame = pd.DataFrame(rows, columns=["g", "arm", "d", "y", "n"])
     cells = Cells.from_frame(frame, ["g"], "d", "y", arm="arm", count="n")
     wrong, right = np.array([60, 60]), np.array([720, 200])
-    rate = {name: join(cells, name, BOTH).rate() for name in ("fpr", "tpr", "ppv", "npv", "fnr")}
+    names = ("fpr", "tpr", "ppv", "npv", "fnr", "for")
+    rate = {name: join(cells, name, BOTH).rate() for name in names}
     np.testing.assert_allclose(rate["fpr"], wrong / (wrong + right))
     np.testing.assert_allclose(rate["tpr"], [40 / 220, 40 / 240])
     np.testing.assert_allclose(rate["fnr"], 1 - rate["tpr"])
     np.testing.assert_allclose(rate["ppv"], [0.4, 0.4])
     np.testing.assert_allclose(rate["npv"], [0.8, 0.5])
+    np.testing.assert_allclose(rate["for"], [0.2, 0.5])
     # All of a's flagged were visited: of this list their share is known without error.
     low, high = join(cells, "ppv", BOTH, estimand="list").limits(0.025)
     assert (low[0], high[0]) == (0.4, 0.4)
@@ -264,6 +266,9 @@ def test_what_is_not_identified_is_said(how: Identification, change: dict, why: 
 def test_metrics_that_no_arm_gives() -> None:
     with pytest.raises(DatamallError, match="The accuracy of everybody is not identified"):
         join(next(draws("everybody", 1)), "accuracy", BOTH)
+    for metric in ("npv", "for"):  # who of the draw was flagged is not known
+        with pytest.raises(DatamallError, match=f"The {metric} .* were flagged is not known"):
+            join(next(draws("base", 1)), metric, BOTH)
     with pytest.raises(DatamallError, match="needs the number of people in each stratum"):
         join(next(draws("cases", 1)), "fpr", Identification("random", strata=("g",)), ["g"])
 

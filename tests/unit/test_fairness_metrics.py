@@ -23,6 +23,11 @@ def npv(y_true: np.ndarray, y_pred: np.ndarray) -> float:
     return float(precision_score(y_true, y_pred, pos_label=0, zero_division=np.nan))
 
 
+def false_omission_rate(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+    missed = np.asarray(y_true)[np.asarray(y_pred) == 0]
+    return float(missed.mean()) if len(missed) else np.nan
+
+
 def one(name: str) -> object:
     function = getattr(oracle, name)
 
@@ -41,6 +46,7 @@ FUNCTIONS = {
     "tnr": one("true_negative_rate"),
     "ppv": ppv,
     "npv": npv,
+    "for": false_omission_rate,
     "accuracy": accuracy_score,
 }
 

@@ -204,6 +204,15 @@ RECORDS = {
             "do not have the outcome",
         ),
         Metric(
+            "for",
+            (FN,),
+            (FN, TN),
+            "false omission rate",
+            "false omission rate parity",
+            "people who are not selected",
+            "have the outcome",
+        ),
+        Metric(
             "accuracy",
             (TP, TN),
             (TP, TN, FP, FN),
