@@ -12,7 +12,7 @@ them.
 import csv
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ FIELDS = ("report", "plan", "method", "data", "verdict")
 PASS = "PASS"
 STORE = "store "  # how provenance names the manifest of a store
 NAME = re.compile("[a-z0-9][a-z0-9_-]*")
+MOST = 8  # differences between two plans that are named
+ABSENT = object()
 SHORT = 12  # digits of a digest that people compare
 
 
@@ -308,10 +310,28 @@ def _latest(root: Path, authority: str, report: str) -> Run | None:
 
 
 def _difference(registered: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
-    """Return what differs between two plans, as ``name: registered → now``."""
-    parts = []
-    for name in sorted({*registered, *plan}):
-        before, now = (side.get(name, "absent") for side in (registered, plan))
-        if before != now:
-            parts.append(f"{name}: {before} → {now}")
-    return "; ".join(parts)
+    """Return what differs between two plans, as ``path: registered → now``, at most `MOST`."""
+    parts = list(_differences("", registered, plan))
+    more = f"; and {len(parts) - MOST} more" if len(parts) > MOST else ""
+    return "; ".join(parts[:MOST]) + more
+
+
+def _differences(path: str, before: Any, now: Any) -> Iterator[str]:
+    """Yield differences; entries of a list that have a name are compared by it."""
+    sides = [_named(side) for side in (before, now)]
+    if before == now:
+        return
+    if not all(isinstance(side, Mapping) for side in sides):
+        whole = [
+            "absent" if s is ABSENT else "there" if isinstance(s, Mapping) else s for s in sides
+        ]
+        yield f"{path}: {whole[0]} → {whole[1]}"
+        return
+    for name in sorted({*sides[0], *sides[1]}, key=str):
+        below = (side.get(name, ABSENT) for side in sides)
+        yield from _differences(f"{path}.{name}".lstrip("."), *below)
+
+
+def _named(value: Any) -> Any:
+    entries = isinstance(value, list) and all(isinstance(v, Mapping) and "name" in v for v in value)
+    return {str(entry["name"]): entry for entry in value} if entries and value else value

@@ -19,6 +19,7 @@ from datamall.errors import DatamallError
 from datamall.fairness import published
 from datamall.fairness.bounds import Bounds
 from datamall.fairness.counting import NO, UNKNOWN, YES
+from datamall.fairness.metrics import find
 from datamall.fairness.plan import Check, Meaning, Plan, Step
 from datamall.fairness.published import TOTAL
 
@@ -243,7 +244,7 @@ def counts(study: Study, plan: Plan, check: Check, label: str, meaning: Meaning)
         return None
     if not check.needs_outcome:
         return reached(study, step, plan.high)
-    elif check.metric == "base_rate":
+    elif find(check.metric).given == (TOTAL, TOTAL):
         bands = study.bands(step.bands)[0]
         cells = _found(study, label, meaning, step.arms or (ALL,), bands or (ALL,))
         cells = [] if step.bands and not bands else cells
