@@ -17,11 +17,10 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from datamall.errors import DatamallError
 from datamall.project import load_parameters, reports_folder, store_folder
 from datamall.provenance import METHOD, canonical_digest, method_digest, provenance
+from datamall.yamlfile import PLAN_TEXTS, dump, load
 
 FIELDS = ("report", "plan", "method", "data", "verdict")
 PASS = "PASS"
@@ -103,14 +102,14 @@ def registrations(root: Path, authority: str) -> list[Registration]:
         When the file is damaged.
     """
     path = folder(root, authority) / "register.yaml"
+    place = f"data/audits/{authority}/register.yaml"
     if not path.is_file():
         return []
     try:
-        return [Registration(**entry) for entry in yaml.safe_load(path.read_text("utf-8")) or []]
-    except (yaml.YAMLError, TypeError):
+        return [Registration(**entry) for entry in load(path, place, PLAN_TEXTS) or []]
+    except TypeError:
         raise DatamallError(
-            f"data/audits/{authority}/register.yaml is not the register that Datamall keeps: "
-            "restore it from git."
+            f"{place} is not the register that Datamall keeps: restore it from git."
         ) from None
 
 
@@ -156,8 +155,7 @@ def register(root: Path, authority: str, report: str, by: str, reason: str) -> R
     entry = Registration(report, by.strip(), reason.strip(), runs, plan, method)
     if not entry.by or not entry.reason:
         raise DatamallError("A registration needs who decides (--by) and why (--reason).")
-    all_ = [*registrations(root, authority), entry]
-    text = yaml.safe_dump([vars(each) for each in all_], sort_keys=False, allow_unicode=True)
+    text = dump([vars(each) for each in [*registrations(root, authority), entry]])
     path = folder(root, authority) / "register.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".yaml.partial")

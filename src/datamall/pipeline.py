@@ -12,9 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from datamall.errors import DatamallError
+from datamall.yamlfile import dump, load_mapping
 
 UP = Path("..", "..", "..")
 OUTPUTS = ("outs", "metrics", "plots")
@@ -67,14 +66,11 @@ def prepare(root: Path, authority: str) -> Path:
     # Where its audits are registered and counted: DVC wants the folder to be there.
     (root / "data" / "audits" / authority).mkdir(parents=True, exist_ok=True)
     (folder / ".dvc" / "config").write_text(CONFIG, encoding="utf-8")
-    demo = yaml.safe_load((root / "dvc.yaml").read_text("utf-8"))
-    mapping = yaml.safe_load(
-        (root / "data" / "authorities" / f"{authority}.yaml").read_text("utf-8")
-    )
-    stores = set(mapping.get("stores") or {}) if isinstance(mapping, dict) else set()
+    demo = load_mapping(root / "dvc.yaml", "dvc.yaml")
+    place = f"data/authorities/{authority}.yaml"
+    stores = set(load_mapping(root / place, place).get("stores") or {})
     pipeline = derive(demo, authority, stores, root)
-    text = yaml.safe_dump(pipeline, sort_keys=False, allow_unicode=True)
-    (folder / "dvc.yaml").write_text(text, encoding="utf-8")
+    (folder / "dvc.yaml").write_text(dump(pipeline), encoding="utf-8")
     return folder
 
 

@@ -54,15 +54,10 @@ def load_parameters(root: Path) -> dict[str, Any]:
     DatamallError
         When the file is no valid YAML or a section has another shape than the pipeline needs.
     """
-    import yaml
+    from datamall.yamlfile import PLAN_TEXTS, load_mapping
 
-    try:
-        parameters = yaml.safe_load((root / "params.yaml").read_text("utf-8"))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}" if mark else ""
-        raise DatamallError(f"params.yaml is not valid YAML{where}: correct it.") from None
-    if not isinstance(parameters, dict) or not isinstance(parameters.get("reports"), dict):
+    parameters = load_mapping(root / "params.yaml", "params.yaml", PLAN_TEXTS)
+    if not isinstance(parameters.get("reports"), dict):
         raise DatamallError("params.yaml has no section `reports` with one entry per notebook.")
     for name, about in parameters["reports"].items():
         purposes = about.get("purposes") if isinstance(about, dict) else None

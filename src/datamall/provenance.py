@@ -8,14 +8,13 @@ import tokenize
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from datamall.project import file_digest, load_parameters, reports_folder, store_folder
+from datamall.yamlfile import load_mapping
 
 # What of the mall stands between a store and a page.
 MALL = (
-    *("access", "contracts", "documents", "door", "extracts", "kernel", "purposes", "registers"),
-    *("sandbox", "vault"),
+    *("access", "contracts", "door", "extracts", "kernel", "purposes", "registers", "sandbox"),
+    "vault",
 )
 # What of the use case stands between counts and their verdict: hiding and reading them.
 JUDGING = ("audit/knowledge.py", "audit/sources.py", "disclosure.py")
@@ -41,7 +40,7 @@ def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
         Name of the notebook, a key of ``reports`` in params.yaml.
     """
     parameters = load_parameters(root)
-    purposes = yaml.safe_load((root / "data" / "purposes.yaml").read_text("utf-8"))
+    purposes = load_mapping(root / "data" / "purposes.yaml", "data/purposes.yaml")
     report = parameters["reports"][notebook]
     # A purpose that is not registered has no stores here; the door will refuse it by name.
     stores = sorted({s for p in report["purposes"] for s in purposes.get(p, {}).get("stores", {})})
@@ -58,6 +57,7 @@ def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
         *sorted((source / "reporting" / "templates").iterdir()),
         *(source / "mall" / f"{name}.py" for name in MALL),
         source / "requirements.py",
+        source / "yamlfile.py",
         root / "data" / "purposes.yaml",
         root / "data" / "authorities" / f"{authority}.yaml",
         *(root / "data" / "contracts" / f"{store.replace('.', '/')}.yaml" for store in stores),

@@ -314,8 +314,11 @@ MISTAKES: dict[str, tuple[Callable[[dict], object], str]] = {
     "grain without sums": (grant(sums=None), "needs either"),
     "sums without grain": (grant(grain=None), "needs either"),
     "grain is a list": (grant(grain=["cluster"]), "grain must map"),
-    "columns is text": (grant(grain=None, sums=None, columns="cluster"), "list of different"),
-    "a column twice": (grant(sums=["bulky", "bulky"]), "list of different columns"),
+    "columns is text": (
+        grant(grain=None, sums=None, columns="cluster"),
+        "must be a list of",
+    ),
+    "a column twice": (grant(sums=["bulky", "bulky"]), "'bulky' is listed twice, in lines"),
     "unknown column": (grant(grain={"bsn": "value"}), "no column 'bsn'"),
     "unknown sum": (grant(sums=["bsn"]), "no column 'bsn'"),
     "unknown grain": (grant(grain={"period_start": "fortnight"}), "'fortnight'; choose from"),
@@ -331,7 +334,7 @@ MISTAKES: dict[str, tuple[Callable[[dict], object], str]] = {
         grant(last_day=["period_start", "period_days", "bulky"]),
         "last_day names a date or a year, or a date and a whole number",
     ),
-    "last_day twice": (grant(last_day=["period_start", "period_start"]), "different columns"),
+    "last_day twice": (grant(last_day=["period_start", "period_start"]), "listed twice"),
 }
 
 

@@ -87,11 +87,19 @@ MISTAKES = [
     (lambda c: c.pop("team"), "name the people: `team`"),
     (lambda c: c["team"]["members"].pop(0), "no member with the role owner"),
     (lambda c: c["team"]["members"].pop(1), "no member with the role steward"),
+    (
+        lambda c: c["team"]["members"][1].update(role="owner"),
+        "shopkeeper and clerk with the role",
+    ),
+    (lambda c: c["customProperties"].append({"property": "counted", "value": "public"}), "twice"),
     (lambda c: c.pop("slaProperties"), "how long rows are kept"),
     (lambda c: c["slaProperties"][0].pop("unit"), "how long rows are kept"),
-    (lambda c: c["schema"].append(table(c)), "the schema must hold one table; it holds 2"),
+    (
+        lambda c: c["schema"].append({"name": "others"}),
+        "the schema must hold one table; it holds 2",
+    ),
     (lambda c: table(c).pop("properties"), "the table has no properties"),
-    (field(1, name="id"), "two columns have the same name"),
+    (field(1, name="id"), "the name 'id' is listed twice, in line 1: keep one of the two"),
     (field(1, name="Day"), "column Day: a name is lower-case letters, digits and _"),
     (field(1, logicalType="timestamp"), "column day: logicalType must be one of string, integer"),
     (field(1, physicalType="varchar"), "physicalType 'varchar' does not go with date: use date"),
@@ -127,7 +135,7 @@ MISTAKES = [
     (rule(implementation="weight < day"), "`weight < day` cannot be worked out"),
     (rule(implementation="weight + 1"), r"`weight \+ 1` gives a decimal.*, not true or false"),
     (rule(implementation="sum(weight) > 1"), "cannot be worked out"),
-    (lambda c: table(c)["quality"].append(table(c)["quality"][0]), "two rules have the same name"),
+    (lambda c: table(c)["quality"].append(table(c)["quality"][0]), "the name .* is listed twice"),
 ]
 
 
@@ -159,7 +167,7 @@ def test_a_reference_has_the_type_of_its_target(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"a: 1\nb: 2\na: 3\n", "the key 'a' is given twice, again in line 3: keep one"),
+        (b"a: 1\nb: 2\na: 3\n", "the key 'a' is given twice, in lines 1 and 3: keep one"),
         (b"a: [1\n", "is not valid YAML, line 2"),
         (b"a: \xe9\n", r"is not UTF-8 \(byte offset 3\)"),
         (b"- a\n", "must hold `key: value` lines"),

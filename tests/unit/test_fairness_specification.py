@@ -185,7 +185,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         with pytest.raises(DatamallError, match=re.escape(name)):
             run(path)
     (tmp_path / "audit.yaml").write_text("sheet: [a\n", encoding="utf-8")
-    with pytest.raises(DatamallError, match="is no YAML in line"):
+    with pytest.raises(DatamallError, match="is not valid YAML, line"):
         run(tmp_path / "audit.yaml")
 
 

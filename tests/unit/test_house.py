@@ -12,7 +12,7 @@ import yaml
 
 # What belongs to no analysis. Every other package is one: it may import itself and fairness.
 APART = {"mall", "fairness", "reporting", "demo"}
-NEUTRAL = {"errors", "project", "requirements", "imports"}
+NEUTRAL = {"errors", "project", "requirements", "imports", "yamlfile"}
 
 
 def imported(path: Path) -> set[str]:
@@ -35,6 +35,13 @@ def test_wings_do_not_know_each_other(root: Path) -> None:
         allowed = NEUTRAL | {wing} | (set() if wing in APART else {"fairness"})
         for path in (root / "src" / "datamall" / wing).rglob("*.py"):
             assert imported(path) <= allowed, path
+
+
+def test_what_people_write_is_read_in_one_place(root: Path) -> None:
+    """A reader beside it would take `NO` for false and the second of two keys."""
+    for path in (root / "src").rglob("*.py"):
+        if path.name != "yamlfile.py":
+            assert not re.search(r"(import|from) (ruamel\.)?yaml\b", path.read_text("utf-8")), path
 
 
 def test_only_the_command_line_imports_the_demo(root: Path) -> None:

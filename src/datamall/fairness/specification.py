@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from datamall.errors import DatamallError
 from datamall.fairness.auditing import Audit, audit
@@ -37,6 +36,7 @@ from datamall.fairness.cells import Cells
 from datamall.fairness.counting import MISSING, label, named
 from datamall.fairness.plan import Plan
 from datamall.fairness.recoding import Counts
+from datamall.yamlfile import PLAN_TEXTS, load_mapping
 
 ROLES = ("decision", "outcome", "arm", "stage", "score_band", "count")
 CONFUSION = ("tp", "fp", "fn", "tn", "n")
@@ -92,15 +92,8 @@ def read(spec_path: str | Path) -> Sheet:
 
 
 def _spec(path: Path) -> dict[str, Any]:
-    try:
-        spec = yaml.safe_load(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise DatamallError(f"There is no file {path.name}: name a YAML file.") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" in line {mark.line + 1}" if mark else ""
-        raise DatamallError(f"{path.name} is no YAML{place}: mend its form.") from None
-    if not isinstance(spec, Mapping) or not spec.get("sheet"):
+    spec = load_mapping(path, path.name, PLAN_TEXTS)
+    if not spec.get("sheet"):
         raise DatamallError(f"{path.name} names no sheet: write sheet: counts.csv.")
     known = {*WORDS, *LIMITS, "tolerances", *(each.name for each in fields(Plan))}
     odd = [word for word in spec if word not in known]
@@ -114,7 +107,7 @@ def _spec(path: Path) -> dict[str, Any]:
             isinstance(value, bool) or not isinstance(value, int) or value < 1
         ):
             raise DatamallError(f"{word} is {value!r}: give a whole number from 1.")
-    return dict(spec)
+    return spec
 
 
 def _plan(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from typing import Any
 
 from datamall.errors import DatamallError
 from datamall.mall.contracts import Column, Contract, load_contracts
-from datamall.mall.documents import read_yaml
 from datamall.mall.expressions import columns_of, type_of
 from datamall.mall.rawfiles import FETCHED, RawFile, keys, mapping, raw_file
+from datamall.yamlfile import load_mapping
 
 AUTHORITY_KEYS = ("authority", "title", "synthetic", "description", "files", "stores")
 SOURCE_KEYS = ("file", "sheet", "where", "unpivot", "distinct", "tally", "columns")
@@ -194,7 +194,7 @@ def load_authority(
             f"data/authorities/{name}.yaml."
         )
     place = f"data/authorities/{name}.yaml"
-    document = read_yaml(path, place)
+    document = load_mapping(path, place)
     keys(document, AUTHORITY_KEYS, place, needed=("authority", "title", "files", "stores"))
     if document["authority"] != name:
         raise DatamallError(f"{place}: authority is {document['authority']!r}, not {name!r}.")

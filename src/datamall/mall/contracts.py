@@ -19,8 +19,8 @@ from typing import Any
 
 from datamall.errors import DatamallError
 from datamall.imports import without_grammar
-from datamall.mall.documents import read_yaml
 from datamall.mall.expressions import columns_of, literal, type_of
+from datamall.yamlfile import load_mapping
 
 COUNTED = ("persons", "households", "things", "public")
 PHYSICAL = {
@@ -176,7 +176,7 @@ def load_contracts(root: Path) -> dict[str, Contract]:
     for path in sorted((root / "data" / "contracts").glob("*/*.yaml")):
         name = f"{path.parent.name}.{path.stem}"
         file = path.relative_to(root).as_posix()
-        contracts[name] = _contract(read_yaml(path, file), name, file)
+        contracts[name] = _contract(load_mapping(path, file), name, file)
     for contract in contracts.values():
         for column in contract.columns:
             _check_reference(contract, column, contracts)
@@ -233,9 +233,12 @@ def _contract(document: dict[str, Any], name: str, file: str) -> Contract:
     need(document.get("name"), "give the store a name for people: `name`")
     team = document.get("team")
     need(isinstance(team, dict) and team.get("members"), "name the people: `team` with `members`")
-    roles = {member.get("role"): member["username"] for member in document["team"]["members"]}
+    roles = {}
     for role in ("owner", "steward"):
-        need(role in roles, f"the team has no member with the role {role}: add who that is")
+        who = [m["username"] for m in document["team"]["members"] if m.get("role") == role]
+        need(who, f"the team has no member with the role {role}: add who that is")
+        need(len(who) == 1, f"the team has {' and '.join(who)} with the role {role}: keep one")
+        roles[role] = who[0]
     terms = {item["property"]: item for item in document.get("slaProperties", [])}
     need(
         "retention" in terms and "unit" in terms["retention"],
@@ -246,12 +249,9 @@ def _contract(document: dict[str, Any], name: str, file: str) -> Contract:
     table = objects[0]
     properties = table.get("properties") or []
     need(properties, "the table has no properties: add its columns")
-    names = [item["name"] for item in properties]
-    need(len(set(names)) == len(names), "two columns have the same name: rename one")
     need(not table.get("relationships"), "put each relationship under its own column")
     columns = tuple(_column(item, f"{file}: column {item['name']}") for item in properties)
     rules = tuple(_rule(item, columns, file) for item in table.get("quality", []))
-    need(len({rule.name for rule in rules}) == len(rules), "two rules have the same name")
     return Contract(
         name=name,
         version=document["version"],

@@ -14,7 +14,7 @@ from typing import Any
 
 from datamall.errors import DatamallError
 from datamall.mall.contracts import Contract
-from datamall.mall.documents import read_yaml
+from datamall.yamlfile import load_mapping
 
 PERSONAL = {"persons", "households"}
 FORBIDDEN = "forbidden"
@@ -136,7 +136,7 @@ def load_purposes(root: Path, contracts: Mapping[str, Contract]) -> dict[str, Pu
     path = root / "data" / "purposes.yaml"
     if not path.is_file():
         raise DatamallError("There is no data/purposes.yaml: without it nothing is granted.")
-    register = read_yaml(path, "data/purposes.yaml")
+    register = load_mapping(path, "data/purposes.yaml")
     return {name: _purpose(name, entry, contracts) for name, entry in register.items()}
 
 
@@ -264,8 +264,8 @@ def _only(where: str, entry: Mapping[Any, Any], known: Any) -> None:
 
 
 def _names(where: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or len({str(v) for v in value}) != len(value):
-        raise DatamallError(f"{where} must be a list of different columns.")
+    if not isinstance(value, list) or not value:
+        raise DatamallError(f"{where} must be a list of columns.")
     return tuple(str(name) for name in value)
 
 

@@ -16,12 +16,12 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from datamall.errors import DatamallError
 from datamall.reporting.tables import ANSWER
+from datamall.yamlfile import load_mapping
 
 TEMPLATES = Path(__file__).parent / "templates"
 HEADING = re.compile(r"<h([1-6])>(.*?)</h\1>", re.DOTALL)
@@ -150,7 +150,7 @@ def about_authority(root: Path, authority: str) -> dict[str, Any]:
     path = root / "data" / "authorities" / f"{authority}.yaml"
     if not path.is_file():
         raise DatamallError(f"No authority called {authority!r}: there is no file {path}.")
-    return {"description": "", **yaml.safe_load(path.read_text("utf-8"))}
+    return {"description": "", **load_mapping(path, f"data/authorities/{path.name}")}
 
 
 def _title(notebook: Any, name: str) -> tuple[str, str]:
