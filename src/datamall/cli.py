@@ -78,6 +78,15 @@ def fetch(authority: str, source: Path | None) -> None:
 
 
 @main.command()
+@AUTHORITY
+def parameters(authority: str) -> None:
+    """Write the sections of params.yaml apart, so that the pipeline sees which one changed."""
+    from datamall.pipeline import write_parameters
+
+    write_parameters(find_root(), authority)
+
+
+@main.command()
 @click.argument("store")
 @AUTHORITY
 @THREADS

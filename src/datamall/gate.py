@@ -149,7 +149,7 @@ def register(root: Path, authority: str, report: str, by: str, reason: str) -> R
     """
     plan, method = _plan(root, report), method_digest(root)
     there = [entry for entry in registrations(root, authority) if entry.report == report]
-    if there and (there[-1].plan, there[-1].method) == (plan, method):
+    if there and _same(there[-1].plan, plan) and there[-1].method == method:
         raise DatamallError(f"This plan of {report} is registered already: nothing was changed.")
     runs = sum(run.report == report for run in journal(root, authority))
     entry = Registration(report, by.strip(), reason.strip(), runs, plan, method)
@@ -185,7 +185,7 @@ def decide(root: Path, authority: str, report: str) -> dict[str, Any]:
     reasons = []
     if last is None:
         reasons.append(f"No plan of {report} has been registered for {authority}.")
-    elif last.plan != plan:
+    elif not _same(last.plan, plan):
         reasons.append(
             f"The plan was changed after it was registered: {_difference(last.plan, plan)}. "
             "The committee has to register it anew."
@@ -292,7 +292,7 @@ def _data(root: Path, authority: str, report: str) -> str:
 def _stores(rests_on: Mapping[str, str]) -> str:
     """Return the digest of the stores that results rest on."""
     stores = {name: digest for name, digest in rests_on.items() if name.startswith(STORE)}
-    return canonical_digest(stores)
+    return canonical_digest(dict(sorted(stores.items())))
 
 
 def _latest(root: Path, authority: str, report: str) -> Run | None:
@@ -317,7 +317,7 @@ def _difference(registered: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
 def _differences(path: str, before: Any, now: Any) -> Iterator[str]:
     """Yield differences; entries of a list that have a name are compared by it."""
     sides = [_named(side) for side in (before, now)]
-    if before == now:
+    if ABSENT not in (before, now) and _same(before, now):
         return
     if not all(isinstance(side, Mapping) for side in sides):
         whole = [
@@ -333,3 +333,8 @@ def _differences(path: str, before: Any, now: Any) -> Iterator[str]:
 def _named(value: Any) -> Any:
     entries = isinstance(value, list) and all(isinstance(v, Mapping) and "name" in v for v in value)
     return {str(entry["name"]): entry for entry in value} if entries and value else value
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two plans say the same in the same order, types included: 1 is not true."""
+    return canonical_digest(one) == canonical_digest(other)

@@ -7,12 +7,14 @@ demo's: so switching authority never touches the demo's lock (docs/decisions/000
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from datamall.errors import DatamallError
+from datamall.project import load_parameters
 from datamall.yamlfile import dump, load_mapping
 
 UP = Path("..", "..", "..")
@@ -34,17 +36,42 @@ def run(root: Path, authority: str, force: bool = False) -> None:
     DatamallError
         When the authority is unknown or a stage fails (the stage has said why).
     """
-    if authority not in authorities(root):
-        raise DatamallError(
-            f"No authority called {authority!r}: there are {', '.join(authorities(root))}; "
-            f"to add one, write data/authorities/{authority}.yaml (docs/add-an-authority.md)."
-        )
+    _check(root, authority)
     folder = root if authority == "demo" else prepare(root, authority)
     arguments = ["repro", *(["--force"] if force else [])]
     if dvc(arguments, folder) != 0:
         raise DatamallError(
             f"The pipeline of {authority} did not finish: mend what the stage above says, "
             "and run it again; what has succeeded is kept."
+        )
+
+
+def write_parameters(root: Path, authority: str) -> None:
+    """Write each section of params.yaml to ``data/parameters/<authority>/<section>.json``.
+
+    JSON tells 8, 8.0, "8" and true apart, keeps the order of the lines and knows no comments: so a
+    file changes exactly when what its section says has changed. The stages depend on these files.
+
+    Raises
+    ------
+    DatamallError
+        When the authority is unknown or params.yaml has a mistake; the files then stay.
+    """
+    _check(root, authority)
+    sections = load_parameters(root)
+    folder = root / "data" / "parameters" / authority
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, section in sections.items():
+        text = json.dumps(section, indent=1, ensure_ascii=False)
+        (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _check(root: Path, authority: str) -> None:
+    if authority not in authorities(root):
+        raise DatamallError(
+            f"No authority called {authority!r}: there are {', '.join(authorities(root))}; "
+            f"to add one, write data/authorities/{authority}.yaml (docs/add-an-authority.md)."
         )
 
 
@@ -116,8 +143,6 @@ def _fill(stage: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:
 def _move(stage: dict[str, Any], root: Path) -> dict[str, Any]:
     moved = dict(stage)
     moved["deps"] = [f"{UP}/{file}" for dep in stage["deps"] for file in _files(dep, root)]
-    if "params" in stage:
-        moved["params"] = [{f"{UP}/params.yaml": stage["params"]}]
     for kind in OUTPUTS:
         if kind in stage:
             paths = [next(iter(out)) if isinstance(out, dict) else out for out in stage[kind]]

@@ -109,6 +109,9 @@ def _code(source: str) -> str:
 
 
 def canonical_digest(value: Any) -> str:
-    """Return the SHA-256 of a value's JSON with sorted keys and no white space."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """Return the SHA-256 of a value's JSON without white space, in the order that it has.
+
+    Order counts: the first definition of an outcome is the one that decides.
+    """
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -99,6 +99,7 @@ def test_by_the_guide_from_scratch_to_the_index_page(
     own = {"notebooks/weeks.ipynb", *files}
     assert set(changed(folder)) - before == own | {"params.yaml", "dvc.yaml"}
 
+    assert cli(folder, "parameters", **ours).returncode == 0
     here = str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", "report@weeks"]
     environment = os.environ | ours | {"PATH": here}

@@ -12,6 +12,7 @@ def test_help_names_every_command(tmp_path: Path, cli: Callable) -> None:
         "audit",
         "demo",
         "fetch",
+        "parameters",
         "intake",
         "key",
         "check",

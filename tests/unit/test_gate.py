@@ -228,6 +228,25 @@ def test_a_damaged_journal_or_register_is_one_sentence(project: Project) -> None
         gate.decide(project.root, CITY, AUDIT)
 
 
+@pytest.mark.parametrize(("before", "now"), [(1, True), (3, 3.0), (3, "3")])
+def test_a_plan_whose_types_changed_is_another(project: Project, before: Any, now: Any) -> None:
+    project.plan(depth=before)
+    project.register()
+    assert project.audit("PASS")["open"]
+    project.plan(depth=now)
+    reasons = project.audit("PASS")["reasons"]
+    assert f"registered: depth: {before} → {now}." in reasons[0]
+
+
+def test_words_of_a_registered_plan_stay_as_written(project: Project) -> None:
+    words = ["NO", "0014", "yes", "1e5", "2019-01-01", "true", "null", "12:30"]
+    project.plan(leave_out={"origin": words}, level=1e-5)
+    project.register()
+    assert project.audit("PASS")["open"]
+    (entry,) = gate.registrations(project.root, CITY)
+    assert entry.plan == {"leave_out": {"origin": words}, "level": 1e-5}
+
+
 def test_the_same_plan_is_not_registered_twice(project: Project) -> None:
     project.register()
     with pytest.raises(DatamallError, match="registered already"):

@@ -6,14 +6,15 @@ from typing import Any
 
 import nbformat
 import pytest
-import yaml
+
+from datamall.project import load_parameters
 
 LOGIC = (
     *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.While),
     *(ast.If, ast.IfExp, ast.Try, ast.With, ast.comprehension),
 )
 ROOT = Path(__file__).parents[2]
-NAMES = list(yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))["reports"])
+NAMES = list(load_parameters(ROOT)["reports"])
 
 
 @pytest.fixture(params=NAMES)
@@ -58,7 +59,10 @@ def test_parameters_are_those_of_params_yaml_typed_and_explained(
         value = ast.literal_eval(node.value)
         assert type(value).__name__ == ast.unparse(node.annotation).partition("[")[0]
         given[node.target.id] = value
-    assert given == yaml.safe_load((root / "params.yaml").read_text("utf-8"))[name]
+    section = load_parameters(root)[name]
+    assert {key: repr(value) for key, value in given.items()} == {
+        key: repr(value) for key, value in section.items()
+    }
 
 
 def test_chapters_come_in_order(notebook: Any) -> None:
