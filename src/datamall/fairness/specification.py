@@ -18,7 +18,8 @@ A whole one, for a table of counts rounded to 10::
 
 Columns have the roles decision, outcome, arm, stage, score_band and count; or tp, fp, fn, tn and n
 per group. Instead of checks there can be tolerances, one per metric, which all gate. All other
-words are those of a plan (`datamall.fairness.plan`).
+words are those of a plan (`datamall.fairness.plan`). Names and values of the sheet are texts as
+written, without quotes too: NO, 0014 and 2019 (`datamall.yamlfile.PLAN_TEXTS`).
 """
 
 import csv
