@@ -22,9 +22,9 @@ from datamall.errors import DatamallError
 
 # Words of an audit's plan or specification whose values are texts: names, and values of a sheet.
 PLAN_TEXTS = frozenset(
-    {"about", "among", "arm", "arms", "bands", "columns", "done", "groups", "leave_out", "merge"}
-    | {"metric", "name", "norm", "profile", "random", "reason", "reference", "result", "sheet"}
-    | {"stage", "stages", "step", "strata", "tab", "title", "total", "where", "who"}
+    {"about", "among", "arm", "arms", "bands", "columns", "done", "groups", "high", "leave_out"}
+    | {"merge", "metric", "name", "norm", "profile", "random", "reason", "reference", "result"}
+    | {"sheet", "stage", "stages", "step", "strata", "tab", "title", "total", "where", "who"}
 )
 # By these the items of a list are told apart; two with the same one contradict each other.
 IDENTITY = ("name", "property")

@@ -27,7 +27,9 @@ class Project:
 
     def plan(self, **section: Any) -> None:
         reports = {AUDIT: {"purposes": [AUDIT], "package": "fraud", "audit": True}}
-        (self.root / "params.yaml").write_text(yaml.safe_dump({"reports": reports, AUDIT: section}))
+        (self.root / "params.yaml").write_text(
+            yaml.safe_dump({"reports": reports, AUDIT: section}, sort_keys=False)
+        )
 
     def data(self, raw: str, mapping: str = "as agreed") -> None:
         """Take a raw file in, by some mapping of its columns and values."""

@@ -92,3 +92,24 @@ def test_an_authority_is_a_name_and_no_path(project: Project, name: str) -> None
         gate.register(project.root, name, AUDIT, "ethics committee", "As discussed.")
     with pytest.raises(DatamallError, match="no name of an authority"):
         gate.decide(project.root, name, AUDIT)
+
+
+def test_another_definition_first_is_another_plan(project: Project) -> None:
+    labels = {"strict": {"fraud": True}, "wide": {"fraud": True, "unclear": True}}
+    project.plan(labels=labels)
+    project.register()
+    assert project.audit("PASS")["open"]
+    project.plan(labels=dict(reversed(labels.items())))
+    assert "changed after it was registered" in project.audit("PASS")["reasons"][0]
+
+
+def test_a_difference_is_named_by_its_place(project: Project) -> None:
+    def checks(within: float, *more: str) -> list[dict]:
+        named = [{"name": name, "gating": True} for name in more]
+        return [{"name": "flagged", "tolerance": {"within": within}}, *named]
+
+    project.plan(checks=checks(1.25))
+    project.register()
+    project.plan(checks=checks(1.5, "chosen"))
+    said = project.audit("PASS")["reasons"][0]
+    assert "checks.chosen: absent → there; checks.flagged.tolerance.within: 1.25 → 1.5." in said
