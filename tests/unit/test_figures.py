@@ -47,6 +47,11 @@ DRAW: dict[str, Callable[..., None]] = {
         t.head(8) if isinstance(t, pd.DataFrame) else t, label="cluster", value="rate",
         low="low", high="high", count="inspections", value_label="Rate", **say,
     ),
+    "ratios": lambda t, **say: figures.ratios(
+        t.head(8) if isinstance(t, pd.DataFrame) else t, label="cluster", value="rate",
+        low="low", high="high", count="inspections", value_label="times as often as others",
+        tolerance=(0.8, 1.25), **say,
+    ),
     "bars": lambda t, **say: figures.bars(
         t.head(8) if isinstance(t, pd.DataFrame) else t, label="cluster", value="rate",
         low="low", high="high", hue="role", value_label="Rate", **say,

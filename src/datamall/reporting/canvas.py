@@ -5,8 +5,12 @@ from __future__ import annotations
 import io
 import logging
 import math
+import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +19,7 @@ from datamall.errors import DatamallError
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 WIDTH = 4.2  # inches; with DPI 831 pixels, whose text is readable at 320 and at 1280 CSS pixels
 DPI = 198
@@ -28,6 +33,18 @@ MARKERS = ("o", "D", "^", "s", "v", "P")
 CLASSES = 5
 DRAWN_ROWS = 40
 LEGEND_LETTERS = 42  # in a row of a legend
+# Verdana is as wide as DejaVu Sans, which descends from it; what else there may be is narrower.
+FONT = "font-family: 'DejaVu Sans', Verdana, sans-serif"
+# What a page does not need of the tags that matplotlib writes.
+SHORTER = (
+    (r'^<g id="[^"]*"', "<g"),
+    (r' clip-path="[^"]*"', ""),  # an address, which pages do not have
+    (r" font-family: 'DejaVu Sans';", ""),
+    (r' transform="rotate\(-?0 [^"]*"', ""),
+    (r' xlink:href="#', ' href="#'),
+    (r"(\d\.\d\d)\d+(?=[ \"])", r"\1"),
+    (r"\s*\n\s*", "\n"),  # not without a line: tools that show changes go by lines
+)
 STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 10,
@@ -52,29 +69,21 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "figure.facecolor": "white",
     "axes.unicode_minus": True,
+    "text.parse_math": False,  # a dollar in a name is a dollar
 }
 
 
-def png(draw: Callable[[Axes, pd.DataFrame], None], numbers: pd.DataFrame, height: float) -> bytes:
-    """Return a figure as PNG with nothing in it that depends on time, machine or settings."""
-    # A fresh font list takes a while on some machines; saying so has no place in a report.
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    import matplotlib
-    import numpy
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from PIL import Image
+Draw = Callable[["Axes", "pd.DataFrame"], None]
 
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # whatever the user's own settings are; keeps the backend
-        matplotlib.rcParams.update(STYLE)
-        figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+
+def png(draw: Draw, numbers: pd.DataFrame, height: float) -> bytes:
+    """Return a figure as PNG with nothing in it that depends on time, machine or settings."""
+    with drawn(draw, numbers, height) as figure:
+        import numpy
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from PIL import Image
+
         canvas = FigureCanvasAgg(figure)
-        axes = figure.subplots()
-        if len(numbers):
-            draw(axes, numbers)
-        else:
-            nothing(axes)
         canvas.draw()
         picture = Image.fromarray(numpy.asarray(canvas.buffer_rgba())[:, :, :3])
     # 64 colours do for a figure and make a map of thousands of dots three times smaller. They are
@@ -83,6 +92,88 @@ def png(draw: Callable[[Axes, pd.DataFrame], None], numbers: pd.DataFrame, heigh
     buffer = io.BytesIO()
     few.save(buffer, format="png", optimize=True)
     return buffer.getvalue()
+
+
+def svg(draw: Draw, numbers: pd.DataFrame, height: float, name: str, alt: str) -> str:
+    """Return a figure as an element of a page: text that is text, no script, style or address.
+
+    Nothing is clipped: what is drawn lies within its axes.
+
+    Parameters
+    ----------
+    draw, numbers, height
+        As for `png`.
+    name
+        Unique on the page: what the element refers to within itself is named by it.
+    alt
+        What is to be seen, for people who do not see it.
+    """
+    settings = {"svg.fonttype": "none", "svg.hashsalt": name}
+    with drawn(draw, numbers, height, settings) as figure:
+        buffer = io.StringIO()
+        nobody = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(buffer, format="svg", metadata=nobody)
+    head, _, shapes = buffer.getvalue().partition("<svg ")[2].partition(">")
+    box = re.findall(r'viewBox="[^"]*"', head)[0]
+    # Neither a style for the whole page, nor the shapes at which all else is clipped.
+    shapes = re.sub(r"<defs>\s*<(style|clipPath).*?</defs>", "", shapes, flags=re.DOTALL)
+    shapes = re.sub(r"<[^>]*>\s*", _shorter, shapes)
+    return f'<svg {box} role="img" aria-label="{escape(alt)}" style="{FONT}">{shapes}'
+
+
+def _shorter(tag: re.Match[str]) -> str:
+    text = tag[0]
+    for long, short in SHORTER:
+        text = re.sub(long, short, text)
+    return text
+
+
+@contextmanager
+def drawn(
+    draw: Draw, numbers: pd.DataFrame, height: float, settings: Mapping[Any, Any] | None = None
+) -> Iterator[Figure]:
+    """Give a figure, drawn in the style of the house whatever the user's own settings are."""
+    # A fresh font list takes a while on some machines; saying so has no place in a report.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # keeps the backend
+        matplotlib.rcParams.update({**STYLE, **(settings or {})})
+        figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+        axes = figure.subplots()
+        if len(numbers):
+            draw(axes, numbers)
+        else:
+            nothing(axes)
+        yield figure
+
+
+@cache
+def width(text: str, size: float) -> float:
+    """Return how wide a text of one line is, in points, in letters of this size."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family=STYLE["font.family"], size=size)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
+
+
+def wrapped(text: str, room: float, size: float) -> list[str]:
+    """Return a text in lines that are no wider than `room` points; no letter is lost."""
+    lines = [""]
+    for word in re.split(r"[ \t\n]+", text.strip()):  # not where a space is no break
+        longer = f"{lines[-1]} {word}".strip()
+        if width(longer, size) <= room:
+            lines[-1] = longer
+            continue
+        lines += [""] if lines[-1] else []
+        for letter in word:  # a word that is too long for a line goes on in the next
+            if lines[-1] and width(lines[-1] + letter, size) > room:
+                lines.append("")
+            lines[-1] += letter
+    return lines
 
 
 def nothing(axes: Axes) -> None:

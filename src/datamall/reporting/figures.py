@@ -8,15 +8,13 @@ a chapter could not run, its `Absent` takes the place of the figure.
 
 from __future__ import annotations
 
-import base64
 import math
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
-from html import escape
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from datamall.errors import DatamallError
-from datamall.reporting import canvas, tables
+from datamall.reporting import canvas, forest, publishing, tables
 from datamall.requirements import Absent
 
 if TYPE_CHECKING:
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 NUMERIC = ("integer", "number")
-TABLE_ROWS = 40  # rows on the page below a figure; the result files hold all
 
 
 def dot_map(
@@ -80,7 +77,7 @@ def dot_map(
         return canvas.map_height(numbers[x], numbers[y])
 
     drawn = [x, y, value]
-    _figure(table, drawn, [mark], draw, height, name, title, alt, {value: value_label})
+    publishing.figure(table, drawn, [mark], draw, height, name, title, alt, {value: value_label})
 
 
 def intervals(
@@ -130,7 +127,58 @@ def intervals(
         return canvas.rows_height(len(numbers))
 
     drawn = [label, value, count]
-    _figure(table, drawn, [low, high], draw, height, name, title, alt, {value: value_label})
+    publishing.figure(
+        table, drawn, [low, high], draw, height, name, title, alt, {value: value_label}
+    )
+
+
+def ratios(
+    table: pd.DataFrame | Absent,
+    *,
+    name: str,
+    title: str,
+    alt: str,
+    label: str,
+    value: str,
+    low: str,
+    high: str,
+    count: str,
+    value_label: str,
+    tolerance: tuple[float | None, float | None] | None = None,
+    kind: forest.Kind = "ratio",
+    verdict: str | None = None,
+    interval_label: str = "interval",
+) -> None:
+    """Draw gaps between groups, one row each: ratios on a log axis, or differences.
+
+    Parameters
+    ----------
+    table
+        Rows in the order in which they are drawn, from the top, or an `Absent`; of more than 20 the
+        first 20 are drawn, and the figure says so.
+    name, title, alt
+        See `dot_map`.
+    label, value, low, high, count
+        Columns: name of the row, gap, ends of its interval (0 and infinite ones are drawn as arrows
+        and said), and how many people it has.
+    value_label
+        What the gap is, such as times as often as everybody else.
+    tolerance
+        Smallest and largest gap that is tolerated, None where that side is not limited.
+    kind
+        ``"ratio"``: the line is at 1, and twice and half are as far from it; ``"difference"`` of
+        two shares: the line is at 0.
+    verdict
+        Column of PASS, FAIL, NOT ENOUGH EVIDENCE or "not judged".
+    interval_label
+        What the interval is, for the key.
+    """
+    plot = forest.Forest(
+        label, value, low, high, count, value_label,
+        kind=kind, tolerance=tolerance, verdict=verdict, interval_label=interval_label,
+    )  # fmt: skip
+    headings, further = {value: value_label}, [value, low, high, count, verdict]
+    publishing.figure(table, [label], further, plot.draw, plot.height, name, title, alt, headings)
 
 
 def bars(
@@ -191,7 +239,9 @@ def bars(
         return canvas.rows_height(numbers[label].nunique(), numbers[hue].nunique() if hue else 1)
 
     drawn = [label, value]
-    _figure(table, drawn, [hue, low, high], draw, height, name, title, alt, {value: value_label})
+    publishing.figure(
+        table, drawn, [hue, low, high], draw, height, name, title, alt, {value: value_label}
+    )
 
 
 def scatter(
@@ -249,7 +299,9 @@ def scatter(
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, handletextpad=0.2)
 
     headings = {x: x_label, y: y_label}
-    _figure(table, [x, y], [low, high, mark], draw, lambda _: 3.4, name, title, alt, headings)
+    publishing.figure(
+        table, [x, y], [low, high, mark], draw, lambda _: 3.4, name, title, alt, headings
+    )
 
 
 def lines(
@@ -330,47 +382,4 @@ def lines(
 
     drawn = [x, hue] if hue else [x]  # what lacks y interrupts a line
     headings = {x: x_label, y: y_label}
-    _figure(table, drawn, [y, low, high], draw, height, name, title, alt, headings)
-
-
-def _figure(
-    table: pd.DataFrame | Absent,
-    drawn: Sequence[str],
-    further: Sequence[str | None],
-    draw: Callable[[Axes, pd.DataFrame], None],
-    height: Callable[[pd.DataFrame], float],
-    name: str,
-    title: str,
-    alt: str,
-    headings: dict[str, str],
-) -> None:
-    """Check, draw and publish a figure and the table of its numbers.
-
-    Rows that lack one of the columns `drawn` are left out of the drawing, not of the table.
-    """
-    if isinstance(table, Absent):  # its alternative text may have become unavailable too
-        tables.publish(*tables.absent_bundle(table, tables.check_name(name)))
-        return
-    alt = tables.check_text(alt, "alternative text (alt)", tables.check_name(name))
-    title = tables.check_text(title, "title", name)
-    wanted = list(dict.fromkeys(column for column in (*drawn, *further) if column))
-    absent = [column for column in wanted if column not in table.columns]
-    if absent:
-        raise DatamallError(
-            f"Figure {name!r} needs the column {absent[0]!r}, which its table has not: "
-            f"there are {', '.join(map(str, table.columns))}."
-        )
-    kept = list(dict.fromkeys([str(table.columns[0]), *wanted]))  # the first column names the row
-    numbers = tables.rounded(table[kept].reset_index(drop=True))
-    known = numbers.dropna(subset=list(drawn))
-    picture = canvas.png(draw, known, height(known))
-    about: dict[str, Any] = {"kind": "figure", "name": name, "caption": title}
-    tables.publish(
-        {"image/png": base64.b64encode(picture).decode("ascii"), "text/plain": title},
-        {"image/png": {"alt": alt}, "datamall": about},
-    )
-    data, metadata = tables.table_bundle(numbers, name, title, TABLE_ROWS, headings)
-    summary = f"<summary>Numbers of the figure: {escape(title)}</summary>"
-    data["text/html"] = f'<details class="numbers">{summary}\n{data["text/html"]}</details>\n'
-    metadata["datamall"]["kind"] = "numbers"
-    tables.publish(data, metadata)
+    publishing.figure(table, drawn, [y, low, high], draw, height, name, title, alt, headings)
