@@ -96,15 +96,34 @@ def _summary(own: pd.DataFrame, check: Check) -> dict[str, Any]:
     names += ["all_low", "all_high"]
     if judged_.empty:
         return out | dict.fromkeys(names[:3], "") | dict.fromkeys([*names[3:], "detectable"])
-    order = judged_["verdict"].map({FAIL: 0, NOT_ENOUGH: 1, PASS: 2})
-    ratio = check.tolerance.kind == "ratio"
-    size = np.abs(np.log(judged_["gap"].clip(1e-9, 1e9))) if ratio else judged_["gap"].abs()
-    # Of two groups that mirror each other, the one with more comes first.
-    ranked = judged_.assign(order=order, p=judged_["p_outside"].fillna(1), size=-size.round(9))
-    ranked = ranked.assign(p=ranked["p"].round(12), more=-ranked["gap"].fillna(0))
-    keys = ["order", "p", "size", "more", "study", "by", "group"]
-    worst = ranked.sort_values(keys, kind="stable").iloc[0]
+    worst = judged_.iloc[furthest_first(judged_, check.tolerance.kind)[0]]
     return out | worst[names].to_dict() | {"detectable": worst["detectable_high"]}
+
+
+def furthest_first(rows: pd.DataFrame, kind: str) -> np.ndarray:
+    """Return the positions of judged comparisons from the clearest outside to the clearest inside.
+
+    Parameters
+    ----------
+    rows
+        Comparisons of one check under one label; those that are not judged come last.
+    kind
+        Of the tolerance: ``"ratio"`` or ``"difference"``.
+    """
+    order = rows["verdict"].map({FAIL: 0, NOT_ENOUGH: 1, PASS: 2})
+    gap = rows["gap"]
+    size = np.abs(np.log(gap.clip(1e-9, 1e9))) if kind == "ratio" else gap.abs()
+    # Of two groups that mirror each other, the one with more comes first.
+    ranked = rows[["study", "by", "group"]].assign(
+        judged=rows["not_judged"] != "",
+        order=order,
+        p=rows["p_outside"].fillna(1).round(12),
+        size=-size.round(9),
+        more=-gap.fillna(0),
+        place=np.arange(len(rows)),
+    )
+    keys = ["judged", "order", "p", "size", "more", "study", "by", "group"]
+    return ranked.sort_values(keys, kind="stable")["place"].to_numpy()
 
 
 def _reason(check: Check, row: Mapping[str, Any], labels: Mapping[str, str]) -> str:

@@ -7,13 +7,18 @@ import numpy as np
 import pandas as pd
 
 from datamall.errors import DatamallError
-from datamall.fairness import metrics
+from datamall.fairness import comparison, identification, metrics
 from datamall.fairness.cells import Cells
-from datamall.fairness.counting import MISSING, NO, YES, named
-from datamall.fairness.inference import pairs, with_gaps
+from datamall.fairness.counting import MISSING, NO, UNKNOWN, YES, named
+from datamall.fairness.inference import compare, intervals, pairs, with_gaps
+from datamall.fairness.intervals import limits
+from datamall.fairness.plan import Plan
+from datamall.fairness.recoding import Counts
+from datamall.fairness.steps import Selection
 from datamall.fairness.subgroups import REST, Reference
 
 CAPACITIES = (0.8, 0.9, 1.0, 1.1, 1.2)
+THRESHOLDS = 40
 
 
 def decide(cells: Cells, threshold: Any) -> Cells:
@@ -133,8 +138,8 @@ def calibration(
     -------
     DataFrame
         One row per band and group in which somebody has an outcome: `score_band`, `by`, `group`,
-        `successes`, `trials`, `rate`, `other_rate`, `difference`, `difference_low`,
-        `difference_high`.
+        `successes`, `trials`, `rate`, `low`, `high` (limits at the level, each for itself),
+        `other_rate`, `difference`, `difference_low`, `difference_high`.
     """
     _bands(cells)
     options: dict[str, Any] = {"estimand": "procedure", "names": ["base_rate"], "depth": 1}
@@ -142,8 +147,76 @@ def calibration(
     table = table[table["trials"] > 0].reset_index(drop=True)
     tail = (1 - level) / 2 / max(int((table["other_trials"] > 0).sum()), 1)
     table = with_gaps(table, tail)
-    kept = ["score_band", "by", "group", "successes", "trials", "rate", "other_rate"]
+    counted = table["successes"].to_numpy(), table["trials"].to_numpy()
+    table["low"], table["high"] = limits(*counted, (1 - level) / 2)
+    kept = ["score_band", "by", "group", "successes", "trials", "rate", "low", "high"]
+    kept.append("other_rate")
     return table[[*kept, "difference", "difference_low", "difference_high"]]
+
+
+def by_threshold(counts: Counts | Selection, plan: Plan) -> pd.DataFrame:
+    """Return the rates of each group, and its ratio to others, at every threshold.
+
+    The selection rate is that of everybody. Rates that need the outcome are given where it is
+    known of everybody, or in a random arm (not one drawn within strata), and then of its people:
+    outcomes that only the selected have say nothing about a lower threshold.
+
+    Parameters
+    ----------
+    counts
+        Those of the audit; the outcome is read by the first label of the plan.
+    plan
+        Its groups (one attribute at a time), reference, level and capacity.
+
+    Returns
+    -------
+    DataFrame
+        One row per metric, threshold and group: `metric`, `threshold` (lowest band that is
+        selected), `selected` (people, all groups together), `in_use` (the threshold that selects
+        about as many as are selected now, or as the plan's capacity), `by`, `group`, `trials`,
+        `rate`, `low`, `high`, `ratio`, `ratio_low`, `ratio_high` (limits at the level, each for
+        itself; no ratio where the group is what others are compared with). Of more than
+        `THRESHOLDS` thresholds, as many, evenly spread. Empty without score bands.
+    """
+    if not isinstance(counts, Cells) or "score_band" not in counts.axes:
+        return pd.DataFrame()
+    cells = comparison.labelled(counts, plan)
+    parts = _at_thresholds(cells, cells, plan, ["selection_rate"])
+    how = plan.identification
+    if how is not None and identification.design(cells, how)[0] and not how.strata:
+        parts += _at_thresholds(cells.where(arm=how.random), cells, plan, ["tpr", "fpr"])
+    elif not cells.counts[..., UNKNOWN].any():
+        parts += _at_thresholds(cells, cells, plan, ["tpr", "fpr"])
+    table = pd.concat(parts, ignore_index=True)
+    place = table["metric"].map({m: i for i, m in enumerate(metrics.METRICS)})
+    return table.iloc[np.argsort(place.to_numpy(), kind="stable")].reset_index(drop=True)
+
+
+def _at_thresholds(
+    cells: Cells, everybody: Cells, plan: Plan, names: Sequence[str]
+) -> list[pd.DataFrame]:
+    """Return one table per threshold; how many are selected is counted among everybody."""
+    bands = _bands(everybody)
+    numbers = dict(
+        zip(bands, _selected(everybody, [])[1][..., YES, :].sum(axis=(1, 2)), strict=True)
+    )
+    now = plan.capacity or int(everybody.counts[:, YES].sum())
+    used = threshold_for(everybody, now) if now else None
+    some = np.unique(np.linspace(0, len(bands) - 1, min(len(bands), THRESHOLDS)).round())
+    options: dict[str, Any] = {"estimand": "procedure", "names": list(names), "depth": 1}
+    options |= {"level": plan.level, "simultaneous": False}
+    keys = ["by", "group", "metric"]
+    parts = []
+    for band in [band for i, band in enumerate(bands) if i in some or band == used]:
+        moved = decide(cells, band)
+        rates = intervals(moved, plan.groups, **options)
+        gaps = compare(moved, plan.groups, reference=plan.reference, **options)
+        gaps = gaps[[*keys, "ratio", "ratio_low", "ratio_high"]]
+        table = rates.merge(gaps, on=keys, how="left")
+        about = {"threshold": band, "selected": int(numbers[band]), "in_use": band == used}
+        kept = [*about, "by", "group", "trials", "rate", "low", "high", *gaps.columns[3:]]
+        parts.append(table.assign(**about)[["metric", *kept]])
+    return parts
 
 
 def _bands(cells: Cells) -> list[Any]:

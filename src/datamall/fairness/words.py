@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datamall.fairness import metrics
+from datamall.fairness import metrics, sweeps
 from datamall.fairness.auditing import Audit
 from datamall.fairness.plan import Check
+from datamall.fairness.subgroups import Reference
+from datamall.fairness.summary import furthest_first
 from datamall.fairness.verdict import FAIL, PASS
 
 MEANING = {
@@ -73,11 +75,12 @@ def frequencies(
 def of_check(audit: Audit, check: Check, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a page says about one check; `row` is that of `Audit.checks`."""
     known = row["gap"] is not None and np.isfinite(row["gap"] or np.nan)
-    others = "everybody else"
-    if isinstance(check.reference, Mapping):
-        others = " × ".join(str(check.reference.get(k, "?")) for k in str(row["by"]).split(" × "))
     sentence = ""
     if known:
+        others = "everybody else"
+        if isinstance(check.reference, Mapping):
+            keys = str(row["by"]).split(" × ")
+            others = " × ".join(str(check.reference.get(k, "?")) for k in keys)
         sentence = frequencies(check.metric, row["rate"], row["other_rate"], row["group"], others)
     mine = audit.labels[audit.labels["check"] == check.name]
     return {
@@ -87,13 +90,20 @@ def of_check(audit: Audit, check: Check, row: Mapping[str, Any]) -> dict[str, An
         "sentence": sentence,
         "group": row["group"],
         "gap": _gap(row, check) if known else "",
+        "edges": edges(check),
         "tolerated": f"{edges(check)}: {check.reason}",
         "norm": check.norm,
         "gating": check.gating,
+        "metric": check.metric,
         "estimand": "these people, nobody else" if check.estimand == "list" else "the next people",
         "groups": _groups(row),
         "caution": _caution(row),
         "labels": mine[["label", "verdict"]].to_dict("records") if len(mine) > 1 else [],
+        "kind": check.tolerance.kind,
+        "low": check.tolerance.low,
+        "high": check.tolerance.high,
+        "others": _others(check),
+        "reference": _reference(check.reference),
     }
 
 
@@ -103,13 +113,14 @@ def record(audit: Audit, title: str = "Audit", about: str = "") -> dict[str, Any
     Returns
     -------
     dict
-        ``title``, ``about``, ``answer``, ``verdict``, ``reasons``, ``checks`` (see `of_check`) and
-        ``tables``: name → DataFrame.
+        ``title``, ``about``, ``answer``, ``verdict``, ``reasons``, ``level``, ``reference``
+        (attribute → group), ``checks`` (see `of_check`) and ``tables``: name → DataFrame. The
+        comparisons of a check begin with the group that is furthest out.
     """
     rows = audit.checks.to_dict("records")
     tables = {
         "checks": audit.checks,
-        "comparisons": audit.comparisons,
+        "comparisons": _ordered(audit),
         "figures": audit.figures,
         "labels": audit.labels,
         "recorded": audit.recorded,
@@ -117,6 +128,7 @@ def record(audit: Audit, title: str = "Audit", about: str = "") -> dict[str, Any
         "stages": audit.stages,
         "calibration": audit.calibration,
         "capacities": audit.capacities,
+        "thresholds": sweeps.by_threshold(audit.counts, audit.plan),
     }
     return {
         "title": title,
@@ -124,11 +136,44 @@ def record(audit: Audit, title: str = "Audit", about: str = "") -> dict[str, Any
         "answer": answer(audit),
         "verdict": audit.verdict.overall,
         "reasons": list(audit.verdict.reasons),
+        "level": audit.plan.level,
+        "reference": _reference(audit.plan.reference),
         "checks": [
             of_check(audit, check, row) for check, row in zip(audit.plan.checks, rows, strict=True)
         ],
         "tables": {name: table for name, table in tables.items() if len(table)},
     }
+
+
+def _reference(reference: Reference) -> dict[str, str]:
+    """Return the reference group of each attribute; empty where it is everybody else."""
+    if not isinstance(reference, Mapping):
+        return {}
+    return {str(name): str(value) for name, value in reference.items()}
+
+
+def _others(check: Check) -> str:
+    """Return with what the groups of a check are compared."""
+    named = _reference(check.reference)
+    return ", ".join(named.get(name, "?") for name in check.groups) if named else "everybody else"
+
+
+def _ordered(audit: Audit) -> pd.DataFrame:
+    """Return the comparisons check by check, the group that is furthest out first.
+
+    Where there are rival labels, a group keeps the place that it has under the first.
+    """
+    parts = []
+    for check in audit.plan.checks:
+        mine = audit.comparisons[audit.comparisons["check"] == check.name]
+        first: dict[tuple[str, str], int] = {}
+        for _, own in mine.groupby("label", sort=False):
+            order = furthest_first(own, check.tolerance.kind)
+            for by, group in own[["by", "group"]].iloc[order].itertuples(index=False):
+                first.setdefault((by, group), len(first))
+        places = [first[key] for key in zip(mine["by"], mine["group"], strict=True)]
+        parts.append(mine.iloc[np.argsort(places, kind="stable")])
+    return pd.concat(parts, ignore_index=True)
 
 
 def _per(*rates: float) -> int:

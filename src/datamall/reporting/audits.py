@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datamall.reporting import pages
+from datamall.reporting import audit_figures, pages
 from datamall.reporting.tables import html_table, rounded
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ CAPTIONS = {
     "stages": "Stages of the selection: rates, and the ratio at each",
     "calibration": "What the same score means: the share with the outcome by score band",
     "capacities": "If fewer or more people could be selected",
+    "thresholds": "Rates and ratios at each threshold; limits are each by itself",
 }
 # What a reader sees; the file holds every column.
 COLUMNS = {
@@ -32,7 +33,7 @@ COLUMNS = {
     ],
     "figures": ["check", "label", "by", "group", "source", "trials", "rate", "low", "high"],
 }
-ROWS = 200
+ROWS = 60  # on the page; the file holds all
 
 
 def write(record: Mapping[str, Any], folder: Path, name: str) -> list[Path]:
@@ -66,7 +67,7 @@ def write(record: Mapping[str, Any], folder: Path, name: str) -> list[Path]:
 
 
 def page(record: Mapping[str, Any], name: str) -> str:
-    """Return the page of an audit: the answer, each check in words, then all tables."""
+    """Return the page of an audit: the answer, each check in words and drawn, then all tables."""
     shown = []
     for key, caption in CAPTIONS.items():
         table = record["tables"].get(key)
@@ -78,6 +79,8 @@ def page(record: Mapping[str, Any], name: str) -> str:
     html = pages.environment().get_template("audit.html.j2").render(
         name=name,
         record=record,
+        checks=audit_figures.of_checks(record),
+        curves=audit_figures.by_score(record),
         tables=shown,
         about={"title": record["title"], "synthetic": False},
     )  # fmt: skip
