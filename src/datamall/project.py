@@ -1,6 +1,7 @@
 """Where things are in a project folder, and which exact file one is."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,15 @@ def reports_folder(root: Path, authority: str) -> Path:
     return root / "reports" if authority == "demo" else root / "reports" / authority
 
 
+@dataclass(frozen=True)
+class Report:
+    """What params.yaml says of a report: its purposes, its package, whether it is an audit."""
+
+    purposes: tuple[str, ...]
+    package: str
+    audit: bool = False
+
+
 def load_parameters(root: Path) -> dict[str, Any]:
     """Return params.yaml, with every report's section, purposes and package checked.
 
@@ -54,17 +64,14 @@ def load_parameters(root: Path) -> dict[str, Any]:
     DatamallError
         When the file is no valid YAML or a section has another shape than the pipeline needs.
     """
+    from datamall.written import read_as
     from datamall.yamlfile import PLAN_TEXTS, load_mapping
 
     parameters = load_mapping(root / "params.yaml", "params.yaml", PLAN_TEXTS)
     if not isinstance(parameters.get("reports"), dict):
         raise DatamallError("params.yaml has no section `reports` with one entry per notebook.")
     for name, about in parameters["reports"].items():
-        purposes = about.get("purposes") if isinstance(about, dict) else None
-        if not isinstance(purposes, list) or not isinstance(about.get("package"), str):
-            raise DatamallError(
-                f"params.yaml: reports.{name} needs `purposes`, a list, and `package`, a name."
-            )
+        read_as(Report, about, f"params.yaml: reports.{name}")
         if not isinstance(parameters.get(name), dict):
             raise DatamallError(
                 f"params.yaml: the section `{name}` must hold one `name: value` per parameter of "

@@ -57,6 +57,7 @@ def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
         *sorted((source / "reporting" / "templates").iterdir()),
         *(source / "mall" / f"{name}.py" for name in MALL),
         source / "requirements.py",
+        source / "written.py",
         source / "yamlfile.py",
         root / "data" / "purposes.yaml",
         root / "data" / "authorities" / f"{authority}.yaml",

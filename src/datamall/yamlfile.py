@@ -1,10 +1,10 @@
 """YAML as people write it: the one reader, and the one writer, of every such file here.
 
-What is read is the core schema of YAML 1.2.2 (section 10.3.2), to which DVC's own reader keeps as
-well: only ``true`` and ``false`` are booleans, so that ``NO`` and ``yes`` are words; ``1e-5`` is a
-number; ``014`` is fourteen, and ``12:30`` and ``2019-01-01`` are texts. Only the lines that others
-take over by ``<<`` are from YAML 1.1. Beyond YAML, what says the same thing twice is refused: in
-plain YAML the second wins in silence.
+What is read is the core schema of YAML 1.2.2 (section 10.3.2), to which DVC's reader keeps but for
+dates, ``1_000`` and ``0b11``: only ``true`` and ``false`` are booleans, so that ``NO`` and ``yes``
+are words; ``1e-5`` is a number; ``014`` is fourteen, and ``12:30`` and ``2019-01-01`` are texts.
+Only the lines that others take over by ``<<`` are from YAML 1.1. Beyond YAML, what says the same
+thing twice is refused: in plain YAML the second wins in silence.
 
 A word that is compared with the words of a sheet must stay as it was written: in
 ``reference: {code: 0014}`` the code is ``0014``, which as a number is 14. So keys are always text,

@@ -85,7 +85,7 @@ def test_check_tells_what_each_authority_can_run(root: Path, cli: Callable) -> N
     ("old", "new", "sentence"),
     [
         ("reports:", "reports: [", "params.yaml is not valid YAML"),
-        ("    purposes: [enforcement]", "", "reports.enforcement needs `purposes`"),
+        ("    purposes: [enforcement]", "", "reports.enforcement: purposes is missing"),
         ("enforcement:\n  confidence", "elsewhere:\n  confidence", "section `enforcement`"),
         ("  top: 100", "  top: many", "top"),
         ("  top: 100", "  tops: 100", "tops"),

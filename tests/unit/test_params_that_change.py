@@ -108,7 +108,7 @@ def test_sections_are_written_whole_or_not_at_all(project: Path) -> None:
     write_parameters(project, "demo")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     (project / "params.yaml").write_text("reports: {a: b}")
-    for authority, sentence in (("demo", "reports.a needs"), ("../demo", "No authority called")):
+    for authority, sentence in (("demo", "reports.a: write"), ("../demo", "No authority called")):
         with pytest.raises(DatamallError, match=sentence):
             write_parameters(project, authority)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -170,5 +170,5 @@ def test_a_basis_where_none_is_needed_is_a_mistake(project: Path) -> None:
 
 def test_profiling_is_true_or_false(project: Path) -> None:
     change(project, "fraud-profile", lambda p: p.update(profiling="sometimes"))
-    with pytest.raises(DatamallError, match="needs 'profiling', as true or false"):
+    with pytest.raises(DatamallError, match="profiling is 'sometimes': it must be true or false"):
         load(project)

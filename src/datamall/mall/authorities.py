@@ -16,11 +16,11 @@ from datamall.errors import DatamallError
 from datamall.mall.contracts import Column, Contract, load_contracts
 from datamall.mall.expressions import columns_of, type_of
 from datamall.mall.rawfiles import FETCHED, RawFile, keys, mapping, raw_file
+from datamall.written import Text, read_as
 from datamall.yamlfile import load_mapping
 
 AUTHORITY_KEYS = ("authority", "title", "synthetic", "description", "files", "stores")
 SOURCE_KEYS = ("file", "sheet", "where", "unpivot", "distinct", "tally", "columns")
-UNPIVOT_KEYS = ("headers", "name", "value")
 COLUMN_KEYS = ("from", "map", "expression", "value")
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 TAKEN = ("results", "quality")  # folders that the demo has in reports/, where others have theirs
@@ -66,9 +66,9 @@ class Unpivot:
         What the header's text and the cell are called in the fillings.
     """
 
-    headers: str
-    name: str
-    value: str
+    headers: Text
+    name: Text
+    value: Text
 
 
 @dataclass(frozen=True)
@@ -320,27 +320,24 @@ def _where(text: str, place: str) -> tuple[str, ...]:
 
 def _unpivot(item: Any, fillings: Mapping[str, Filling], place: str) -> Unpivot:
     place = f"{place}: unpivot"
-    keys(item, UNPIVOT_KEYS, place, needed=UNPIVOT_KEYS)
-    for key in UNPIVOT_KEYS:
-        if not isinstance(item[key], str) or not item[key].strip():
-            raise DatamallError(f"{place}: {key} must be text: write it between quotes.")
+    unpivot = read_as(Unpivot, item, place)
     try:
-        re.compile(item["headers"])
+        re.compile(unpivot.headers)
     except re.error as error:
         raise DatamallError(
-            f"{place}: headers {item['headers']!r} is no regular expression: {error}."
+            f"{place}: headers {unpivot.headers!r} is no regular expression: {error}."
         ) from None
     read = {header.casefold() for filling in fillings.values() for header in filling.headers}
-    if item["name"].casefold() == item["value"].casefold():
+    if unpivot.name.casefold() == unpivot.value.casefold():
         raise DatamallError(f"{place}: name and value are the same: give each its own.")
-    for key in ("name", "value"):
-        if item[key].startswith("#"):
-            raise DatamallError(f"{place}: {key} must not begin with #, as {item[key]!r} does.")
-        if item[key].casefold() not in read:
+    for key, text in (("name", unpivot.name), ("value", unpivot.value)):
+        if text.startswith("#"):
+            raise DatamallError(f"{place}: {key} must not begin with #, as {text!r} does.")
+        if text.casefold() not in read:
             raise DatamallError(
-                f"{place}: no column is filled from {item[key]!r}, which is the {key}: use it."
+                f"{place}: no column is filled from {text!r}, which is the {key}: use it."
             )
-    return Unpivot(headers=item["headers"], name=item["name"], value=item["value"])
+    return unpivot
 
 
 def _expression(text: str, place: str) -> tuple[tuple[str, ...], str]:

@@ -10,28 +10,54 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from datamall.errors import DatamallError
 from datamall.mall.contracts import Contract
+from datamall.written import Filled, Text, read_as
 from datamall.yamlfile import load_mapping
 
 PERSONAL = {"persons", "households"}
 FORBIDDEN = "forbidden"
-GRAINS = ("value", "day", "week", "month", "quarter", "year")
+Grain = Literal["value", "day", "week", "month", "quarter", "year"]
+Names = Annotated[tuple[str, ...], Filled()]
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
-KEYS = {
-    "title": str,
-    "question": str,
-    "legal_basis": dict,
-    "owner": str,
-    "processes_personal_data": bool,
-    "stores": dict,
-}
-OPTIONAL = {"profiling": bool}
 LINK_BASIS = ("gdpr", "statute", "decided_by")
 # The exceptions of GDPR art. 9(2), (a) to (j), without which art. 9 forbids the processing.
 EXCEPTION = re.compile(r"9\(2\)\([a-j]\)")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an entry of the register says of one store; see `Grant`."""
+
+    columns: Names | None = None
+    grain: Annotated[Mapping[str, Grain], Filled()] | None = None
+    sums: Names | None = None
+    last_day: Names | None = None
+    link_basis: Any = None
+
+    def __post_init__(self) -> None:
+        whole = self.columns is not None
+        if whole == (self.grain is not None) or whole == (self.sums is not None):
+            raise DatamallError("give either columns, or grain and sums.")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of the register as it is written; see `Purpose`."""
+
+    title: Text
+    question: Text
+    legal_basis: Mapping[str, Text]
+    owner: Text
+    processes_personal_data: bool
+    stores: Annotated[Mapping[str, Wish], Filled()]
+    profiling: bool = False
+
+    def __post_init__(self) -> None:
+        if not {"gdpr", "statute"} <= set(self.legal_basis):
+            raise DatamallError("legal_basis needs gdpr and statute, as text.")
 
 
 class Refused(DatamallError):
@@ -144,34 +170,24 @@ def _purpose(name: Any, entry: Any, contracts: Mapping[str, Contract]) -> Purpos
     where = f"data/purposes.yaml: purpose {name!r}"
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise DatamallError(f"{where}: a name has small letters, digits, - and _ only; rename it.")
-    if not isinstance(entry, dict):
-        raise DatamallError(f"{where} must be a mapping with {', '.join(KEYS)}.")
-    _only(where, entry, KEYS | OPTIONAL)
-    for key, kind in (KEYS | OPTIONAL).items():
-        given = entry.get(key, False if key in OPTIONAL else None)
-        if not isinstance(given, kind) or given in ("", {}):
-            raise DatamallError(f"{where} needs {key!r}, as {_kind(kind)}; write it down.")
-    basis = entry["legal_basis"]
-    if not all(isinstance(basis.get(key), str) and basis[key] for key in ("gdpr", "statute")):
-        raise DatamallError(f"{where}: legal_basis needs 'gdpr' and 'statute' as text.")
-    grants = tuple(_grant(where, store, wish, contracts) for store, wish in entry["stores"].items())
+    given = read_as(Entry, entry, where)
+    grants = tuple(_grant(where, store, wish, contracts) for store, wish in given.stores.items())
     personal = sorted(g.store for g in grants if contracts[g.store].counted in PERSONAL)
-    if personal and not entry["processes_personal_data"]:
+    if personal and not given.processes_personal_data:
         raise DatamallError(
             f"{where} says that it processes no personal data, but {', '.join(personal)} counts "
             "persons or households; set processes_personal_data to true."
         )
-    profiling = entry.get("profiling", False)
-    for grant in grants if profiling else ():
+    for grant in grants if given.profiling else ():
         _check_profiling(f"{where}, store {grant.store!r}", grant, contracts[grant.store])
     return Purpose(
         name=name,
-        title=entry["title"],
-        question=entry["question"],
-        legal_basis=basis,
-        owner=entry["owner"],
-        personal=entry["processes_personal_data"],
-        profiling=profiling,
+        title=given.title,
+        question=given.question,
+        legal_basis=given.legal_basis,
+        owner=given.owner,
+        personal=given.processes_personal_data,
+        profiling=given.profiling,
         grants=grants,
     )
 
@@ -188,35 +204,19 @@ def _check_profiling(where: str, grant: Grant, contract: Contract) -> None:
             )
 
 
-def _grant(where: str, store: Any, wish: Any, contracts: Mapping[str, Contract]) -> Grant:
+def _grant(where: str, store: str, wish: Wish, contracts: Mapping[str, Contract]) -> Grant:
     where = f"{where}, store {store!r}"
     if store not in contracts:
         raise Refused("unknown-store", f"{where}: there is no contract for it in data/contracts.")
-    if not isinstance(wish, dict):
-        raise DatamallError(f"{where} needs either 'columns', or 'grain' and 'sums'.")
-    _only(where, wish, ("columns", "grain", "sums", "last_day", "link_basis"))
-    basis = _link_basis(where, wish.get("link_basis"), contracts[store].link_needs_basis)
-    grain, sums, last_day = (wish.get(key) for key in ("grain", "sums", "last_day"))
-    if ("columns" in wish) == ("grain" in wish) or ("grain" in wish) != ("sums" in wish):
-        raise DatamallError(f"{where} needs either 'columns', or 'grain' and 'sums'.")
-    if "columns" in wish:
-        columns = dict.fromkeys(_names(f"{where}, columns", wish["columns"]), "value")
-    elif isinstance(grain, dict) and grain:
-        columns = grain
-    else:
-        raise DatamallError(f"{where}: grain must map columns to one of {', '.join(GRAINS)}.")
-    added = None if sums is None else _names(f"{where}, sums", sums)
-    ends = None if last_day is None else _names(f"{where}, last_day", last_day)
+    basis = _link_basis(where, wish.link_basis, contracts[store].link_needs_basis)
+    columns: Mapping[str, str] = wish.grain or dict.fromkeys(wish.columns or (), "value")
+    added, ends = wish.sums, wish.last_day
     types = {column.name: column.type for column in contracts[store].columns}
     years = [column.name for column in contracts[store].columns if column.unit == "year"]
     for column in (*columns, *(added or ()), *(ends or ())):
         if column not in types:
             raise Refused("unknown-column", f"{where}: its contract has no column {column!r}.")
     for column, fine in columns.items():
-        if fine not in GRAINS:
-            raise DatamallError(
-                f"{where}: grain of {column!r} is {fine!r}; choose from {', '.join(GRAINS)}."
-            )
         if fine != "value" and types[column] != "date":
             raise DatamallError(f"{where}: only a date has the grain {fine!r}, {column!r} is none.")
     for column in added or ():
@@ -253,21 +253,3 @@ def _link_basis(where: str, basis: Any, needed: bool) -> Mapping[str, str] | Non
             "and decided_by, or use official counts without persons.",
         )
     return basis
-
-
-def _only(where: str, entry: Mapping[Any, Any], known: Any) -> None:
-    for key in entry:
-        if key not in known:
-            raise DatamallError(
-                f"{where} has an unknown key {key!r}; known are {', '.join(known)}."
-            )
-
-
-def _names(where: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value:
-        raise DatamallError(f"{where} must be a list of columns.")
-    return tuple(str(name) for name in value)
-
-
-def _kind(kind: type) -> str:
-    return {str: "text", dict: "a mapping", bool: "true or false"}[kind]
