@@ -22,7 +22,18 @@ from datamall.errors import DatamallError
 
 # Words of an audit's plan or specification whose values are texts: names, and values of a sheet.
 PLAN_TEXTS = frozenset(
-    {"about", "among", "arm", "arms", "bands", "columns", "done", "groups", "high", "leave_out"}
+    {
+        "about",
+        "among",
+        "arm",
+        "arms",
+        "bands",
+        "columns",
+        "done",
+        "groups",
+        "high_bands",
+        "leave_out",
+    }
     | {"merge", "metric", "name", "norm", "profile", "random", "reason", "reference", "result"}
     | {"sheet", "stage", "stages", "step", "strata", "tab", "title", "total", "where", "who"}
 )

@@ -19,7 +19,7 @@ A plan is a mapping, such as a section of ``params.yaml``::
       population: null         # people, where only those investigated are counted
       reason: caseworkers choose among the flagged without knowing the mistake
     stages: [flagged, chosen, visited]   # stages of the selection in their order, if there are any
-    high: [high, 1, 2]         # bands of the risk score whose people are flagged
+    high_bands: [high, 1, 2]         # bands of the risk score whose people are flagged
     capacity: 800              # people whom the decision can select
     merge: {age: {young: [under 18, 18 to 26]}}
     leave_out: {origin: [unknown]}     # values that are shown and do not gate
@@ -186,7 +186,7 @@ class Plan:
     capacity: int | None = None
     merge: Mapping[str, Mapping[str, Sequence[Any]]] = field(default_factory=dict)
     leave_out: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    high: tuple[str, ...] = ()
+    high_bands: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, source: "Plan | Mapping[str, Any]") -> "Plan":
@@ -230,7 +230,10 @@ class Plan:
             capacity=given.get("capacity"),
             merge=given.get("merge") or {},
             leave_out=given.get("leave_out") or {},
-            high=_texts([str(band) for band in _list(given.get("high") or (), "high")], "high"),
+            high_bands=_texts(
+                [str(band) for band in _list(given.get("high_bands") or (), "high_bands")],
+                "high_bands",
+            ),
         )
         if bool(labels) != bool(result) and any(check.step is None for check in checks):
             raise DatamallError(

@@ -243,13 +243,13 @@ def counts(study: Study, plan: Plan, check: Check, label: str, meaning: Meaning)
     if step is None or len(study.groups) < 2:
         return None
     if not check.needs_outcome:
-        return reached(study, step, plan.high)
+        return reached(study, step, plan.high_bands)
     elif find(check.metric).given == (TOTAL, TOTAL):
         bands = study.bands(step.bands)[0]
         cells = _found(study, label, meaning, step.arms or (ALL,), bands or (ALL,))
         cells = [] if step.bands and not bands else cells
     elif check.of == "investigated":
-        cells = _by_band(study, label, meaning, step.arms or (ALL,), plan.high)
+        cells = _by_band(study, label, meaning, step.arms or (ALL,), plan.high_bands)
     else:
         cells = _joined(study, plan, step, label, meaning)
     return assemble(study, cells) if cells else None
@@ -388,7 +388,7 @@ def _joined(study: Study, plan: Plan, step: Step, label: str, meaning: Meaning) 
     random = how.random
     if step.to == FLAGGED:
         flagged = (FLAGGED, ALL, ALL, ALL)
-        drawn = _by_band(study, label, meaning, [random], plan.high, arm=random)
+        drawn = _by_band(study, label, meaning, [random], plan.high_bands, arm=random)
         if flagged not in nodes or not drawn:
             return []
         rest = [Cell(None, d, arm="others") for d in (YES, NO)]

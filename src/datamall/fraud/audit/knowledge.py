@@ -302,7 +302,7 @@ def calibration(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
     reason = "Not possible here: no random draw whose people had been given a band of risk."
     if not drawn:
         return Absent("Meaning of the score", reason)
-    step, bands = Step("finding", arms=(_random(plan),)), {"flagged": plan.high, **_OTHERS}
+    step, bands = Step("finding", arms=(_random(plan),)), {"flagged": plan.high_bands, **_OTHERS}
     checks = tuple(
         replace(drawn[0], name=name, step=replace(step, bands=own)) for name, own in bands.items()
     )
