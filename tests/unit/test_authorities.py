@@ -13,7 +13,8 @@ from datamall.errors import DatamallError
 from datamall.mall.authorities import COLUMN_KEYS, SOURCE_KEYS, load_authority
 from datamall.mall.contracts import load_contracts
 from datamall.mall.expressions import columns_of, literal, type_of
-from datamall.mall.rawfiles import FILE_KEYS, Notation
+from datamall.mall.rawfiles import FILE_KEYS
+from datamall.tabular.form import Notation
 
 
 def test_a_mapping_is_read_in_full(tmp_path: Path) -> None:

@@ -25,10 +25,10 @@ from tiny_intake import (
 )
 
 from datamall.errors import DatamallError
-from datamall.mall.intake import forms as intake_forms
 from datamall.mall.intake import intake
 from datamall.mall.intake import read as intake_read
 from datamall.mall.intake import write as intake_write
+from datamall.tabular import reading
 
 
 def take_in(root: Path, **options: int) -> dict[str, object]:
@@ -304,7 +304,7 @@ def test_records_are_numbered_alike_whatever_the_size_of_the_blocks(
     raw = csv("a;01-01-2025;1;;;", *rows)
     take_in(write_project(tmp_path, raw))
     found = quarantined(tmp_path)
-    monkeypatch.setattr(intake_forms, "BLOCK", 1200)
+    monkeypatch.setattr(reading, "BLOCK", 1200)
     take_in(tmp_path)
     assert quarantined(tmp_path) == found
     assert [row["row"] for row in found] == [3, *range(5, 93)]

@@ -16,9 +16,9 @@ import pytest
 from tiny_intake import GOOD, HEADER, STORE, fields, folder, write_project
 
 from datamall.errors import DatamallError
-from datamall.mall.intake import forms as intake_forms
 from datamall.mall.intake import intake
 from datamall.mall.intake import write as intake_write
+from datamall.tabular import reading
 
 RAW = "data/raw/tiny/things.csv"
 
@@ -240,14 +240,14 @@ def test_a_file_that_changes_while_it_is_read(
 def test_a_file_that_vanishes_after_its_header_was_read(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = intake_forms.csv_headers
+    read = reading.csv_headers
 
     def meanwhile(path: Path, *arguments: str) -> list[str]:
         headers = read(path, *arguments)
         path.unlink()
         return headers
 
-    monkeypatch.setattr(intake_forms, "csv_headers", meanwhile)
+    monkeypatch.setattr(reading, "csv_headers", meanwhile)
     assert "was changed while it was being read" in refused(project)
 
 

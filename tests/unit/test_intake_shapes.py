@@ -1,15 +1,13 @@
 """Raw files of other shapes: wide, daily, in workbooks, from several sources, of single records."""
 
-import io
 import json
-import zipfile
 from datetime import date
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 import pytest
 from tiny_intake import STORE, column, fields, quarantined, reasons, stored, write_project
+from workbooks import workbook
 
 from datamall.errors import DatamallError
 from datamall.mall.authorities import load_authority
@@ -329,43 +327,6 @@ def test_a_count_out_of_range_beside_records_that_are_counted(tmp_path: Path) ->
     report = take_in(write_project(tmp_path, raw, contract=without_rule, authority=both))
     assert report["reasons"] == {"range:amount": 1}
     assert report["accepted"] == 2
-
-
-def workbook(*rows: list[Any], name: str = "Cijfers") -> bytes:
-    """Return a workbook with one sheet, as little as can be read."""
-
-    def cell(value: Any, at: str) -> str:
-        if isinstance(value, str):
-            return f'<c r="{at}" t="inlineStr"><is><t>{escape(value)}</t></is></c>' if value else ""
-        style = ' s="1"' if isinstance(value, date) else ""
-        number = (value - date(1899, 12, 30)).days if isinstance(value, date) else value
-        return f'<c r="{at}"{style}><v>{number}</v></c>'
-
-    lines = "".join(
-        f'<row r="{n}">{"".join(cell(v, f"{chr(65 + i)}{n}") for i, v in enumerate(row))}</row>'
-        for n, row in enumerate(rows, 1)
-    )
-    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    links = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    package = "http://schemas.openxmlformats.org/package/2006"
-    parts = {
-        "[Content_Types].xml": f'<Types xmlns="{package}/content-types"/>',
-        "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
-        f'Type="{links}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{links}"><sheets>'
-        f'<sheet name="{name}" sheetId="1" r:id="r1"/></sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">'
-        f'<Relationship Id="r1" Type="{links}/worksheet" Target="sheet.xml"/>'
-        f'<Relationship Id="r2" Type="{links}/styles" Target="styles.xml"/></Relationships>',
-        "xl/styles.xml": f'<styleSheet xmlns="{main}"><cellXfs><xf numFmtId="0"/>'
-        '<xf numFmtId="14"/></cellXfs></styleSheet>',
-        "xl/sheet.xml": f'<worksheet xmlns="{main}"><sheetData>{lines}</sheetData></worksheet>',
-    }
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as archive:
-        for part, text in parts.items():
-            archive.writestr(part, '<?xml version="1.0" encoding="UTF-8"?>' + text)
-    return bytes(target.getvalue())
 
 
 def in_sheet(mapping: dict) -> None:

@@ -1,6 +1,5 @@
 """Raw files as a mapping describes them: where they are, in which form, how they are fetched."""
 
-import codecs
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -9,33 +8,20 @@ from typing import Any
 
 from datamall.errors import DatamallError
 from datamall.mall.expressions import literal, type_of
+from datamall.tabular.form import CSV_ONLY, Form, checked
 
-FORMATS = ("csv", "parquet", "xlsx")
 FETCHED = ("sha256", "source", "found_under", "url")
 PATHS = ("path", "found_under", "url")  # patterns of days, where `days` is given
-CSV_ONLY = ("encoding", "separator", "quote", "trailing_separator")
 WRITTEN = ("decimal", "thousands", "date_format")
 FILE_KEYS = (
     "path", "format", "days", "may_be_empty", "header_row", *CSV_ONLY, *WRITTEN, *FETCHED,
 )  # fmt: skip
-NO_MEANING = {"csv": ("header_row",), "parquet": (*CSV_ONLY, *WRITTEN, "header_row"),
-              "xlsx": CSV_ONLY}  # fmt: skip
-FLAGS = ("may_be_empty", "trailing_separator")
 DAYS = re.compile(r"(\d{4}-\d\d-\d\d)/(\d{4}-\d\d-\d\d)")
 MOST_DAYS = 36_600
 
 
-@dataclass(frozen=True)
-class Notation:
-    """How numbers and dates are written: decimal sign, sign between thousands, date format."""
-
-    decimal: str = "."
-    thousands: str = ""
-    date_format: str = "%Y-%m-%d"
-
-
-@dataclass(frozen=True)
-class RawFile:
+@dataclass(frozen=True, kw_only=True)
+class RawFile(Form):
     """A raw file, or files of one form.
 
     Attributes
@@ -44,19 +30,10 @@ class RawFile:
         Name in the mapping.
     path
         Path or pattern below ``data/raw/<authority>``; with `days`, a pattern of dates.
-    format
-        ``csv``, ``parquet`` or ``xlsx``.
     days
         First and last day, where there is one file a day.
     may_be_empty
         Whether some of the files may hold a header and no records.
-    header_row
-        Row of the headers in a sheet, from 1.
-    encoding, separator, quote, trailing_separator
-        Of a CSV file; `quote` is empty where quotes have no meaning; with `trailing_separator`
-        each record ends in a separator, which the header does not.
-    notation
-        How numbers and dates are written.
     sha256, source, found_under, url
         For files that are fetched: digest (with `days`, of what ``sha256sum`` prints for the files
         in order of their days), where to get the file in words, its path below the folder given by
@@ -65,15 +42,8 @@ class RawFile:
 
     name: str
     path: str
-    format: str
     days: tuple[date, date] | None
     may_be_empty: bool
-    header_row: int
-    encoding: str
-    separator: str
-    quote: str
-    trailing_separator: bool
-    notation: Notation
     sha256: str | None
     source: str | None
     found_under: str | None
@@ -116,40 +86,24 @@ def raw_file(name: str, item: Any, place: str) -> RawFile:
         For the first mistake, with its place.
     """
     keys(item, FILE_KEYS, place, needed=("path", "format"))
-    for key, value in item.items():
-        if key in FLAGS and not isinstance(value, bool):
-            raise DatamallError(f"{place}: {key} must be true or false.")
-        if key == "header_row" and (type(value) is not int or not 1 <= value <= 1000):
-            raise DatamallError(f"{place}: header_row must be the number of a row, from 1.")
-        if key not in (*FLAGS, "header_row") and not isinstance(value, str):
+    if not isinstance(item.get("may_be_empty", False), bool):
+        raise DatamallError(f"{place}: may_be_empty must be true or false.")
+    for key in ("path", "days", *FETCHED):
+        if key in item and not isinstance(item[key], str):
             raise DatamallError(f"{place}: {key} must be text: write it between quotes.")
-    if item["format"] not in FORMATS:
-        raise DatamallError(
-            f"{place}: format must be {' or '.join(FORMATS)}, not {item['format']!r}."
-        )
-    kind = item["format"]
-    for key in NO_MEANING[kind]:
-        if key in item:
-            raise DatamallError(
-                f"{place}: {key} has no meaning for {item['format']}: leave it out."
-            )
+    form = checked(item, place)
+    for key in WRITTEN:
+        if key in item and item["format"] == "parquet":
+            raise DatamallError(f"{place}: {key} has no meaning for parquet: leave it out.")
     days = _days(item, place)
     _check_path(item, place)
+    _check_date_format(form["notation"].date_format, place)
     return RawFile(
         name=name,
         path=item["path"],
-        format=item["format"],
         days=days,
         may_be_empty=item.get("may_be_empty", False),
-        header_row=item.get("header_row", 1),
-        encoding=_encoding(item.get("encoding", "utf-8"), place),
-        **_marks(item, place),
-        trailing_separator=item.get("trailing_separator", False),
-        notation=Notation(
-            item.get("decimal", "."),
-            item.get("thousands", ""),
-            _date_format(item.get("date_format", "%Y-%m-%d"), place),
-        ),
+        **form,
         **{key: item.get(key) for key in FETCHED},
     )
 
@@ -199,36 +153,7 @@ def _days(item: dict[str, Any], place: str) -> tuple[date, date] | None:
     return first, last
 
 
-def _encoding(encoding: str, place: str) -> str:
-    try:
-        decoder = codecs.getincrementaldecoder(encoding)("strict")
-        known = isinstance(decoder.decode(b"", final=True), str)
-    except (LookupError, ValueError):
-        known = False
-    if not known:
-        raise DatamallError(
-            f"{place}: no encoding is called {encoding!r}: utf-8 and windows-1252 are usual."
-        )
-    return encoding
-
-
-def _marks(item: dict[str, Any], place: str) -> dict[str, str]:
-    marks: dict[str, str] = {
-        "separator": item.get("separator", ","),
-        "quote": item.get("quote", '"'),
-        "decimal": item.get("decimal", "."),
-        "thousands": item.get("thousands", ""),
-    }
-    for key, mark in marks.items():
-        empty = key in ("quote", "thousands") and not mark
-        if not empty and (len(mark) != 1 or not mark.isascii() or mark.isalnum() or mark in "\r\n"):
-            raise DatamallError(f"{place}: {key} must be one character, not {mark!r}.")
-    if len({marks["separator"], marks["quote"]}) == 1 or marks["decimal"] == marks["thousands"]:
-        raise DatamallError(f"{place}: one character has two meanings: correct one of them.")
-    return {"separator": marks["separator"], "quote": marks["quote"]}
-
-
-def _date_format(written: str, place: str) -> str:
+def _check_date_format(written: str, place: str) -> None:
     known = written
     try:
         type_of(f"strptime('', {literal(written)})", {})
@@ -241,4 +166,3 @@ def _date_format(written: str, place: str) -> str:
             f"{place}: date_format {written!r} is no date format: write it like %d-%m-%Y (%m is "
             "the month, %M are minutes)."
         )
-    return written

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from datamall.errors import DatamallError
 from datamall.mall.authorities import Authority, Source
 from datamall.mall.contracts import Contract
-from datamall.mall.intake.forms import Reading, fits, parquet_types, read
 from datamall.project import file_digest, raw_folder
+from datamall.tabular.reading import Reading, read
 
 RECORD = "record number of datamall"
 # A record is file number × 2^46 + row number × 2^12 + number of the cell, 0 for a whole record.
@@ -341,13 +342,13 @@ class RawRecords:
 
     def _check_types(self, path: Path, place: str) -> None:
         """Refuse Parquet columns that cannot fill the contract's column without loss."""
-        types = parquet_types(path)
+        types = {field.name.casefold(): field.type for field in pq.read_schema(path)}
         for name, filling in self._source.columns.items():
             found = types.get(filling.header.casefold()) if filling.header else None
             if found is None or filling.map is not None:
                 continue
             wanted = self._contract.column(name).type
-            if not fits(found, wanted):
+            if not _fits(found, wanted):
                 raise DatamallError(
                     f"{place}: column {filling.header!r} is {found}, and {self._contract.name}."
                     f"{name} needs {wanted}: have it delivered as such, or convert it by an "
@@ -356,3 +357,16 @@ class RawRecords:
 
     def _batch(self, schema: pa.Schema, records: Any, texts: list[Any]) -> pa.RecordBatch:
         return pa.RecordBatch.from_arrays([pa.array(records, pa.int64()), *texts], schema=schema)
+
+
+def _fits(found: pa.DataType, wanted: str) -> bool:
+    """Whether a Parquet type holds values of a contract's type and nothing else."""
+    if pa.types.is_dictionary(found):
+        found = found.value_type
+    integer = pa.types.is_integer(found)
+    return {
+        "integer": integer,
+        "number": integer or pa.types.is_floating(found) or pa.types.is_decimal(found),
+        "date": pa.types.is_date(found),
+        "string": integer or pa.types.is_string(found) or pa.types.is_large_string(found),
+    }[wanted]

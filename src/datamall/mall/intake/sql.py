@@ -7,7 +7,7 @@ from datamall.mall.authorities import Filling, Source, StoreMapping
 from datamall.mall.contracts import Column, Contract
 from datamall.mall.expressions import identifier, literal
 from datamall.mall.intake.read import RECORD
-from datamall.mall.rawfiles import Notation
+from datamall.tabular.form import Notation
 
 CHECK = "check of datamall"
 COPIES = "copies of datamall"
@@ -187,10 +187,7 @@ def _unmapped(filling: Filling) -> str:
 
 def _is_number(column: Column, notation: Notation) -> str:
     """Return SQL for: the text is a number as the file writes them."""
-    point, thousands = f"\\{notation.decimal}", f"\\{notation.thousands}"
-    whole = f"(?:[0-9]{{1,3}}(?:{thousands}[0-9]{{3}})+|[0-9]+)" if notation.thousands else "[0-9]+"
-    fraction = f"(?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?"
-    pattern = f"[+-]?{fraction if column.type == 'number' else whole}"
+    pattern = notation.pattern(fractions=column.type == "number")
     return f"regexp_full_match({_text_name(column.name)}, {literal(pattern)})"
 
 

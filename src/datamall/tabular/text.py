@@ -13,6 +13,9 @@ from datamall.errors import DatamallError
 class Utf8Stream(io.RawIOBase):
     """A text file as UTF-8 bytes; hashes the raw bytes on the way and adds a last record.
 
+    `blank` is the number of blank lines before the header, which are left out, and `words` says
+    in errors where the encoding is described.
+
     Raises
     ------
     DatamallError
@@ -20,11 +23,14 @@ class Utf8Stream(io.RawIOBase):
         needs a byte-order mark that is not there.
     """
 
-    def __init__(self, path: Path, encoding: str, last: str, place: str) -> None:
+    def __init__(
+        self, path: Path, encoding: str, last: str, place: str, words: str = "the mapping"
+    ) -> None:
         self._file: BinaryIO = path.open("rb")
         self._decoder = codecs.getincrementaldecoder(encoding)("strict")
         self._encoding, self._last, self._place = encoding, last, place
-        self._path = path
+        self._path, self._words = path, words
+        self.blank = 0
         self._started = self._ended = False
         self._buffer = b""
         self._offset = 0
@@ -60,16 +66,17 @@ class Utf8Stream(io.RawIOBase):
             raise DatamallError(
                 f"{self._place} is not valid {self._encoding}: byte 0x"
                 f"{error.object[error.start]:02x} in line {self._line(offset):,} (byte offset "
-                f"{offset:,}); correct its encoding in the mapping, or ask for a sound file."
+                f"{offset:,}); correct its encoding in {self._words}, or ask for a sound file."
             ) from None
         except UnicodeError as error:  # no byte is wrong: there is no byte-order mark
             raise DatamallError(
                 f"{self._place} is not valid {self._encoding} ({error}): correct its encoding in "
-                "the mapping; UTF-16 without a byte-order mark is utf-16-le or utf-16-be."
+                f"{self._words}; UTF-16 without a byte-order mark is utf-16-le or utf-16-be."
             ) from None
         if not self._started:
             # A byte-order mark and blank lines before the header are no part of the table.
-            text = text.lstrip("\ufeff\r\n")
+            before, text = text, text.lstrip("\ufeff\r\n")
+            self.blank += len(before[: len(before) - len(text)].strip("\ufeff").splitlines())
             self._started = bool(text)
         return (text + self._last if self._ended else text).encode()
 
@@ -82,7 +89,9 @@ class Utf8Stream(io.RawIOBase):
         return line
 
 
-def csv_headers(path: Path, encoding: str, separator: str, quote: str, place: str) -> list[str]:
+def csv_headers(
+    path: Path, encoding: str, separator: str, quote: str, place: str, words: str = "the mapping"
+) -> list[str]:
     """Return the headers of a CSV file; one without a name is called column00, by its position."""
     size = path.stat().st_size
     if size == 0:
@@ -91,11 +100,11 @@ def csv_headers(path: Path, encoding: str, separator: str, quote: str, place: st
         marked = file.read(3) == codecs.BOM_UTF8
     if marked and codecs.lookup(encoding).name not in ("utf-8", "utf-8-sig"):
         raise DatamallError(
-            f"{place} is marked as UTF-8 at its start: correct its encoding in the mapping, "
+            f"{place} is marked as UTF-8 at its start: correct its encoding in {words}, "
             f"which says {encoding}."
         )
     quoting: Any = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
-    with Utf8Stream(path, encoding, "", place) as stream:
+    with Utf8Stream(path, encoding, "", place, words) as stream:
         text = io.TextIOWrapper(io.BufferedReader(stream), "utf-8", newline="")
         lines = csv.reader(text, delimiter=separator, quotechar=quote or None, quoting=quoting)
         try:

@@ -1,8 +1,7 @@
 """CSV files, Parquet files and sheets of workbooks as chunks of text fields, numbered by row."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,10 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from datamall.errors import DatamallError
-from datamall.mall.intake.text import Utf8Stream, csv_headers
-from datamall.mall.rawfiles import Notation, RawFile
 from datamall.project import file_digest
+from datamall.tabular import workbook
+from datamall.tabular.form import Form
+from datamall.tabular.text import Utf8Stream, csv_headers
 
 BLOCK = 4_000_000  # bytes of UTF-8 that are parsed at once
 ROWS = 65_536  # rows of a Parquet file or a sheet that are taken at once
@@ -38,35 +38,61 @@ class Reading:
         Says, once the headers are known, which fields are wanted.
     malformed
         Row → (fields found, fields in the header) of records that do not fit the header.
+    words
+        Where the form of the file is described, for errors.
+    every_line
+        Whether blank lines of a CSV file are rows that have a number, as they have in a
+        spreadsheet. They are told from records by all fields, so that all must be wanted.
     bytes, sha256
         Size and digest; the digest is known when the file has been read to the end.
+    merged
+        First and last cell of each merged range of a sheet, as (row, column) from 0.
     """
 
     path: Path
     place: str
     choose: Choose
     malformed: dict[int, tuple[int, int]]
+    words: str = "the mapping"
+    every_line: bool = False
     bytes: int = 0
     sha256: str = ""
+    merged: list[Any] = field(default_factory=list)
 
 
-def read(spec: RawFile, sheet: str | None, reading: Reading) -> Iterator[Chunk]:
+def read(spec: Form, sheet: str | None, reading: Reading) -> Iterator[Chunk]:
     """Yield the well-formed records of a file in order.
 
     Rows are numbered as in a spreadsheet, the header included; in a CSV file blank lines are not
-    counted; in a Parquet file the first row has number 1.
+    counted unless `Reading.every_line` says so; in a Parquet file the first row has number 1.
+    Blank rows are no records.
+
+    Parameters
+    ----------
+    spec
+        The form of the file.
+    sheet
+        Name of the sheet of a workbook; None: the first.
+    reading
+        The file, and what becomes known of it.
+
+    Raises
+    ------
+    DatamallError
+        If the file is not of this form.
     """
     reading.bytes = reading.path.stat().st_size
     if spec.format == "csv":
         return _csv(spec, reading)
     if spec.format == "parquet":
-        return _parquet(reading)
-    return _xlsx(spec, str(sheet), reading)
+        return _parquet(spec, reading)
+    return _xlsx(spec, sheet, reading)
 
 
-def _csv(spec: RawFile, reading: Reading) -> Iterator[Chunk]:
+def _csv(spec: Form, reading: Reading) -> Iterator[Chunk]:
     place = reading.place
-    headers = csv_headers(reading.path, spec.encoding, spec.separator, spec.quote, place)
+    marks = spec.separator, spec.quote
+    headers = csv_headers(reading.path, spec.encoding, *marks, place, reading.words)
     wanted = [str(position) for position in reading.choose(headers)]
     names = [str(position) for position in range(len(headers) + spec.trailing_separator)]
     # A field after the last separator must be empty; a record with one more is malformed.
@@ -75,12 +101,13 @@ def _csv(spec: RawFile, reading: Reading) -> Iterator[Chunk]:
     bad: list[int] = []
 
     def set_apart(row: pa.csv.InvalidRow) -> str:
-        bad.append(row.number)
-        reading.malformed[row.number] = (row.actual_columns, row.expected_columns)
+        number = row.number + (stream.blank if reading.every_line else 0)
+        bad.append(number)
+        reading.malformed[number] = (row.actual_columns, row.expected_columns)
         return "skip"
 
     row, ended = 2, False
-    with Utf8Stream(reading.path, spec.encoding, last, place) as stream:
+    with Utf8Stream(reading.path, spec.encoding, last, place, reading.words) as stream:
         try:
             reader = pa.csv.open_csv(
                 pa.PythonFile(stream, mode="r"),
@@ -95,6 +122,7 @@ def _csv(spec: RawFile, reading: Reading) -> Iterator[Chunk]:
                     delimiter=spec.separator,
                     quote_char=spec.quote or False,
                     newlines_in_values=bool(spec.quote),
+                    ignore_empty_lines=not reading.every_line,
                     invalid_row_handler=set_apart,
                 ),
                 convert_options=pa.csv.ConvertOptions(
@@ -103,6 +131,7 @@ def _csv(spec: RawFile, reading: Reading) -> Iterator[Chunk]:
                     check_utf8=False,
                 ),
             )
+            row += stream.blank if reading.every_line else 0
             for batch in reader:
                 if batch.num_rows and batch.column(0)[-1].as_py() == END:
                     batch, ended = batch.slice(0, batch.num_rows - 1), True
@@ -119,6 +148,8 @@ def _csv(spec: RawFile, reading: Reading) -> Iterator[Chunk]:
                         reading.malformed[int(number)] = (len(names), len(headers))
                     trimmed = [column.filter(closed) for column in trimmed]
                     numbers = numbers[closed.to_numpy(zero_copy_only=False)]
+                if reading.every_line:
+                    numbers, trimmed = _without_blank(numbers, trimmed)
                 fields = dict(zip(included, trimmed, strict=True))
                 yield numbers, [fields[name] for name in wanted]
         except pa.ArrowInvalid as error:
@@ -129,12 +160,20 @@ def _csv(spec: RawFile, reading: Reading) -> Iterator[Chunk]:
     if not ended:
         raise DatamallError(
             f"{place} opens a quote after record {row - 1:,} that is never closed: ask for a "
-            "sound file, or set `quote` in the mapping."
+            f"sound file, or set `quote` in {reading.words}."
         )
     reading.sha256 = stream.hash.hexdigest()
 
 
-def _parquet(reading: Reading) -> Iterator[Chunk]:
+def _without_blank(numbers: np.ndarray, texts: list[Any]) -> Chunk:
+    """Take out the rows without any text."""
+    some = np.zeros(len(numbers), bool)
+    for column in texts:
+        some |= pc.not_equal(column, "").to_numpy(zero_copy_only=False)
+    return (numbers, texts) if some.all() else (numbers[some], [v.filter(some) for v in texts])
+
+
+def _parquet(spec: Form, reading: Reading) -> Iterator[Chunk]:
     place, before = reading.place, file_digest(reading.path)
     try:
         with pq.ParquetFile(reading.path) as file:
@@ -144,14 +183,11 @@ def _parquet(reading: Reading) -> Iterator[Chunk]:
                 if pa.types.is_nested(kind) or pa.types.is_binary(kind):
                     raise DatamallError(
                         f"{place} has a column of type {kind}, which has no text: leave it out of "
-                        "the mapping."
+                        f"{reading.words}."
                     )
             row, names = 1, list(dict.fromkeys(field.name for field in fields))
             for batch in file.iter_batches(ROWS, columns=names):
-                texts = []
-                for field in fields:
-                    column = pc.cast(batch.column(field.name), pa.string())
-                    texts.append(pc.ascii_trim_whitespace(pc.fill_null(column, "")))
+                texts = [_texts(batch.column(f.name), spec.notation.decimal) for f in fields]
                 yield np.arange(row, row + batch.num_rows), texts
                 row += batch.num_rows
     except (pa.ArrowException, OSError) as error:
@@ -161,77 +197,42 @@ def _parquet(reading: Reading) -> Iterator[Chunk]:
     reading.sha256 = before
 
 
-def parquet_types(path: Path) -> dict[str, pa.DataType]:
-    """Return header, in small letters, → type of a Parquet file that has been opened before."""
-    return {field.name.casefold(): field.type for field in pq.read_schema(path)}
+def _texts(column: Any, decimal: str) -> Any:
+    """Return typed values as text, missing ones blank: 27.0 is 27."""
+    texts = pc.cast(column, pa.string())
+    if pa.types.is_decimal(column.type):
+        texts = pc.replace_substring_regex(texts, r"\.0+$", "")
+    if pa.types.is_floating(column.type):
+        # Arrow itself writes a float of ten digits and more with an exponent.
+        whole = pc.and_(pc.equal(pc.floor(column), column), pc.less(pc.abs(column), 2.0**53))
+        texts = pc.if_else(
+            whole, pc.cast(pc.cast(pc.if_else(whole, column, None), pa.int64()), pa.string()), texts
+        )
+    if decimal != "." and (pa.types.is_decimal(column.type) or pa.types.is_floating(column.type)):
+        texts = pc.replace_substring(texts, ".", decimal)
+    return pc.ascii_trim_whitespace(pc.fill_null(texts, ""))
 
 
-def fits(found: pa.DataType, wanted: str) -> bool:
-    """Whether a Parquet type holds values of a contract's type and nothing else."""
-    if pa.types.is_dictionary(found):
-        found = found.value_type
-    integer = pa.types.is_integer(found)
-    return {
-        "integer": integer,
-        "number": integer or pa.types.is_floating(found) or pa.types.is_decimal(found),
-        "date": pa.types.is_date(found),
-        "string": integer or pa.types.is_string(found) or pa.types.is_large_string(found),
-    }[wanted]
-
-
-def _xlsx(spec: RawFile, sheet: str, reading: Reading) -> Iterator[Chunk]:
-    import python_calamine
-
+def _xlsx(spec: Form, sheet: str | None, reading: Reading) -> Iterator[Chunk]:
     place, before = reading.place, file_digest(reading.path)
-    try:
-        with python_calamine.load_workbook(reading.path) as book:
-            if sheet not in book.sheet_names:
-                known = ", ".join(map(repr, book.sheet_names))
-                raise DatamallError(
-                    f"{place} has no sheet {sheet!r}: there are {known}; correct `sheet` in the "
-                    "mapping."
-                )
-            rows = book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
-    except (python_calamine.CalamineError, OSError) as error:
-        raise DatamallError(
-            f"{place} is no sound workbook ({str(error).splitlines()[0]}): ask for it again."
-        ) from None
+    rows, reading.merged = workbook.load(reading.path, sheet, place, f"`sheet` in {reading.words}")
     if len(rows) < spec.header_row or not any(rows[spec.header_row - 1]):
         raise DatamallError(
             f"{place}: sheet {sheet!r} has no headers in row {spec.header_row}: correct "
-            "`header_row` in the mapping."
+            f"`header_row` in {reading.words}."
         )
     # Line breaks in a header are for the eye.
-    titles = [" ".join(str(cell).split()) for cell in rows[spec.header_row - 1]]
+    top = rows[spec.header_row - 1]
+    titles = [" ".join(workbook.text(cell, spec.notation).split()) for cell in top]
     headers = [title or f"column{position:02d}" for position, title in enumerate(titles)]
     positions = reading.choose(headers)
-    numbers = np.array(
-        [
-            number
-            for number in range(spec.header_row, len(rows))
-            if any(c != "" for c in rows[number])
-        ],
-        np.int64,
-    )
+    below = range(spec.header_row, len(rows))
+    numbers = np.array([n for n in below if any(c != "" for c in rows[n])], np.int64)
     for start in range(0, len(numbers), ROWS):
         some = numbers[start : start + ROWS]
         texts = [
-            pa.array([_cell(rows[n][position], spec.notation) for n in some], pa.string())
+            pa.array([workbook.text(rows[n][position], spec.notation) for n in some], pa.string())
             for position in positions
         ]
         yield some + 1, [pc.ascii_trim_whitespace(text) for text in texts]
     reading.sha256 = before
-
-
-def _cell(value: Any, notation: Notation) -> str:
-    """Return a cell of a sheet as the file writes it: 27.0 is 27."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float) and not isinstance(value, bool):
-        text = str(int(value)) if value.is_integer() else repr(value)
-        return text.replace(".", notation.decimal)
-    if isinstance(value, datetime) and (value.hour or value.minute or value.second):
-        return value.isoformat(" ")
-    if isinstance(value, date):
-        return value.strftime(notation.date_format)
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,124 @@
+"""The form of a table in a file: its format, its marks, and how it writes numbers and dates."""
+
+import codecs
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from datamall.errors import DatamallError
+
+FORMATS = ("csv", "parquet", "xlsx")
+CSV_ONLY = ("encoding", "separator", "quote", "trailing_separator")
+FLAGS = ("trailing_separator",)
+HIGHEST_HEADER = 1000
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How numbers and dates are written: decimal sign, sign between thousands, date format."""
+
+    decimal: str = "."
+    thousands: str = ""
+    date_format: str = "%Y-%m-%d"
+
+    def pattern(self, fractions: bool = True) -> str:
+        """Return the regular expression of a number in full, without or with `fractions`."""
+        point, thousands = f"\\{self.decimal}", f"\\{self.thousands}"
+        whole = "[0-9]+"
+        if self.thousands:
+            whole = f"(?:[0-9]{{1,3}}(?:{thousands}[0-9]{{3}})+|[0-9]+)"
+        fraction = f"(?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?"
+        return f"[+-]?{fraction if fractions else whole}"
+
+    def plain(self, text: str) -> str:
+        """Return the text of a number as computers write it."""
+        return text.replace(self.thousands, "").replace(self.decimal, ".")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """What must be known of a file before its table can be read.
+
+    Attributes
+    ----------
+    format
+        ``csv``, ``parquet`` or ``xlsx``.
+    header_row
+        Row of the headers in a sheet, from 1.
+    encoding, separator, quote, trailing_separator
+        Of a CSV file; `quote` is empty where quotes have no meaning; with `trailing_separator`
+        each record ends in a separator, which the header does not.
+    notation
+        How numbers and dates are written.
+    """
+
+    format: str
+    header_row: int = 1
+    encoding: str = "utf-8"
+    separator: str = ","
+    quote: str = '"'
+    trailing_separator: bool = False
+    notation: Notation = Notation()
+
+
+def checked(item: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return the fields of a `Form` from the words that people write.
+
+    Parameters
+    ----------
+    item
+        `format` and the fields of `Form`; those of `Notation` beside them.
+    place
+        Where the words stand, for errors.
+
+    Raises
+    ------
+    DatamallError
+        If a word has a value that cannot be, or no meaning for the format.
+    """
+    kind = item["format"]
+    if kind not in FORMATS:
+        raise DatamallError(f"{place}: format must be {' or '.join(FORMATS)}, not {kind!r}.")
+    given = {word: item[word] for word in ("header_row", *CSV_ONLY) if word in item}
+    for word in given:
+        if (word in CSV_ONLY and kind != "csv") or (word == "header_row" and kind != "xlsx"):
+            raise DatamallError(f"{place}: {word} has no meaning for {kind}: leave it out.")
+    row = item.get("header_row", 1)
+    if type(row) is not int or not 1 <= row <= HIGHEST_HEADER:
+        raise DatamallError(f"{place}: header_row must be the number of a row, from 1.")
+    notation = {key: item[key] for key in ("decimal", "thousands", "date_format") if key in item}
+    for word, value in {**given, **notation}.items():
+        if word in FLAGS and not isinstance(value, bool):
+            raise DatamallError(f"{place}: {word} must be true or false.")
+        if word not in (*FLAGS, "header_row") and not isinstance(value, str):
+            raise DatamallError(f"{place}: {word} must be text: write it between quotes.")
+    _check_marks(item, place)
+    _check_encoding(item.get("encoding", Form.encoding), place)
+    return {"format": kind, **given, "notation": Notation(**notation)}
+
+
+def _check_encoding(encoding: str, place: str) -> None:
+    try:
+        decoder = codecs.getincrementaldecoder(encoding)("strict")
+        known = isinstance(decoder.decode(b"", final=True), str)
+    except (LookupError, ValueError):
+        known = False
+    if not known:
+        raise DatamallError(
+            f"{place}: no encoding is called {encoding!r}: utf-8 and windows-1252 are usual."
+        )
+
+
+def _check_marks(item: Mapping[str, Any], place: str) -> None:
+    marks: dict[str, str] = {
+        "separator": item.get("separator", Form.separator),
+        "quote": item.get("quote", Form.quote),
+        "decimal": item.get("decimal", Notation.decimal),
+        "thousands": item.get("thousands", Notation.thousands),
+    }
+    for key, mark in marks.items():
+        empty = key in ("quote", "thousands") and not mark
+        if not empty and (len(mark) != 1 or not mark.isascii() or mark.isalnum() or mark in "\r\n"):
+            raise DatamallError(f"{place}: {key} must be one character, not {mark!r}.")
+    if len({marks["separator"], marks["quote"]}) == 1 or marks["decimal"] == marks["thousands"]:
+        raise DatamallError(f"{place}: one character has two meanings: correct one of them.")
