@@ -11,8 +11,8 @@ from scipy.stats import binom
 
 from datamall.demo import welfare
 from datamall.demo.welfare import WelfareWorld
-from datamall.fairness.verdict import FAIL, NOT_ENOUGH, PASS
 from datamall.fairness import Plan
+from datamall.fairness.verdict import FAIL, NOT_ENOUGH, PASS
 from datamall.fraud.audit import sources, words
 
 FAR, HERE = "outside Europe", "Netherlands"

@@ -260,13 +260,10 @@ class Cells:
         keep = np.ones(len(self), bool)
         for name, wanted in levels.items():
             place = self._place(name)
-            known = self.levels[place]
             several = isinstance(wanted, list | tuple | set | frozenset | range)
             values: list[Any] = list(wanted) if several else [wanted]  # type: ignore[arg-type]
-            odd = [value for value in values if value not in known]
-            if odd:
-                raise DatamallError(f"There is no {name} {named(odd)}: there are {named(known)}.")
-            keep &= np.isin(self.codes[:, place], [known.index(value) for value in values])
+            at = key_levels.positions(name, self.levels[place], values)
+            keep &= np.isin(self.codes[:, place], at)
         return _make(self.axes, list(self.levels), self.codes[keep], self.counts[keep], self.merged)
 
     def totals(self, by: Sequence[str] | None = None) -> tuple["Cells", np.ndarray]:

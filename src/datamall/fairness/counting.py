@@ -1,7 +1,7 @@
 """From rows to counts: one pass over the rows, or one group-by in the engine that holds them."""
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from datamall.errors import DatamallError
 MISSING = "(missing)"
 NO, YES, UNKNOWN = 0, 1, 2
 
-Labels = Mapping[str, Mapping[Hashable, bool | None]]
+Labels = Mapping[str, Mapping[Any, bool | None]]
 
 _WORDS = {"1": YES, "1.0": YES, "true": YES, "yes": YES}
 _WORDS |= {"0": NO, "0.0": NO, "false": NO, "no": NO, "": UNKNOWN}
@@ -73,13 +73,15 @@ def truth(levels: Sequence[Any], column: str, labels: Labels) -> np.ndarray:
         If a value means nothing.
     """
     own = labels.get(column)
+    # Text against text: a 1 of the labels is the 1 of a sheet.
+    own = None if own is None else {label(value): meaning for value, meaning in own.items()}
     codes, odd = np.full(len(levels), UNKNOWN), []
     for i, level in enumerate(levels):
         text = label(level)
         if text == MISSING:
             continue
         if own is not None:
-            meaning = own.get(level, own.get(text, "odd"))
+            meaning = own.get(text, "odd")
             codes[i] = UNKNOWN if meaning is None else int(bool(meaning))
             odd += [level] if meaning == "odd" else []
         elif text.lower() in _WORDS:

@@ -59,6 +59,34 @@ def levels(
     return np.array([place[value] for value in read], np.int64)[inverse], known
 
 
+def positions(name: str, known: Sequence[Any], values: Sequence[Any]) -> list[int]:
+    """Return where values are among the levels of a key.
+
+    Parameters
+    ----------
+    name
+        The key, for errors.
+    known
+        Its levels.
+    values
+        What is asked for: the text of a level, or what `label` makes that text of. Levels that are
+        numbers are compared as numbers.
+
+    Raises
+    ------
+    DatamallError
+        If there is no such level.
+    """
+    place: dict[Any, int] = {label(level): i for i, level in enumerate(known)}
+    place |= {level: i for i, level in enumerate(known) if not isinstance(level, str)}
+    asked = [(label(value), natural(label(value))) for value in values]
+    found = [place.get(text, place.get(key[1]) if key[0] == 0 else None) for text, key in asked]
+    absent = [value for value, at in zip(values, found, strict=True) if at is None]
+    if absent:
+        raise DatamallError(f"There is no {name} {named(absent)}: there are {named(known)}.")
+    return [at for at in found if at is not None]
+
+
 def canonical(
     axes: Sequence[str], known: Sequence[Sequence[Any]], codes: np.ndarray, counts: np.ndarray
 ) -> tuple[tuple[tuple[Any, ...], ...], np.ndarray, np.ndarray]:

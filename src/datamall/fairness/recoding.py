@@ -43,21 +43,19 @@ def where(counts: Counts, wanted: Mapping[str, Any]) -> Any:
     DatamallError
         If a key or a value does not exist.
     """
-    for axis, value in wanted.items():
-        values = list(value) if isinstance(value, list | tuple) else [value]
-        known = levels(counts, axis)
-        absent = [v for v in values if v not in known]
-        if absent or not values:
-            raise DatamallError(f"There is no {axis} {named(absent)}: there are {named(known)}.")
+    empty = [axis for axis, value in wanted.items() if value in ([], ())]
+    if empty:
+        raise DatamallError(f"No value of {empty[0]} is wanted: name at least one.")
     if isinstance(counts, Cells):
         return counts.where(**wanted)
     result: Any = counts
     for axis, value in wanted.items():
         values = list(value) if isinstance(value, list | tuple) else [value]
-        if len(values) > 1:
-            result = merge(result, axis, {"picked": values})
-        place = result.axes.index(axis)
-        at = levels(result, axis).index("picked" if len(values) > 1 else values[0])
+        places = key_levels.positions(axis, levels(result, axis), values)
+        if len(places) > 1:
+            result = merge(result, axis, {"picked": [levels(result, axis)[i] for i in places]})
+            places = [levels(result, axis).index("picked")]
+        place, at = result.axes.index(axis), places[0]
         low, high, printed = (
             np.take(v, at, axis=place) for v in (result.low, result.high, result.printed)
         )
@@ -93,19 +91,20 @@ def merge(counts: Counts, axis: str, into: Mapping[str, Sequence[Hashable]]) -> 
     known = levels(counts, axis)
     if axis in ("score_band", "weight"):
         raise DatamallError(f"{axis} is a scale: count its rows with wider bands instead.")
-    old = [value for values in into.values() for value in values]
-    absent = [value for value in old if value not in known]
-    if absent or len(set(old)) < len(old):
-        what = "is merged twice" if not absent else f"is no {axis}: there are {named(known)}"
-        first = absent[0] if absent else next(v for v in old if old.count(v) > 1)
-        raise DatamallError(f"{first!s} {what}.")
-    stay = [value for value in known if value not in old]
+    into = {counting.label(name): values for name, values in into.items()}
+    old = {name: key_levels.positions(axis, known, values) for name, values in into.items()}
+    every = [at for places in old.values() for at in places]
+    twice = [known[at] for at in every if every.count(at) > 1]
+    if twice:
+        raise DatamallError(f"{twice[0]!s} is merged twice.")
+    stay = [value for at, value in enumerate(known) if at not in every]
     taken = [name for name in into if name in stay]
     if taken:
         raise DatamallError(f"There is a {axis} {taken[0]} already: give another new name.")
     names = sorted([*stay, *into], key=counting.natural)
-    target = {value: names.index(name) for name, values in into.items() for value in values}
-    to = np.array([target[v] if v in target else names.index(v) for v in known])
+    target = {at: names.index(name) for name, places in old.items() for at in places}
+    to = np.array([target.get(at, -1) for at in range(len(known))])
+    to[to < 0] = [names.index(value) for value in stay]
     record = tuple((axis, name, tuple(map(str, values))) for name, values in into.items())
     place = counts.axes.index(axis)
     done: Any = (*counts.merged, *record)
@@ -130,7 +129,7 @@ def _summed(array: np.ndarray, place: int, to: np.ndarray, size: int) -> np.ndar
     return np.ascontiguousarray(np.moveaxis(out, 0, place))
 
 
-def label(counts: Counts, axis: str, meaning: Mapping[str, bool | None]) -> Any:
+def label(counts: Counts, axis: str, meaning: Mapping[Any, bool | None]) -> Any:
     """Read the outcome from a key that holds the recorded result.
 
     Parameters
@@ -154,6 +153,7 @@ def label(counts: Counts, axis: str, meaning: Mapping[str, bool | None]) -> Any:
         If a result means nothing, or there is an outcome already.
     """
     known = levels(counts, axis)
+    meaning = {counting.label(value): each for value, each in meaning.items()}
     odd = [value for value in known if value not in meaning and value != counting.MISSING]
     if odd:
         raise DatamallError(

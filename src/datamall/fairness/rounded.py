@@ -9,7 +9,7 @@ import pandas as pd
 from datamall.errors import DatamallError
 from datamall.fairness import metrics
 from datamall.fairness.bounds import Bounds, corners_of
-from datamall.fairness.counting import named
+from datamall.fairness.counting import label, named
 from datamall.fairness.inference import Estimand
 from datamall.fairness.subgroups import REST, Reference
 
@@ -100,7 +100,7 @@ def row_of(table: pd.DataFrame, own: Sequence[str], reference: Reference) -> int
             f"The reference is 'rest' or a value for each attribute, not {reference!r}: write "
             "for example {'sex': 'man'}."
         )
-    wanted = tuple(str(reference.get(name, "(not named)")) for name in own)
+    wanted = tuple(label(reference.get(name, "(not named)")) for name in own)
     rows = [tuple(map(str, row)) for row in table[list(own)].itertuples(index=False)]
     if wanted not in rows:
         there = named([" × ".join(row) for row in rows])

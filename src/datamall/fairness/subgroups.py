@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,9 @@ from scipy.sparse import csr_array
 
 from datamall.errors import DatamallError
 from datamall.fairness.cells import Cells
-from datamall.fairness.counting import named
+from datamall.fairness.counting import label, named
 
-Reference = str | Mapping[str, str]
+Reference = str | Mapping[str, Any]
 REST = "rest"
 
 
@@ -83,14 +84,14 @@ class Subgroups:
         return totals[self.stratum] - counts, np.ones(len(self), bool)
 
     def _named(
-        self, counts: np.ndarray, reference: Mapping[str, str]
+        self, counts: np.ndarray, reference: Mapping[str, Any]
     ) -> tuple[np.ndarray, np.ndarray]:
         place = {
             (s, own): i for i, (s, own) in enumerate(zip(self.stratum, self.values, strict=True))
         }
         index = np.full(len(self), -1)
         for i, (stratum, own) in enumerate(zip(self.stratum, self.values, strict=True)):
-            wanted = tuple((name, str(reference.get(name, ""))) for name, _ in own)
+            wanted = tuple((name, label(reference.get(name, ""))) for name, _ in own)
             index[i] = place.get((stratum, wanted), -1)
         for by in self.table["by"].unique():
             of_kind = (self.table["by"] == by).to_numpy()
