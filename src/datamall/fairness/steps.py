@@ -180,6 +180,11 @@ class Nodes:
     def __getitem__(self, node: Node) -> np.ndarray:
         return self.places.get(node, self.nothing)
 
+    @property
+    def arms(self) -> set[str]:
+        """Arms in which somebody is counted."""
+        return {arm for _, arm, _, _ in self.places} - {ALL}
+
 
 def _nodes(selection: Selection, study: str, own: pd.DataFrame) -> Nodes:
     rounding = own["rounding"].unique()
@@ -283,17 +288,22 @@ def _reached(study: Study, step: Step, flagged: Sequence[str]) -> list[Cell]:
     bands = high if step.of == FLAGGED and step.arms else [ALL]
     taken = [
         Cell((step.to, arm, band, ALL), YES, part=f"{arm} {band}")
-        for arm in step.arms or (ALL,)
+        for arm in (_met(nodes, step.arms) if step.arms else (ALL,))
         for band in bands
     ]
     left = [
         Cell((step.to, arm, band, ALL), UNKNOWN, part=f"{arm} {band}")
-        for arm in step.left_out
+        for arm in _met(nodes, step.left_out)
         for band in bands
     ]
     if step.results_left_out:
         left += [Cell((step.of, ALL, ALL, r), UNKNOWN, part=r) for r in step.results_left_out]
     return _complete(nodes, of, taken, left)
+
+
+def _met(nodes: Nodes, arms: Sequence[str]) -> list[str]:
+    """Return the arms whose counts a step needs: of a tally those in which somebody was."""
+    return [arm for arm in arms if arm in nodes.arms or not nodes.tally]
 
 
 def _complete(nodes: Nodes, of: Node, taken: list[Cell], left: list[Cell]) -> list[Cell]:
@@ -394,15 +404,14 @@ def _joined(study: Study, plan: Plan, step: Step, label: str, meaning: Meaning) 
         rest = [Cell(None, d, arm="others") for d in (YES, NO)]
         whole = [Cell(flagged, YES, TOTAL, ALL, ALL), Cell(everybody, TOTAL, TOTAL, ALL, ALL)]
         return [*drawn, *rest, *whole]
-    arms = [own for own in step.arms if (FINDING, own, ALL, ALL) in nodes]
-    taken = [
-        cell for own in arms for cell in _found(study, label, meaning, [own], decision=YES, arm=own)
-    ]
+    arms = [own for own in step.arms if own in nodes.arms]
+    taken = [_found(study, label, meaning, [own], decision=YES, arm=own) for own in arms]
     of_draw = _found(study, label, meaning, [random], arm=random)
-    if not taken or not of_draw:
+    # An arm whose results nobody counted cannot be left out: its visits are visits too.
+    if not taken or not all(taken) or not of_draw:
         return []
     rest = [Cell(None, NO, arm="others"), Cell(everybody, TOTAL, TOTAL, ALL, ALL)]
-    return [*taken, *of_draw, *rest]
+    return [*(cell for own in taken for cell in own), *of_draw, *rest]
 
 
 def assemble(study: Study, cells: Sequence[Cell]) -> Bounds:
