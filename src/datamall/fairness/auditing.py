@@ -269,7 +269,8 @@ def _of_selection(
                 rows.append(_about(compared, check, plan))
     recorded = pd.concat(results.values(), ignore_index=True) if results else pd.DataFrame()
     if not rows:
-        return recorded, pd.DataFrame(columns=FIGURES), pd.DataFrame(columns=COMPARISONS)
+        nothing = pd.DataFrame(columns=[*COMPARISONS, "reading"])
+        return recorded, pd.DataFrame(columns=FIGURES), nothing
     return recorded, pd.concat(figures, ignore_index=True), _verdicts(rows, plan)
 
 
@@ -352,9 +353,9 @@ def _family(
     adjusted, share = (np.where(twice, np.r_[np.nan, v[:-1]], v) for v in (adjusted, share))
     fresh = judged(own, plan.level, adjusted)
     fresh["verdict"] = np.where(census, own["verdict"], fresh["verdict"])
-    for name, check in checks.items():
+    for name in own["check"].unique():
         mine = (own["check"] == name).to_numpy() & (share > 0) & ~census
-        for gaps, part in _detectable(own, mine, check, share, plan):
+        for gaps, part in _detectable(own, mine, checks[name], share, plan):
             fresh.loc[part, ["detectable_low", "detectable_high"]] = gaps
     for column in ("p_outside_holm", "verdict", "detectable_low", "detectable_high"):
         values = (
