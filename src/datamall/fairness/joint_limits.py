@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from datamall.fairness import metrics
 from datamall.fairness.counting import NO, YES
@@ -26,13 +26,16 @@ Design = Literal["everybody", "base", "cases"]
 Array = np.ndarray
 Limited = tuple[Array, Array, Array]  # estimate, lower and upper limit
 
-# Normal deviates at which limits are computed to find where they cross a tolerance.
-_GRID = np.arange(0, 7.51, 0.25)
+# Error below which limits are taken at a smaller one; see `careful`.
+_FAR = 0.025
+# Normal deviates at which limits are computed to find where they cross a tolerance: between them
+# these are nearly straight lines, but for a bend at the error where they become careful.
+_GRID = np.sort([*np.arange(0, 7.51, 0.25), -ndtri(_FAR)])
 
 
 def careful(tail: Array | float) -> Array:
     """Return the error at which to take limits so that joined ones hold; see the module."""
-    return tail * np.minimum(1.0, (np.asarray(tail) / 0.025) ** 0.3)
+    return tail * np.minimum(1.0, (np.asarray(tail) / _FAR) ** 0.3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +150,7 @@ class Part:
                 return one[1] - other[2], one[2] - other[1]
             return metrics.ratio(one[1], other[2]), metrics.ratio(one[2], other[1])
         unit = np.ones(len(one[0]))
-        known = ~(np.isnan(one[0]) | np.isnan(other[0]))
+        known = np.isfinite(one[0]) & np.isfinite(other[0])
         pairs = [(np.where(known, v[0], 0.5), unit) for v in (one, other)]
         low, high = gap_between(pairs[0], pairs[1], one[1:], other[1:], kind)
         least, most = (-1.0, 1.0) if kind == "difference" else (0.0, np.inf)
@@ -365,7 +368,7 @@ class BoundedPart:
         lowest, highest = ([self._at(metric, tail, v, up) for v in (False, True)] for up in (0, 1))
         unit, ends = np.ones(len(self.table) * np.size(tail)), []
         for one, other in ((lowest[0], highest[1]), (highest[0], lowest[1])):
-            known = ~(np.isnan(one[0]) | np.isnan(other[0]))
+            known = np.isfinite(one[0]) & np.isfinite(other[0])
             pairs = [(np.where(known, v[0], 0.5), unit) for v in (one, other)]
             limits_ = gap_between(pairs[0], pairs[1], one[1:], other[1:], kind)
             least, most = (-1.0, 1.0) if kind == "difference" else (0.0, np.inf)
@@ -464,7 +467,7 @@ class Joined:
         """Return p-values of "the gap is outside" and of "the gap is inside" a tolerance.
 
         They are the errors at which the limits of `gaps` cross the tolerance, found between normal
-        deviates a quarter apart, where the limits are nearly straight lines.
+        deviates at most a quarter apart, where the limits are nearly straight lines.
         """
         least, most = self._along(ndtr(-_GRID), kind)
         edges = [low, high]
@@ -489,8 +492,9 @@ def _crossing(margin: Array) -> Array:
     above = np.nan_to_num(margin, nan=-np.inf, posinf=1e300) > 0
     last = np.where(above.all(axis=0), len(_GRID) - 1, np.argmin(above, axis=0) - 1)
     columns, low = np.arange(margin.shape[1]), np.maximum(last, 0)
-    left, right = margin[low, columns], margin[np.minimum(low + 1, len(_GRID) - 1), columns]
+    high = np.minimum(low + 1, len(_GRID) - 1)
+    left, right = margin[low, columns], margin[high, columns]
     with np.errstate(invalid="ignore", divide="ignore"):
         part = np.nan_to_num(left / (left - right), nan=0.0, posinf=0.0, neginf=0.0)
-    z = _GRID[low] + 0.25 * np.clip(part, 0, 1) * (last < len(_GRID) - 1)
+    z = _GRID[low] + (_GRID[high] - _GRID[low]) * np.clip(part, 0, 1)
     return np.where(last < 0, 1.0, ndtr(-z))
