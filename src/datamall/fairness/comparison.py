@@ -191,7 +191,9 @@ def _filled(table: pd.DataFrame) -> pd.DataFrame:
     table = table.copy()
     for name in ("successes", "trials", "other_successes", "other_trials"):
         ends = np.sort(table[[f"{name}_low", f"{name}_high"]].to_numpy(float), axis=1)
-        table[name] = published.middle(ends[:, 0], ends[:, 1], table[name].to_numpy(float))
+        value = published.middle(ends[:, 0], ends[:, 1], table[name].to_numpy(float))
+        # A hidden number that others seem to give is none that it cannot be.
+        table[name] = np.clip(value, *ends.T) if name.endswith("successes") else value
     return table
 
 
@@ -204,6 +206,7 @@ def _bounded_figures(counts: Bounds, check: Check, plan: Plan) -> pd.DataFrame:
             ends = np.sort(corners[:, 0], axis=1)
             printed = counts.proportions(own, [check.metric])[1][:, 0]
             printed = published.middle(ends[:, 0], ends[:, 1], printed)
+            printed[:, 0] = np.clip(printed[:, 0], *ends[..., 0].T)
             rate = counts.rates(own, [check.metric])[check.metric].to_numpy()
             rate = np.where(np.isnan(rate), metrics.share(*printed.T), rate)
             tail = (1 - plan.level) / 2
