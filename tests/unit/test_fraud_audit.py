@@ -1,39 +1,58 @@
 """The bias audit: from counts to verdicts and words, on counts small enough to reckon by hand."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from datamall.errors import DatamallError
+from datamall.fairness import Audit, Plan, identification, rounded, steps
+from datamall.fairness.bounds import Bounds
+from datamall.fairness.joint_limits import BoundedPart, BoundedSample, Joined
+from datamall.fairness.summary import Verdict
 from datamall.fairness.verdict import FAIL, NOT_ENOUGH, PASS
 from datamall.fraud.audit import (
-    errors,
+    display,
     information,
-    judge,
     knowledge,
     sensitivity,
     sources,
     wisdom,
     words,
 )
-from datamall.fraud.audit.judge import Plan
 from datamall.fraud.audit.sources import TOTAL
 from datamall.requirements import Absent
 
-LABELS = ["unlawful or administrative", "unlawful"]
-PLAN = Plan(
-    groups=["origin", "sex"],
-    gating=["flagged", "chosen", "visited", "wrongly visited"],
-    informing=["found", "hit rate", "wrongly flagged", "missed"],
-    labels=LABELS,
-    ratio=1.25,
-    ratio_alike=1.11,
-    level=0.95,
-    power=0.8,
-)
+SECTION = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text("utf-8"))[
+    "fraud_audit"
+]
+LABELS = {name: SECTION["labels"][name] for name in ("unlawful or administrative", "unlawful")}
+GATING = ["flagged", "chosen", "visited", "wrongly visited"]
+
+
+def planned(within: float | None = None, **changes: Any) -> Plan:
+    """Return the plan of ``params.yaml`` with two definitions of a mistake, and with changes.
+
+    `within`: the tolerance of all checks.
+    """
+    section = {name: value for name, value in SECTION.items() if name != "crossed"}
+    section |= {"groups": ["origin", "sex"], "labels": LABELS} | changes
+    if within is not None:
+        edges = {"kind": "ratio", "within": within, "reason": "a test"}
+        section["checks"] = [check | {"tolerance": edges} for check in section["checks"]]
+    return Plan.read(section)
+
+
+PLAN = planned()
+FIVE = {"kind": "ratio", "within": 5, "reason": "a test"}
+
+
+def of_check(name: str, **changes: Any) -> dict[str, Any]:
+    return next(check for check in SECTION["checks"] if check["name"] == name) | changes
 
 
 def files(people: dict[tuple[Any, ...], int]) -> dict[str, pd.DataFrame]:
@@ -65,9 +84,50 @@ UNEQUAL = {
 
 
 def own(people: dict[tuple[Any, ...], int], *groups: str) -> pd.DataFrame:
-    table = sources.own(files(people), groups or ("sex",), 2, ["unlawful"])
+    table = sources.own(files(people), groups or ("sex",), 2, {"unlawful": LABELS["unlawful"]})
     assert isinstance(table, pd.DataFrame)
     return table
+
+
+def judged(table: pd.DataFrame, plan: Plan = PLAN) -> Audit:
+    result = knowledge.judged(table, plan)
+    assert isinstance(result, Audit)
+    return result
+
+
+@pytest.fixture(scope="module")
+def unequal() -> Audit:
+    """Return the audit of `UNEQUAL` by `PLAN`."""
+    return judged(own(UNEQUAL))
+
+
+def compared(result: Audit) -> pd.DataFrame:
+    """Return the comparisons on the page under the first definition, by check."""
+    return display.comparisons(result).set_index("check")
+
+
+def bounds(table: pd.DataFrame, check: str, plan: Plan = PLAN) -> Bounds:
+    """Return the counts of a check by sex, as the audit takes them."""
+    [study] = sources.selection(table).studies(["sex"])
+    what = next(each for each in plan.checks if each.name == check)
+    label, meaning = study.labels(plan)[0]
+    found = steps.counts(study, plan, what, label, meaning)
+    assert found is not None
+    return found
+
+
+def pairs(table: pd.DataFrame, check: str) -> pd.DataFrame:
+    """Return the counts of each group and of everybody else, with their bounds."""
+    metric = next(each.metric for each in PLAN.checks if each.name == check)
+    found = bounds(table, check)
+    made = rounded.pairs(found, ["sex"], estimand="procedure", names=[metric])
+    return made.set_index("group")
+
+
+def joined(table: pd.DataFrame, check: str = "wrongly visited") -> Joined:
+    assert PLAN.identification is not None
+    metric = next(each.metric for each in PLAN.checks if each.name == check)
+    return identification.join(bounds(table, check), metric, PLAN.identification, ["sex"])
 
 
 def count(table: pd.DataFrame, group: str, arm: str, band: str, stage: str, outcome: str) -> Any:
@@ -127,143 +187,188 @@ def test_the_last_year_of_each_selection_is_judged() -> None:
     assert sources.earlier(table)["study"].tolist() == ["DUO 2014"]
 
 
-def test_what_a_label_means() -> None:
+def test_which_definitions_a_study_can_be_read_by() -> None:
+    finding = pd.DataFrame({"stage": ["finding"], "arm": "random", "people": 30})
     known = ["nothing", "administrative", "unlawful"]
-    assert sources.meaning("unlawful", known) == {
-        "nothing": False,
-        "administrative": False,
-        "unlawful": True,
-    }
-    left = sources.meaning("unlawful without administrative", known)
-    assert left is not None and left["administrative"] is None
-    assert sources.meaning("errors", known) is None
-    with pytest.raises(DatamallError, match="name it once"):
-        sources.meaning("unlawful without unlawful", known)
-    # A part of a result is no further result.
-    parts = pd.DataFrame({"stage": "finding", "outcome": ["unduly", "unduly, no appeal", TOTAL]})
-    assert sources.outcomes(parts) == ["unduly"]
+
+    def of(*results: str) -> pd.DataFrame:
+        rows = [finding.assign(outcome=name) for name in (*results, TOTAL)]
+        return pd.concat(rows, ignore_index=True)
+
+    # One that says of every result what it means; which are no more than it says.
+    assert list(sources.definitions(of(*known), PLAN.labels)) == list(LABELS)
+    assert sources.definitions(of(*known, "errors"), PLAN.labels) == {}
+    every = sources.definitions(of("errors found", "control investigation"), planned(
+        labels=SECTION["labels"]).labels)  # fmt: skip
+    left = every["errors found without control investigation or no control investigation"]
+    assert left["control investigation"] is None and left["errors found"] is True
+    # A part of a result is no further result, nor is a sum of them.
+    parts = of("unduly", "unduly, no appeal", "unduly: yes", "none")
+    assert list(steps.recorded(parts)) == ["unduly"]
 
 
 def test_steps_are_compared_among_those_who_came_to_them() -> None:
-    pairs = judge.steps(own(UNEQUAL), ["flagged", "chosen", "visited", "found"], "unlawful")
-    assert pairs["group"].tolist() == ["female"] * 4  # the other sex is the same, turned round
-    got = pairs.set_index("check")[["successes", "trials", "other_successes", "other_trials"]]
-    assert got.loc["flagged"].tolist() == [300, 1000, 100, 1000]
-    assert got.loc["chosen", ["successes", "other_successes"]].tolist() == [150, 50]
+    table = own(UNEQUAL)
+    shown = compared(judged(table))
+    assert set(shown["group"]) == {"female"}  # the other sex is the same, turned round
+    numbers = ["successes", "trials", "other_successes", "other_trials"]
+    assert pairs(table, "flagged").loc["female", numbers].tolist() == [300, 1000, 100, 1000]
+    chosen = pairs(table, "chosen").loc["female"]
+    assert chosen[["successes", "other_successes"]].tolist() == [150, 50]
     # How many of the flagged were drawn at random is hidden: 0 to 9.
-    chosen = pairs.set_index("check").loc["chosen"]
     assert chosen["trials_high"] < 300 <= chosen["trials_low"]
     # That everybody was visited would tell of fewer than 10 that they were not.
-    assert np.isnan(got.loc["visited", "successes"])
-    assert got.loc["found"].tolist() == [10, 50, 10, 50]
-    bounds = pairs.set_index("check").loc["flagged"]
-    assert [bounds["successes_low"], bounds["successes_high"]] == [298, 302]
+    assert np.isnan(shown.loc["visited", "rate"]) and np.isnan(shown.loc["visited", "ratio"])
+    assert pairs(table, "found").loc["female", numbers].tolist() == [10, 50, 10, 50]
+    flagged = pairs(table, "flagged").loc["female"]
+    assert [flagged["successes_low"], flagged["successes_high"]] == [298, 302]
 
 
 def test_hidden_counts_are_bounds_and_never_noughts() -> None:
-    few = UNEQUAL | {("male", "profile", "yes", "yes", "unlawful"): 9}
-    table = own(few)
-    pairs = judge.steps(table, ["hit rate"], "unlawful", every_group=True)
-    male = pairs.set_index("group").loc["male"]
+    few = own(UNEQUAL | {("male", "profile", "yes", "yes", "unlawful"): 9})
+    male = pairs(few, "hit rate").loc["male"]
     assert 0 <= male["successes_low"] < male["successes_high"] == 9
-    assert np.isnan(male["successes"])
+    # Nor are they a rate: that the total leaves 10 for them is the doing of its rounding.
+    assert np.isnan(compared(judged(few)).loc["hit rate", "other_rate"])
+    result = judged(few)
+    rows = result.comparisons["check"].eq("hit rate") & result.comparisons["group"].eq("male")
+    assert (result.comparisons.loc[rows, "successes"] <= 9).all()
+    shown = information.shares(result, "hit rate")
+    assert shown["people"].tolist() == ["women"]
+
+
+def test_an_arm_in_which_nobody_was_is_nobody_and_one_without_results_is_no_nought(
+    unequal: Audit,
+) -> None:
+    # Nobody reported anybody: still the caseworker chose, and whom the profile flagged is known.
+    assert compared(unequal).loc["chosen", "verdict"] == NOT_ENOUGH
+    reported = UNEQUAL | {
+        (sex, "signal", "no", "yes", "nothing"): 60 for sex in ("female", "male")
+    }  # fmt: skip
+    table = own(reported)
+    assert "wrongly visited" in compared(judged(table)).index
+    results = table["arm"].eq("signal") & table["stage"].eq("finding")
+    # Official counts print what they counted: what came of signals is not known, and not left out.
+    printed = table[~results].assign(study="Somewhere 2025")
+    assert "wrongly visited" not in compared(judged(printed)).index
 
 
 def test_wrong_visits_by_hand() -> None:
-    pairs = errors.pairs(own(UNEQUAL), "unlawful")
-    assert pairs is not None
-    female = errors.rates(pairs).set_index("group").loc["female"]
-    # 100 visited for nothing, of 1,000 of whom four in five did nothing wrong.
-    assert female["rate"] == pytest.approx(100 / 800)
+    table = own(UNEQUAL)
+    female = compared(judged(table)).loc["wrongly visited"]
+    # 100 visited for nothing, of 950 who were not drawn, of whom four in five did nothing wrong.
+    assert female["rate"] == pytest.approx(100 / (950 * 0.8))
     assert female["ratio"] == pytest.approx(100 / 30)
-    low, high = errors.interval(pairs, 0.025)
-    assert low[0] < 100 / 30 < high[0]
+    assert female["low"] < 100 / 30 < female["high"]
     # Test and interval never disagree: at the limit the p-value is the error of that limit.
-    inside, outside = errors.evidence(pairs.head(1), 1 / low[0], low[0])
+    found = joined(table)
+    low = found.gaps(0.025, "ratio")[0][0]
+    inside, outside = found.evidence("ratio", 1 / low, low)
     assert outside[0] == pytest.approx(2 * 0.025, rel=0.01)
     assert inside[0] > 0.5
 
 
 def test_a_random_draw_without_a_case_leaves_everything_open() -> None:
     nobody = {key: n for key, n in UNEQUAL.items() if key[:2] != ("male", "random")}
-    pairs = errors.pairs(own(nobody), "unlawful")
-    assert pairs is not None
-    low, high = errors.interval(pairs[pairs["group"] == "male"], 0.025)
+    found = joined(own(nobody))
+    low, high = found.gaps(0.025, "ratio")
+    male = list(found.table["group"]).index("male")
     # Hidden: they may have been nobody.
-    assert low[0] < 0.5
-    assert high[0] == np.inf
+    assert low[male] < 0.5
+    assert high[male] == np.inf
 
 
-def test_verdicts_and_the_whole() -> None:
-    table = judge.gate(own(UNEQUAL), PLAN)
-    assert isinstance(table, pd.DataFrame)
-    said = table.set_index("check")["verdict"]
+def test_verdicts_and_the_whole(unequal: Audit) -> None:
+    said = compared(unequal)["verdict"]
     assert said["flagged"] == FAIL
     assert said["chosen"] == NOT_ENOUGH
-    assert judge.overall(table, PLAN) == FAIL
+    assert words.overall(unequal) == FAIL
     # A check that could not be made is no evidence, even where all others pass.
-    passed = table.assign(verdict=PASS)
-    assert judge.overall(passed, PLAN) == PASS
-    assert judge.overall(passed[passed["check"] != "chosen"], PLAN) == NOT_ENOUGH
-    assert judge.overall(Absent("a", "b"), PLAN) == NOT_ENOUGH
+    passing = [of_check(name, tolerance=FIVE, gating=True) for name in ("flagged", "picked")]
+    assert words.overall(judged(own(UNEQUAL), planned(checks=passing))) == PASS
+    upheld = of_check("upheld", gating=True)
+    with_more = judged(own(UNEQUAL), planned(checks=[*passing, upheld]))
+    assert set(with_more.comparisons["verdict"]) == {PASS}
+    assert words.overall(with_more) == NOT_ENOUGH
+    assert words.overall(Absent("a", "b")) == NOT_ENOUGH
 
 
 def test_a_wider_tolerance_makes_less_of_the_same_gap() -> None:
-    wide = replace(PLAN, ratio=4.0)
-    table = judge.gate(own(UNEQUAL), wide)
-    assert table.set_index("check").loc["flagged", "verdict"] == PASS
+    wide = compared(judged(own(UNEQUAL), planned(within=4.0)))
+    assert wide.loc["flagged", "verdict"] == PASS
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("checks", "message"),
     [
-        ({"gating": ["flagged", "flagged"]}, "name 'flagged'"),
-        ({"gating": ["burdened"]}, "name 'burdened'"),
-        ({"gating": []}, "no check"),
-        ({"informing": ["flagged"]}, "at most once"),
-        ({"ratio": 0.5}, "tolerance"),
+        ([of_check("flagged"), of_check("flagged")], "two checks called flagged"),
+        ([of_check("flagged"), of_check("flagged", gating=False)], "two checks called flagged"),
+        ([of_check("flagged", metric="burden")], "no metric 'burden'"),
+        ([of_check("flagged", step={"to": "burdened"})], "step of check flagged goes to one of"),
+        ([], "needs groups"),
+        ([of_check("flagged", tolerance={"kind": "ratio", "within": 0.5, "reason": "-"})],
+         "within 0.5: give a wider"),
+        ([of_check("flagged", tolerance={"kind": "ratio", "within": 1.25})], "with its reason"),
+        ([of_check("flagged", tolerance={"kind": "ratio", "within": 2, "high": 3, "reason": "-"})],
+         "not both"),
+        ([of_check("flagged", to="flagged")], "no 'to'"),
     ],
-)
-def test_a_plan_that_cannot_be_is_refused(change: dict[str, Any], message: str) -> None:
+)  # fmt: skip
+def test_a_plan_that_cannot_be_is_refused(checks: list[Any], message: str) -> None:
     with pytest.raises(DatamallError, match=message):
-        replace(PLAN, **change)
+        planned(checks=checks)
 
 
-def test_sentences_are_in_numbers_of_people() -> None:
-    table = judge.gate(own(UNEQUAL), PLAN)
-    said = knowledge.by_check(table).set_index("check")
+def test_a_plan_without_a_step_or_a_check_that_gates_says_so() -> None:
+    stepless = {name: value for name, value in of_check("flagged").items() if name != "step"}
+    with pytest.raises(DatamallError, match="names no step"):
+        judged(own(UNEQUAL), planned(checks=[stepless], labels={}))
+    nothing = judged(own(UNEQUAL), planned(checks=[of_check("flagged", gating=False)]))
+    assert words.overall(nothing) == NOT_ENOUGH
+    assert "no check that gates" in nothing.verdict.reasons[0]
+
+
+def test_sentences_are_in_numbers_of_people(unequal: Audit) -> None:
+    said = knowledge.by_check(unequal, True).set_index("check")
+    assert said.index.tolist() == GATING
     assert said.loc["flagged", "sentence"].startswith(
         "Of 1,000 women, 300 are flagged by the profile; of 1,000 others, 100: 3.0 ("
     )
-    assert "who did nothing wrong, 125 are visited" in said.loc["wrongly visited", "sentence"]
+    assert "who did nothing wrong, 132 are visited" in said.loc["wrongly visited", "sentence"]
     assert "ECHR" in said.loc["wrongly visited", "norm"]
 
 
-def test_the_answer_says_what_it_comes_to_and_never_that_unknown_is_fair() -> None:
-    table = judge.gate(own(UNEQUAL), PLAN)
-    failed = words.answer(table, PLAN)
+def with_verdict(result: Audit, verdict: str) -> Audit:
+    table = result.comparisons.assign(verdict=verdict)
+    return replace(result, comparisons=table, verdict=Verdict(verdict, ()))
+
+
+def test_the_answer_says_what_it_comes_to_and_never_that_unknown_is_fair(unequal: Audit) -> None:
+    failed = words.answer(unequal)
     assert failed.startswith("Do not deploy. In 2025, women are flagged 3.0 times as often")
     assert "95 % interval" in failed
-    unsure = words.answer(table.assign(verdict=NOT_ENOUGH), PLAN)
+    unsure = words.answer(with_verdict(unequal, NOT_ENOUGH))
     assert unsure.startswith("Do not deploy: there is not enough evidence.")
     assert "no proof that people are treated alike" in unsure
-    assert "no proof" in words.answer(Absent("a", "b."), PLAN)
-    assert words.answer(table.assign(verdict=PASS), PLAN).startswith("No gap beyond")
+    assert "no proof" in words.answer(Absent("a", "b."))
+    assert words.answer(with_verdict(unequal, PASS)).startswith("No gap beyond")
 
 
 def test_conclusions_name_every_check_that_decides() -> None:
-    table = judge.gate(own(UNEQUAL), PLAN)
-    done = wisdom.conclusions(table[table["check"] != "visited"], PLAN).set_index("check")
-    assert done.index.tolist() == PLAN.gating
+    table = own(UNEQUAL)
+    result = judged(table[table["stage"] != "visited"])
+    done = wisdom.conclusions(result).set_index("check")
+    assert done.index.tolist() == GATING
     assert done.loc["visited", "verdict"] == "not enough"
+    assert done.loc["visited", "groups"] == "all"
     assert done.loc["flagged", "next_step"].startswith("Stop flagging")
-    record = wisdom.decision_records(table, PLAN)
+    record = wisdom.decision_records(result)
     assert record.loc[0, "recommended"] == "Do not deploy"
     assert (record[["decided", "decided_by_role"]] == "").all().all()
 
 
-def test_harm_by_hand() -> None:
-    harm = wisdom.harm(own(UNEQUAL), PLAN).set_index("people")
+def test_harm_by_hand(unequal: Audit) -> None:
+    harm = wisdom.harm(unequal).set_index("people")
     # Women: 100 visited for nothing; at the rate of the others, 30.
     assert harm.loc["women", ["visited_for_nothing", "as_the_others", "too_many"]].tolist() == [
         100, 30, 70,
@@ -272,17 +377,22 @@ def test_harm_by_hand() -> None:
 
 
 def test_the_naive_rate_stands_beside_the_identified_one() -> None:
-    told = knowledge.errors(own(UNEQUAL), PLAN).set_index(["error", "people"])
+    table = own(UNEQUAL)
+    told = knowledge.errors(table, judged(table)).set_index(["error", "people"])
     women = told.loc[("wrongly visited", "women")]
     # Naively: 140 of 200 women and 70 of 100 men visited had done nothing wrong. No gap at all.
     assert women["naive_of_1000"] == 700
     assert women["naive_ratio"] == 1
     assert women["ratio"] == pytest.approx(100 / 30, abs=0.005)
-    assert isinstance(knowledge.errors(own(UNEQUAL), replace(PLAN, groups=["x"])), Absent)
+    assert isinstance(
+        knowledge.errors(table, knowledge.judged(table, planned(groups=["x"]))), Absent
+    )
+    undrawn = own({key: n for key, n in UNEQUAL.items() if key[1] != "random"})
+    assert isinstance(knowledge.errors(undrawn, judged(undrawn)), Absent)
 
 
-def test_criteria_follow_from_each_other() -> None:
-    table = knowledge.criteria(own(UNEQUAL), PLAN).set_index("people")
+def test_criteria_follow_from_each_other(unequal: Audit) -> None:
+    table = knowledge.criteria(unequal).set_index("people")
     women = table.loc["women"]
     base, right, flags = 0.2, 50 / 150, 0.3
     assert women["wrongly_flagged"] == round(1000 * flags * (1 - right) / (1 - base))
@@ -297,11 +407,12 @@ def test_a_conclusion_that_changes_with_the_definition_is_fragile() -> None:
         ("male", "profile", "yes", "yes", "administrative"): 20,
         ("male", "profile", "yes", "yes", "nothing"): 400,
     }
-    data = files(UNEQUAL | both)
-    table = sources.own(data, ("sex",), 1, LABELS)
-    told = knowledge.fragile(table, PLAN)
+    result = judged(sources.own(files(UNEQUAL | both), ("sex",), 1, LABELS))
+    told = knowledge.fragile(result)
     assert told.set_index("check").loc["hit rate", "fragile"] == "yes"
     assert told["fragile"].iloc[0] == "yes"
+    checks = result.checks.set_index("check")
+    assert checks.loc["hit rate", "fragile"] and checks.loc["hit rate", "verdict"] == NOT_ENOUGH
 
 
 def test_a_result_of_one_arm_only_is_reported() -> None:
@@ -311,45 +422,50 @@ def test_a_result_of_one_arm_only_is_reported() -> None:
     assert information.only_in(own(sizes)).empty
 
 
-def test_rates_agree_with_fairlearn() -> None:
-    table = information.difference_to_fairlearn(own(UNEQUAL), PLAN)
+def test_rates_agree_with_fairlearn(unequal: Audit) -> None:
+    table = information.difference_to_fairlearn(unequal)
     assert {"selection_rate", "precision_score"} <= set(table["metric"])
     assert (table["largest_difference"] < 1e-12).all()
 
 
-def test_shares_have_intervals_that_hold_what_rounding_leaves_open() -> None:
-    table = information.shares(own(UNEQUAL), PLAN, "flagged").set_index("people")
+def test_shares_have_intervals_that_hold_what_rounding_leaves_open(unequal: Audit) -> None:
+    table = information.shares(unequal, "flagged").set_index("people")
     assert table.loc["women", "of_1000"] == 300
     assert table.loc["women", "low"] < 272 < 329 < table.loc["women", "high"]
-    gap = information.shares(own(UNEQUAL), replace(PLAN, groups=["origin"]), "flagged")
+    gap = information.shares(knowledge.judged(own(UNEQUAL), planned(groups=["origin"])), "flagged")
     assert isinstance(gap, Absent)
+    assert isinstance(information.shares(unequal, "upheld"), Absent)
 
 
 def test_small_numbers_are_hidden_with_what_they_would_follow_from() -> None:
     few = UNEQUAL | {("other", "none", "no", "no", None): 30} | {
         ("other", "profile", "yes", "yes", "nothing"): 4
     }  # fmt: skip
-    table = information.people(own(few), replace(PLAN, groups=["sex"]))
+    table = information.people(own(few), planned(groups=["sex"]))
     flagged = table.set_index("people")["flagged"]
     assert flagged.isna().sum() == 2
     assert flagged["women"] == 300
 
 
 def test_without_anything_every_chapter_is_a_gap() -> None:
-    gap = sources.together(sources.own({}, ["sex"], 1), sources.official({}))
-    gate = judge.gate(gap, PLAN)
+    nothing = sources.together(sources.own({}, ["sex"], 1), sources.official({}))
+    result = knowledge.judged(nothing, PLAN)
     for told in (
-        information.people(gap, PLAN),
-        information.shares(gap, PLAN, "flagged"),
-        information.missing(gap, PLAN),
-        knowledge.by_check(gate),
-        knowledge.fragile(gap, PLAN),
-        sensitivity.years(gap, gate, PLAN),
+        display.comparisons(result),
+        information.people(nothing, PLAN),
+        information.shares(result, "flagged"),
+        information.missing(result),
+        knowledge.by_check(result, True),
+        knowledge.fragile(result),
+        knowledge.errors(nothing, result),
+        sensitivity.years(nothing, result),
         sensitivity.capacities({}, PLAN),
-        wisdom.conclusions(gate, PLAN),
+        wisdom.conclusions(result),
+        wisdom.harm(result),
     ):
         assert isinstance(told, Absent)
-    assert words.metrics(gate, gate, PLAN) == {}
+    assert words.metrics(result) == {}
+    assert words.overall(result) == NOT_ENOUGH
 
 
 ODD = {
@@ -371,38 +487,44 @@ def test_odd_counts_give_no_verdict_beyond_their_evidence(
     people: dict[tuple[Any, ...], int],
 ) -> None:
     counts = own(people)
-    gate, inform = judge.gate(counts, PLAN), judge.inform(counts, PLAN)
-    assert judge.overall(gate, PLAN) != PASS
-    said = words.answer(gate, PLAN)
+    result = knowledge.judged(counts, PLAN)
+    assert words.overall(result) != PASS
+    said = words.answer(result)
     assert "Do not deploy" in said or "no proof" in said
     for told in (
         information.people(counts, PLAN),
-        information.shares(counts, PLAN, "wrongly visited"),
+        information.shares(result, "wrongly visited"),
         information.labels(counts, PLAN),
-        information.difference_to_fairlearn(counts, PLAN),
-        knowledge.by_check(gate),
-        knowledge.by_check(inform),
-        knowledge.matrix(gate),
-        knowledge.errors(counts, PLAN),
+        information.missing(result),
+        information.difference_to_fairlearn(result),
+        knowledge.by_check(result, True),
+        knowledge.by_check(result, False),
+        knowledge.matrix(display.comparisons(result, True)),
+        knowledge.errors(counts, result),
         knowledge.calibration(counts, PLAN),
-        knowledge.criteria(counts, PLAN),
+        knowledge.criteria(result),
+        knowledge.decomposition(result),
         sensitivity.crossed(counts, PLAN),
-        wisdom.conclusions(gate, PLAN),
-        wisdom.harm(counts, PLAN),
-        wisdom.decision_records(gate, PLAN),
+        wisdom.conclusions(result),
+        wisdom.harm(result),
+        wisdom.decision_records(result),
     ):
         assert isinstance(told, pd.DataFrame | Absent)
 
 
 def test_far_out_the_limits_of_wrong_visits_err_no_more_often_than_stated() -> None:
     """100,000 fair worlds in which 20 people of a group were drawn, and nearly all did no wrong."""
-    draw = np.random.Generator(np.random.PCG64(3))
-    columns: dict[str, Any] = {}
-    for side, people, drawn in (("", 2700, 20), ("other_", 6300, 400)):
-        visited, clear = (draw.binomial(n, p, 100_000) for n, p in ((people, 0.095), (drawn, 0.95)))
-        for name, x, n in ((side, visited, people), (f"clear_{side}", clear, drawn)):
-            for end in ("", "_low", "_high"):
-                columns |= {f"{name}successes{end}": x, f"{name}trials{end}": np.full(len(x), n)}
+    draw, worlds = np.random.Generator(np.random.PCG64(3)), 100_000
+    sides = []
+    for people, drawn in ((2700, 20), (6300, 400)):
+        visited, clear = (draw.binomial(n, p, worlds) for n, p in ((people, 0.095), (drawn, 0.95)))
+        # All who were visited had done nothing wrong: chance is in how many, and in the draw.
+        of_draw = clear, drawn - clear
+        samples = ((visited, visited, 0 * visited), (np.full(worlds, people), *of_draw))
+        exact = [[np.stack([v, v, v]).astype(float) for v in own] for own in samples]
+        flagged, left = BoundedSample(*exact[0], complete=True), BoundedSample(*exact[1])
+        sides.append((flagged, left, left))
+    part = BoundedPart(pd.DataFrame({"group": range(worlds)}), "base", False, None, *sides)
     tail = 0.001
-    wrong = errors.lower(pd.DataFrame(columns), tail) > 1
-    assert wrong.mean() <= tail + 3 * np.sqrt(tail / len(wrong))  # plain limits: 0.0020
+    wrong = part.gap("fpr", tail, "ratio")[0] > 1
+    assert wrong.mean() <= tail + 3 * np.sqrt(tail / worlds)  # plain limits: 0.0020
