@@ -9,16 +9,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from datamall.fairness import Audit, Plan
 from datamall.fairness.verdict import FAIL, PASS
-from datamall.fraud.audit import (
-    information,
-    judge,
-    published,
-    sources,
-    words,
-)
-from datamall.fraud.audit.checks import OF, of_parts
-from datamall.fraud.audit.judge import Plan
+from datamall.fraud.audit import display, information, knowledge, published, sources, words
 from datamall.mall.access import checkout
 from datamall.mall.fetch import fetch
 from datamall.mall.intake import intake
@@ -65,7 +58,7 @@ def truth(shared: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def plan(root: Path) -> Plan:
     section = yaml.safe_load((root / "params.yaml").read_text("utf-8"))["fraud_audit"]
-    return Plan(**{name: value for name, value in section.items() if name != "depth"})
+    return Plan.read({name: value for name, value in section.items() if name != "crossed"})
 
 
 @pytest.mark.parametrize("year", ["2014", "2019"])
@@ -74,11 +67,11 @@ def test_shares_of_the_control_of_grants_to_the_printed_digit(
 ) -> None:
     own = counts[counts["study"].eq(f"DUO {year}") & counts["attribute"].eq("origin")]
     for figure, name in SHARES.items():
-        found = of_parts(own, published.GRANTS[figure][0])
+        found = published.of_figure(own, figure)
         assert found is not None
         # As printed; the rates of the audit are the nearest that all printed numbers allow.
-        groups, printed = found.proportions([OF], ["selection_rate"])
-        chosen, of = printed[list(groups[OF]).index("Netherlands"), 0]
+        groups, printed = found.proportions(["origin"], ["selection_rate"])
+        chosen, of = printed[list(groups["origin"]).index("Netherlands"), 0]
         assert chosen / of == pytest.approx(truth[f"duo_{year}"][name][1], abs=1e-12), figure
 
 
@@ -104,12 +97,13 @@ def test_published_ratios_and_what_their_own_counts_give(
 def test_in_2019_the_model_passes_and_the_people_who_chose_fail(
     counts: pd.DataFrame, plan: Plan
 ) -> None:
-    table = judge.gate(counts, plan)
-    assert isinstance(table, pd.DataFrame)
+    result = knowledge.judged(counts, plan)
+    assert isinstance(result, Audit)
+    table = display.comparisons(result, True)
     far = table[table["group"].eq("outside Europe")].set_index("check")["verdict"]
     assert far.to_dict() == {"flagged": PASS, "chosen": FAIL}
-    assert judge.overall(table, plan) == FAIL
-    assert words.answer(table, plan).startswith(
+    assert words.overall(result) == FAIL
+    assert words.answer(result).startswith(
         "Do not deploy. In DUO 2019, people from outside Europe are chosen by a caseworker, once "
         "flagged, 3.5 times as often as others"
     )
