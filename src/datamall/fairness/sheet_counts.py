@@ -12,17 +12,20 @@ from datamall.errors import DatamallError
 from datamall.fairness import counting, sheet_totals
 from datamall.fairness.bounds import Bounds
 from datamall.fairness.cells import Cells, check_names
-from datamall.fairness.counting import label, named
+from datamall.fairness.counting import MISSING, label, named
 from datamall.fairness.key_levels import ROLES as KEYS
 from datamall.fairness.plan import Plan
 from datamall.fairness.published import HIDDEN
 from datamall.fairness.recoding import Counts
 from datamall.fairness.sheet_reading import Sheet, load
 from datamall.fairness.sheet_totals import COUNT, SIDES
+from datamall.fairness.steps import ALL, Selection
+from datamall.fairness.steps import KEYS as STEPS
 
 ROLES = ("decision", "outcome", "arm", "stage", "score_band", "count")
 CONFUSION = {"tp": ("yes", "yes"), "fp": ("yes", "no"), "fn": ("no", "yes"), "tn": ("no", "no")}
 LIMITS = ("rounding", "suppressed_below")
+COUNT_ROLE, DEFAULT_HIDDEN = "count", 10
 TOTAL = "total"
 _TRUTHS = ROLES[:2]
 _MARKS = [*map(re.escape, sorted(HIDDEN)), "< ?[1-9][0-9]*"]
@@ -108,6 +111,47 @@ def read(path: Path, plan: Plan, spec: Mapping[str, Any]) -> Counts:
             "the column in which they differ under groups, or take one out."
         )
     return Bounds.from_rounded(frame, groups, **given, **own, count=COUNT, total=total, **limits)
+
+
+def selection(path: Path, spec: Mapping[str, Any]) -> Selection:
+    """Return the counts of the steps of a selection, one count a row.
+
+    Parameters
+    ----------
+    path, spec
+        See `read`. The roles of columns are the keys of `datamall.fairness.steps.KEYS`, count and
+        rounding; a column that has the name of its role need not be named, and rounding may be one
+        number for all.
+
+    Raises
+    ------
+    DatamallError
+        If a column is not there, or a count is none.
+    """
+    given = spec.get("columns") or {}
+    every = [*STEPS, COUNT_ROLE, *([] if "rounding" in spec else ["rounding"])]
+    odd = [role for role in given if role not in every]
+    if odd:
+        raise DatamallError(
+            f"A column of a selection has no role {odd[0]!r}: the roles are {', '.join(every)}."
+        )
+    roles = {role: str(given.get(role, role)) for role in every}
+    counted = [roles[role] for role in every[len(STEPS) :]]
+    sheet = load(path, spec, [*roles.values()], counted, [ALL])
+    frame = pd.DataFrame({role: sheet.frame[roles[role]].astype(str) for role in STEPS})
+    frame = frame.map(str.strip).where(lambda v: v != "", MISSING)
+    people = sheet.counts(roles[COUNT_ROLE], _MARKS)
+    shown = ~people.astype(str).str.fullmatch("|".join(_MARKS))
+    frame["people"] = pd.to_numeric(people.where(shown, None), errors="coerce").astype("Int64")
+    if "rounding" in spec:
+        frame["rounding"] = int(spec["rounding"])
+    else:
+        frame["rounding"] = sheet.counts(roles["rounding"]).to_numpy()
+    return Selection.read(
+        frame,
+        hidden_below=int(spec.get("suppressed_below") or DEFAULT_HIDDEN),
+        tallies=[str(study) for study in spec.get("tallies") or ()],
+    )
 
 
 def _roles(spec: Mapping[str, Any]) -> dict[str, str]:

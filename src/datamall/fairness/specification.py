@@ -22,8 +22,11 @@ Columns have the roles decision, outcome, arm, stage, score_band and count; or t
 per group. Instead of checks there can be tolerances, one per metric, which all gate. How a file is
 written is said by the words of a mapping of intake: header_row of a workbook; encoding, separator,
 quote and trailing_separator of a CSV file; decimal and thousands. All other words are those of a
-plan (`datamall.fairness.plan`). A word that stands for a text of the sheet is that text as it is
-written: 0014, NO and 2019 need no quotes (`datamall.yamlfile.PLAN_TEXTS`).
+plan (`datamall.fairness.plan`). Where a check names a step of a selection, the sheet has one count
+a row, with the columns study, attribute, group, arm, band, stage, outcome, count and rounding
+(`datamall.fairness.steps`); tallies: studies that leave out what did not occur. A word that stands
+for a text of the sheet is that text as it is written: 0014, NO and 2019 need no quotes
+(`datamall.yamlfile.PLAN_TEXTS`).
 """
 
 from collections.abc import Mapping
@@ -37,9 +40,10 @@ from datamall.fairness.auditing import Audit, audit
 from datamall.fairness.plan import Plan
 from datamall.fairness.recoding import Counts
 from datamall.fairness.sheet_counts import LIMITS
+from datamall.fairness.steps import Selection
 from datamall.yamlfile import PLAN_TEXTS, load_mapping
 
-WORDS = ("title", "about", "sheet", "tab", "columns", "values", "bands", "total")
+WORDS = ("title", "about", "sheet", "tab", "columns", "values", "bands", "total", "tallies")
 MEANINGS = (True, False, None)
 OF_PLAN = ("tolerances", *(each.name for each in fields(Plan)))
 
@@ -50,7 +54,7 @@ class Specification:
 
     title: str
     about: str
-    counts: Counts
+    counts: Counts | Selection
     plan: Plan
 
 
@@ -76,7 +80,12 @@ def read(spec_path: str | Path) -> Specification:
     path = Path(spec_path)
     spec = _spec(path)
     plan = Plan.read(_plan(spec))
-    counts = sheet_counts.read(path.parent / str(spec["sheet"]), plan, spec)
+    sheet = path.parent / str(spec["sheet"])
+    counts: Counts | Selection
+    if any(check.step is not None for check in plan.checks):
+        counts = sheet_counts.selection(sheet, spec)
+    else:
+        counts = sheet_counts.read(sheet, plan, spec)
     title = str(spec.get("title") or path.stem)
     return Specification(title, str(spec.get("about") or ""), counts, plan)
 
