@@ -325,6 +325,8 @@ def _differences(path: str, before: Any, now: Any) -> Iterator[str]:
         ]
         yield f"{path}: {whole[0]} → {whole[1]}"
         return
+    if set(sides[0]) == set(sides[1]) and [*sides[0]] != [*sides[1]]:
+        yield f"{path or 'order'}: {' → '.join(', '.join(map(str, side)) for side in sides)}"
     for name in sorted({*sides[0], *sides[1]}, key=str):
         below = (side.get(name, ABSENT) for side in sides)
         yield from _differences(f"{path}.{name}".lstrip("."), *below)

@@ -200,7 +200,7 @@ def test_which_definitions_a_study_can_be_read_by() -> None:
     assert sources.definitions(of(*known, "errors"), PLAN.labels) == {}
     every = sources.definitions(of("errors found", "control investigation"), planned(
         labels=SECTION["labels"]).labels)  # fmt: skip
-    left = every["errors found without control investigation or no control investigation"]
+    left = every["errors, investigations left out"]
     assert left["control investigation"] is None and left["errors found"] is True
     # A part of a result is no further result, nor is a sum of them.
     parts = of("unduly", "unduly, no appeal", "unduly: yes", "none")

@@ -100,26 +100,53 @@ def test_registering_what_passed_on_data_already_audited_opens_nothing(project: 
     assert project.audit("PASS")["open"]
 
 
-PLANS = {
-    "a wider tolerance": {"ratio": 2.0},
-    "a group dropped": {"groups": ["sex"]},
-    "a check that no longer decides": {"gating": ["flagged"], "informing": ["chosen"]},
-    "another label first": {"labels": ["unlawful", "unlawful or administrative"]},
-    "a level that hides": {"level": 0.999},
-}
+def check(name: str, within: float, gating: bool = True) -> dict[str, Any]:
+    step = {"to": name, "of": "population", "arms": ["profile", "signal"]}
+    return {"name": name, "step": step, "tolerance": {"within": within}, "gating": gating}
+
+
+LABELS = {"any": {"nothing": False, "unlawful": True}, "worst": {"nothing": None, "unlawful": True}}
 OWN = {
-    "ratio": 1.25,
     "groups": ["origin", "sex"],
-    "gating": ["flagged", "chosen"],
-    "informing": [],
-    "labels": ["unlawful or administrative", "unlawful"],
+    "high_bands": ["high", "1"],
+    "labels": LABELS,
     "level": 0.95,
+    "checks": [check("flagged", 1.25), check("chosen", 1.11)],
 }
+# What is changed in the plan, and how the reason says it.
+PLANS = {
+    "a wider tolerance": (
+        {"checks": [check("flagged", 2.5), check("chosen", 1.11)]},
+        "checks.flagged.tolerance.within: 1.25 → 2.5",
+    ),
+    "a group dropped": ({"groups": ["sex"]}, "groups: ['origin', 'sex'] → ['sex']"),
+    "a check that no longer decides": (
+        {"checks": [check("flagged", 1.25), check("chosen", 1.11, gating=False)]},
+        "checks.chosen.gating: True → False",
+    ),
+    "a check dropped": ({"checks": [check("flagged", 1.25)]}, "checks.chosen: there → absent"),
+    "an arm left out": (
+        {"checks": [check("flagged", 1.25) | {"step": {"to": "flagged", "of": "population",
+            "arms": ["profile"]}}, check("chosen", 1.11)]},
+        "checks.flagged.step.arms: ['profile', 'signal'] → ['profile']",
+    ),
+    "fewer bands that count as high": (
+        {"high_bands": ["high"]}, "high_bands: ['high', '1'] → ['high']",
+    ),
+    "another meaning of a result": (
+        {"labels": LABELS | {"any": {"nothing": False, "unlawful": None}}},
+        "labels.any.unlawful: True → None",
+    ),
+    "another label first": (
+        {"labels": dict(reversed(LABELS.items()))}, "labels: any, worst → worst, any",
+    ),
+    "a level that hides": ({"level": 0.999}, "level: 0.95 → 0.999"),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("changed", PLANS.values(), ids=PLANS)
+@pytest.mark.parametrize(("changed", "said"), PLANS.values(), ids=PLANS)
 def test_flipping_the_fail_by_another_plan_opens_nothing_however_it_is_registered(
-    project: Project, changed: dict[str, Any]
+    project: Project, changed: dict[str, Any], said: str
 ) -> None:
     project.plan(**OWN)
     project.register()
@@ -128,8 +155,7 @@ def test_flipping_the_fail_by_another_plan_opens_nothing_however_it_is_registere
     before = project.audit("PASS")
     assert not before["open"]
     assert before["other_plans_tried"] == 1
-    name = next(iter(changed))
-    assert f"{name}: {OWN[name]} → {changed[name]}" in before["reasons"][0]
+    assert f"after it was registered: {said}" in before["reasons"][0]
     project.register()
     after = project.audit("PASS")
     assert not after["open"]

@@ -179,7 +179,8 @@ def test_unknown_names_are_refused_before_any_kernel_starts(
 @pytest.mark.parametrize(
     "line",
     ["level = 0.9", "import os", "level: float = f()", "level: float", "a.b: int = 1",
-     "level: dict = {}", "level: list[list[int]] = []", "level: int = 0.5"],
+     "level: dict = []", "level: dict[str, int] = {}", "level: dict = dict(a=1)",
+     "level: list[dict] = [1]", "level: list[list[int]] = []", "level: int = 0.5"],
 )  # fmt: skip
 def test_parameters_cell_that_is_not_typed_literals_is_refused(line: str) -> None:
     with pytest.raises(DatamallError, match="Notebook n"):
@@ -193,6 +194,12 @@ def test_help_of_a_parameter_is_its_comment() -> None:
     assert about["stops"] == ("int", 60, "", "")
     assert about["shares"] == ("list[float]", [0.1, 0.2], "-0.001 to 1", "of each group")
     assert about["mode"] == ("str", "car", "car, bike or moped", "what is counted")
+    plan = 'labels: dict = {"a": {"b": None}}  # meanings\nchecks: list[dict] = [{"name": "x"}]'
+    nested = parameters.declared(book(typed=plan), "n")
+    assert [(p.kind, p.allowed, p.help) for p in nested.values()] == [
+        ("dict", "", "meanings"), ("list[dict]", "", "")
+    ]  # fmt: skip
+    assert nested["labels"].default == {"a": {"b": None}}
     wide = parameters.declared(book(typed="seed: int = 1  # [0, 4294967295] of draws"), "n")
     assert wide["seed"].allowed == "0 to 4294967295"
     assert parameters.declared(book(typed=""), "n") == {}

@@ -209,6 +209,18 @@ def test_date_in_words(first: str, last: str, words: str) -> None:
     assert pages.period_in_words({"first_day": first, "last_day": last}) == words
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.95, "0.95"), (True, "True"), ("car", "car"), (["high", "1"], "high, 1"), ([], ""),
+        ({"random": "random", "profile": None}, "random, profile"),
+        ([{"name": "flagged", "step": {"to": "flagged"}}, {"name": "visited"}], "flagged, visited"),
+    ],
+)  # fmt: skip
+def test_a_parameter_in_words_names_what_is_nested_in_it(value: Any, words: str) -> None:
+    assert pages.in_words(value) == words
+
+
 def test_markup_in_markdown_is_shown_as_text(project: Path) -> None:
     evil = new_markdown_cell("<script>alert(1)</script> <img src=x> [a](javascript:alert(1))")
     page = check(render(project, sample(evil))[0])
