@@ -1,10 +1,12 @@
 .DEFAULT_GOAL := run
-.PHONY: run fresh lab test test-all bench proofs lock clean help
+.PHONY: run fresh lab test test-slow test-all bench proofs lock clean help
 SHELL := /bin/sh
 PYTHON ?= python3
 AUTHORITY ?= demo
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/.ready
+# Tests on all processors, but not more at a time than memory holds.
+SPREAD := --numprocesses logical --maxprocesses 4
 
 run: $(READY) ## Set up, run every stage that is not up to date (AUTHORITY=demo)
 	@$(BIN)/datamall run $(AUTHORITY)
@@ -20,10 +22,13 @@ test: $(READY) ## Lint, check types, run the quick tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m datamall.reporting.strip --check notebooks/*.ipynb
-	@$(BIN)/pytest -m "not slow"
+	@$(BIN)/pytest -m "not slow" $(SPREAD) --dist worksteal
 
 test-all: $(READY) ## Run every test, the slow ones and those in a browser too
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(SPREAD) --dist worksteal
+
+test-slow: $(READY) ## Run the slow tests and those in a browser; each file in one process
+	@$(BIN)/pytest -m slow $(SPREAD) --dist loadfile
 
 bench: $(READY) ## Measure time and memory against the yardsticks, in one run
 	@$(BIN)/python bench/intake.py

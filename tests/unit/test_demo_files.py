@@ -7,9 +7,9 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -64,8 +64,10 @@ def digests(path: Path) -> dict[str, str]:
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in path.iterdir()}
 
 
-def lines(path: Path) -> Iterator[tuple[dict[str, str], list[str]]]:
+@cache  # most tests here read the same files
+def lines(path: Path) -> list[tuple[dict[str, str], list[str]]]:
     """Read a raw file by the standard library: fields by header, and the fields too many."""
+    found = []
     with path.open(encoding="windows-1252", newline="") as file:
         reader = csv.reader(file, delimiter=";")
         header = next(reader)
@@ -74,7 +76,17 @@ def lines(path: Path) -> Iterator[tuple[dict[str, str], list[str]]]:
                 continue
             assert len(cells) >= len(header)
             row = dict(zip(header, cells[: len(header)], strict=True))
-            yield row, cells[len(header) :]
+            found.append((row, cells[len(header) :]))
+    return found
+
+
+@cache
+def fault_of_date(text: str) -> str | None:
+    try:
+        datetime.strptime(text, "%d-%m-%Y")
+    except ValueError:
+        return "date in another form" if "/" in text else "impossible date"
+    return None
 
 
 def whole(text: str) -> int | None:
@@ -95,10 +107,8 @@ def fault_of_inspection(row: dict[str, str], more: list[str], known: set[str]) -
         return "unknown cluster"
     if row["Waarnemer"] not in ("Reinigingsploeg", "Handhaver"):
         return "unknown role"
-    try:
-        datetime.strptime(row["Week vanaf"], "%d-%m-%Y")
-    except ValueError:
-        return "date in another form" if "/" in row["Week vanaf"] else "impossible date"
+    if fault := fault_of_date(row["Week vanaf"]):
+        return fault
     texts = [row[column] for column in ("Aantal schouwen", "Met bijplaatsing", *COUNTS)]
     numbers = [whole(text) for text in texts]
     if None in numbers:
@@ -260,7 +270,7 @@ def test_every_planted_mistake_is_found_again(folder: Path, groningen: City) -> 
     assert 0.0025 < copies / inspected < 0.0035
     assert sorted(raw_rows) == FILES
     for name, rows in raw_rows.items():
-        assert sum(1 for _ in lines(folder / "raw" / name)) == rows
+        assert len(lines(folder / "raw" / name)) == rows
 
 
 def test_sound_rows_are_the_tallies(folder: Path, groningen: City) -> None:
@@ -317,8 +327,8 @@ def test_clean_files_without_mess(tmp_path: Path) -> None:
     truth(tmp_path / "truth", SEED, clean)
     assert pd.read_csv(tmp_path / "truth" / "faults.csv").empty
     drawn = city(SEED, clean)
-    assert sum(1 for _ in lines(tmp_path / "raw" / "containers.csv")) == len(drawn.places)
-    assert sum(1 for _ in lines(tmp_path / "raw" / QUARTERS[0])) == len(drawn.tallies)
+    assert len(lines(tmp_path / "raw" / "containers.csv")) == len(drawn.places)
+    assert len(lines(tmp_path / "raw" / QUARTERS[0])) == len(drawn.tallies)
 
 
 def test_truth_tables(folder: Path, groningen: City) -> None:

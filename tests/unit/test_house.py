@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -16,6 +17,7 @@ NEUTRAL = {"errors", "project", "requirements", "imports", "written", "yamlfile"
 READ_FILES = {"mall", "fairness"}  # may import tabular, which is neutral
 
 
+@cache
 def imported(path: Path) -> set[str]:
     names = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):

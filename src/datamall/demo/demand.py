@@ -10,7 +10,7 @@ rest waits for the next quarter: a count shows what was *served*.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -97,8 +97,9 @@ class Traffic:
     queue: NDArray[np.int32]
 
 
+@lru_cache(maxsize=1)  # files and truth ask for the same year, which takes a second to draw
 def traffic(seed: int, world: World) -> Traffic:
-    """Draw the junctions and their year."""
+    """Draw the junctions and their year; whoever changes what is returned changes it for all."""
     made = junctions(seed, knobs_of(world))
     days = traffic_days(seed, world)
     works = _roadworks(seed, world, made, days)

@@ -78,8 +78,10 @@ def _exact(x: Array, n: Array, tail: Array, z: Array) -> Array:
     for _ in range(6):
         value = np.log(np.maximum(betainc(x, n - x + 1, p), 1e-300))
         slope = np.exp(x * np.log(p) + (n - x) * np.log1p(-p) - scale - value)
-        step = np.clip((goal - value) / np.maximum(slope, 1e-300), -700, 700)
-        p = np.clip(p * np.exp(step), least, most)
+        step = np.minimum(np.maximum((goal - value) / np.maximum(slope, 1e-300), -700), 700)
+        before, p = p, np.minimum(np.maximum(p * np.exp(step), least), most)
+        if (p == before).all():  # further steps are the same
+            break
     return p
 
 
