@@ -6,16 +6,19 @@ published data and code, without which none of this could be seen.
 """
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from fairlearn_rates import differs, metric_frame, rates
 from workbooks import sheet
 
 from datamall.errors import DatamallError
-from datamall.fairness import Bounds, audit
+from datamall.fairness import Bounds, Cells, audit
 from datamall.fairness.intervals import gap_limits
+from datamall.fairness.metrics import METRICS
 from datamall.fairness.stages import WHOLE, decompose, from_reached
 
 
@@ -403,3 +406,44 @@ def test_an_audit_of_the_flags_alone_would_have_passed_in_2019(counts: Counts) -
     both = audit(bounds, plan)
     assert both.checks["verdict"].tolist() == ["PASS", "FAIL"]
     assert both.verdict.overall == "FAIL"
+
+
+DISJOINT = [ORIGINS[column] for column in (5, 9, 10, 11, 12)]
+
+
+def students(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per student, as many of each kind as the table prints.
+
+    The flag `d` is a high risk, the outcome `y` that of a visit, missing for those not visited.
+    """
+    printed = table.set_index(["row", "origin", "birth"])["people"].astype(int)
+    kinds = []
+    for category, (origin, birth) in product(range(1, 7), DISJOINT):
+        risk = f"Risk category {category} & "
+        visits = [("Outcome house visit: duly", 0), ("Outcome house visit: unduly", 1)]
+        counts = [(printed[risk + name, origin, birth], y) for name, y in visits]
+        every = sum(
+            printed[f"{risk}Selected for control: {w}", origin, birth] for w in ("yes", "no")
+        )
+        counts.append((max(every - sum(n for n, _ in counts), 0), None))
+        kinds += [(origin, birth, category, int(category <= 2), y, n) for n, y in counts]
+    own = pd.DataFrame(kinds, columns=["origin", "birth", "category", "d", "y", "n"])
+    own = own.astype({"y": "Int8"})
+    return own.loc[own.index.repeat(own["n"])].drop(columns="n").reset_index(drop=True)
+
+
+@pytest.mark.parametrize(("year", "by"), [("2014", ["origin"]), ("2019", ["origin", "birth"])])
+def test_rates_of_rows_drawn_to_these_counts_are_fairlearns(
+    counts: Counts, year: str, by: list[str]
+) -> None:
+    people = students(counts[year])
+    cells = Cells.from_frame(people, ["origin", "birth"], "d", "y")
+    ours = cells.rates(by).set_index(by)[list(METRICS)]
+    assert differs(ours, rates(people, by)) < 1e-12
+    # Counted before, with the counts as weights, fairlearn says the same.
+    kinds = people.value_counts(["origin", "birth", "d", "y"], dropna=False).reset_index()
+    assert len(people) > 50_000 and len(kinds) < 40
+    assert differs(ours, rates(kinds, by, weight="count")) < 1e-12
+    # Fairlearn takes no row whose outcome is missing, and so no student who was not visited.
+    with pytest.raises(ValueError, match="no more than two unique y values"):
+        metric_frame(people.astype({"y": float}), by, ["fpr"])

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from fairlearn_rates import differs, rates
 from workbooks import sheet
 
 from datamall.fairness import Bounds, Cells, audit
 from datamall.fairness.identification import design, join
 from datamall.fairness.inference import compare, intervals
+from datamall.fairness.metrics import METRICS
 from datamall.fairness.plan import Identification
 from datamall.fairness.resampling import permutation
 from datamall.fairness.verdict import FAIL, NOT_ENOUGH, PASS, Tolerance, verdicts
@@ -455,3 +457,37 @@ def test_the_audit_finds_the_label_of_one_arm_and_joins_nothing_across_it(people
     stated = audit(counts, {**plan, "identification": same})
     assert set(stated.labels["verdict"]) == {FAIL}
     assert stated.verdict.overall == FAIL
+
+
+@pytest.mark.parametrize(("attribute", "label"), [*zip(GROUPS, LABELS, strict=True)])
+def test_rates_of_these_people_are_fairlearns(people: People, attribute: str, label: str) -> None:
+    """Picked by the algorithm or at random; each attribute under another definition of an error."""
+    table = people[attribute].assign(
+        d=lambda v: v["drawn"].eq("algorithm").astype("Int8"),
+        y=lambda v: v["result"].map(LABELS[label]).astype("boolean").astype("Int8"),
+    )
+    ours = Cells.from_frame(table, [attribute], "d", "y").rates().set_index(attribute)
+    assert differs(ours[list(METRICS)], rates(table, [attribute])) < 1e-12
+
+
+def test_rates_of_rows_drawn_to_the_published_shares_are_fairlearns(
+    sweden: dict[str, Any],
+) -> None:
+    """Rows of 10,000 people per group, and the published shares as weights."""
+    kinds = {"TP": (1, 1), "FP": (1, 0), "TN": (0, 0), "FN": (0, 1)}
+    table = pd.DataFrame(
+        [
+            (group, *kinds[kind], share)
+            for group, shares in sweden["confusion_shares"].items()
+            for kind, share in shares.items()
+        ],
+        columns=["g", "d", "y", "share"],
+    )
+    number = (table["share"] * 10_000).round().astype(int)
+    drawn = table.loc[table.index.repeat(number), ["g", "d", "y"]].reset_index(drop=True)
+    ours = Cells.from_frame(drawn, ["g"], "d", "y").rates().set_index("g")[list(METRICS)]
+    assert differs(ours, rates(drawn, ["g"])) < 1e-12
+    weighted = Cells.from_frame(table, ["g"], "d", "y", weight="share").rates().set_index("g")
+    assert differs(weighted[list(METRICS)], rates(table, ["g"], weight="share")) < 1e-12
+    # Shares are not whole, people are: a rate moves by half a person on either side of it.
+    np.testing.assert_allclose(ours, weighted[list(METRICS)], rtol=0, atol=1 / number.min())
