@@ -256,7 +256,8 @@ class Part:
             )
         if self.design == "cases" and np.isnan(self.population):
             return np.full(len(value), np.nan), np.zeros(len(value)), np.ones(len(value))
-        return value, np.clip(low, 0, 1), np.clip(high, 0, 1)
+        # Nobody drawn without a mistake: the quotient is endless, the rate is 1 at most.
+        return np.minimum(value, 1.0), np.clip(low, 0, 1), np.clip(high, 0, 1)
 
     def _chance(self, flagged: Limited, tail: Array | float, against: bool) -> Limited:
         """Widen a number of flagged people by chance: for the next people it is a rate itself.

@@ -10,7 +10,7 @@ of its rounded parts.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -244,20 +244,27 @@ def counts(study: Study, plan: Plan, check: Check, label: str, meaning: Meaning)
         Keys: the attribute, and ``arm`` where arms are to be joined. None where a count that the
         step needs is not there.
     """
+    found = cells(study, plan, check, label, meaning)
+    return assemble(study, found) if found else None
+
+
+def cells(study: Study, plan: Plan, check: Check, label: str, meaning: Meaning) -> list[Cell]:
+    """Return which counts a check is about, and as what; none where one is not there.
+
+    For the parameters see `counts`.
+    """
     step = check.step
     if step is None or len(study.groups) < 2:
-        return None
+        return []
     if not check.needs_outcome:
-        return reached(study, step, plan.high_bands)
-    elif find(check.metric).given == (TOTAL, TOTAL):
+        return _reached(study, step, plan.high_bands)
+    if find(check.metric).given == (TOTAL, TOTAL):
         bands = study.bands(step.bands)[0]
-        cells = _found(study, label, meaning, step.arms or (ALL,), bands or (ALL,))
-        cells = [] if step.bands and not bands else cells
-    elif check.of == "investigated":
-        cells = _by_band(study, label, meaning, step.arms or (ALL,), plan.high_bands)
-    else:
-        cells = _joined(study, plan, step, label, meaning)
-    return assemble(study, cells) if cells else None
+        found = _found(study, label, meaning, step.arms or (ALL,), bands or (ALL,))
+        return [] if step.bands and not bands else found
+    if check.of == "investigated":
+        return _by_band(study, label, meaning, step.arms or (ALL,), plan.high_bands)
+    return _joined(study, plan, step, label, meaning)
 
 
 def reached(study: Study, step: Step, high: Sequence[str]) -> Bounds | None:
@@ -406,12 +413,31 @@ def _joined(study: Study, plan: Plan, step: Step, label: str, meaning: Meaning) 
         return [*drawn, *rest, *whole]
     arms = [own for own in step.arms if own in nodes.arms]
     taken = [_found(study, label, meaning, [own], decision=YES, arm=own) for own in arms]
-    of_draw = _found(study, label, meaning, [random], arm=random)
+    of_draw = _of_draw(study, label, meaning, random)
     # An arm whose results nobody counted cannot be left out: its visits are visits too.
     if not taken or not all(taken) or not of_draw:
         return []
     rest = [Cell(None, NO, arm="others"), Cell(everybody, TOTAL, TOTAL, ALL, ALL)]
     return [*(cell for own in taken for cell in own), *of_draw, *rest]
+
+
+def _of_draw(study: Study, label: str, meaning: Meaning, random: str) -> list[Cell]:
+    """Return the cells of the random arm: its results, and all who were drawn where counted.
+
+    Nobody who was drawn can be visited by the selection, whether the draw led to a visit or not.
+    """
+    cells = _found(study, label, meaning, [random], arm=random)
+    # Who is drawn is chosen by that; a study may count the arm at either stage.
+    there = [n for s in (POPULATION, "chosen") if (n := (s, random, ALL, ALL)) in study.nodes]
+    if not cells or not there:
+        return cells
+    places = [(cell.decision, cell.outcome) for cell in cells]
+    if len(set(places)) == len(places):
+        cells = [replace(cell, part="found") for cell in cells]
+    else:
+        cells = [cell for cell in cells if cell.part != ALL]
+    rest = Cell(None, UNKNOWN, arm=random, part="no result")
+    return [*cells, rest, Cell(there[0], TOTAL, TOTAL, random, ALL)]
 
 
 def assemble(study: Study, cells: Sequence[Cell]) -> Bounds:
