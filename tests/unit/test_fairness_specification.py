@@ -266,7 +266,8 @@ def test_a_page_of_an_audit_with_everything() -> None:
     }
     html = page(record(audit(counts, plan), "An audit", "About it."), "x")
     assert "flagged &lt;people&gt;" in html
-    assert "Not identified: no arm gives it." in html
+    assert "Not identified (selective labels): no arm gives it." in html
+    assert "false positive rate; equal rates are predictive equality" in html
     assert "Of 100 people without the outcome" in html
     for part in (
         "Outcome: all",

@@ -5,8 +5,9 @@ Model, for place i in group d, seen by observers of role r::
     successes[i, r] ~ Binomial(trials[i, r], expit(theta[i] + offset[r]))
     theta[i] ~ Normal(mean[d], spread²)        mean[d] ~ Normal(centre, between²)
 
-The means and spreads are estimated by EM (Dempster, Laird and Rubin 1977), the places are
-integrated over a fixed grid: no random draws, the same answer every time.
+This is empirical Bayes (Robbins 1956; Efron and Morris 1975): the means and spreads that serve as
+prior for each place are estimated from all of them, by EM (Dempster, Laird and Rubin 1977). The
+places are integrated over a fixed grid: no random draws, the same answer every time.
 """
 
 from dataclasses import dataclass

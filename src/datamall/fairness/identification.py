@@ -1,9 +1,10 @@
 """Error rates of everybody from the outcomes of a few: what can be known, and what cannot.
 
-An outcome is recorded for people who were investigated, and those were chosen. The rate of wrong
-flags among *them* says little about the rate among all people who did nothing wrong. It is
-identified where some were investigated at random. With a the share of a group that is flagged, and
-the share without a mistake w₁ among the flagged and w₀ among the others,
+An outcome is recorded for people who were investigated, and those were chosen: selective labels
+(Lakkaraju and others 2017). The rate of wrong flags among *them* says little about the rate among
+all people who did nothing wrong. It is identified where some were investigated at random. With a
+the share of a group that is flagged, and the share without a mistake w₁ among the flagged and w₀
+among the others,
 
     P(flag | no mistake) / P(no flag | no mistake) = a / (1 − a) · w₁ / w₀.
 

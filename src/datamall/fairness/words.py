@@ -14,7 +14,7 @@ from datamall.fairness.summary import furthest_first
 from datamall.fairness.verdict import FAIL, PASS
 
 MEANING = {
-    PASS: "There is evidence that the gap lies inside what is tolerated.",
+    PASS: "There is evidence that the gap lies inside what is tolerated (equivalence test).",
     FAIL: "There is evidence that the gap lies outside what is tolerated.",
 }
 NOT_FAIR = "Nothing is shown either way; that is no finding of fairness."
@@ -95,6 +95,7 @@ def of_check(audit: Audit, check: Check, row: Mapping[str, Any]) -> dict[str, An
         "norm": check.norm,
         "gating": check.gating,
         "metric": check.metric,
+        "rate": _rate(check.metric),
         "estimand": "these people, nobody else" if check.estimand == "list" else "the next people",
         "groups": _groups(row),
         "caution": _caution(row),
@@ -226,9 +227,14 @@ def _groups(row: Mapping[str, Any]) -> str:
     return "; ".join(parts)
 
 
+def _rate(metric: str) -> str:
+    own = metrics.find(metric)
+    return f"{own.term}; equal rates are {own.parity}" if own.parity else own.term
+
+
 def _caution(row: Mapping[str, Any]) -> str:
     if row["fragile"]:
         return "The conclusion depends on what counts as the outcome."
     if not row["identified"]:
-        return f"Not identified: {row['why']}."
+        return f"Not identified (selective labels): {row['why']}."
     return ""
