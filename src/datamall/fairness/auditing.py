@@ -1,10 +1,10 @@
 """The audit: every check of a plan, under every label, with one verdict of three on all of them.
 
-PASS needs evidence from every gating check that each gap lies inside its tolerance; then the error
-of a wrong PASS is that of one comparison (intersection and union, Berger 1982). FAIL needs evidence
-that one lies outside, at an error that is shared among all comparisons that gate
-(`datamall.fairness.multiplicity`). Otherwise, and where the answer depends on what counts as the
-outcome, there is NOT ENOUGH EVIDENCE.
+PASS needs evidence from every gating check that each gap lies inside its tolerance (equivalence
+tests, TOST; Schuirmann 1987); then the error of a wrong PASS is that of one comparison
+(intersection–union test, Berger 1982). FAIL needs evidence that one lies outside, at an error that
+is shared among all comparisons that gate (`datamall.fairness.multiplicity`). Otherwise, and where
+the answer depends on what counts as the outcome, there is NOT ENOUGH EVIDENCE.
 """
 
 from collections.abc import Iterator, Mapping

@@ -91,7 +91,7 @@ class Check:
     name
         Short name, unique in the plan.
     metric
-        One of `datamall.fairness.metrics.RECORDS`.
+        One of `datamall.fairness.metrics.RECORDS`; equalized odds are two checks, tpr and fpr.
     tolerance, reason
         Gaps that are accepted, and why these.
     gating

@@ -1,9 +1,10 @@
 """Three verdicts for each comparison: PASS, FAIL, NOT ENOUGH EVIDENCE.
 
-PASS needs evidence that the gap lies inside the tolerance (two one-sided tests, Schuirmann 1987);
-FAIL needs evidence that it lies outside. All checks together pass if each of them does, and then
-the error of a wrong PASS is that of one check (intersection and union, Berger 1982); they fail if
-any does, so the evidence for FAIL is adjusted for their number (Holm 1979).
+PASS needs evidence that the gap lies inside the tolerance: an equivalence test, by two one-sided
+tests (TOST; Schuirmann 1987). FAIL needs evidence that it lies outside. All checks together pass if
+each of them does, and then the error of a wrong PASS is that of one check (intersection and union,
+Berger 1982); they fail if any does, so the evidence for FAIL is adjusted for their number (Holm
+1979).
 """
 
 from collections.abc import Iterable, Sequence
