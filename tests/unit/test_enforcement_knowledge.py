@@ -117,6 +117,35 @@ def test_posterior_of_one_place_equals_direct_integration() -> None:
         assert found == pytest.approx(exact, abs=1e-3)
 
 
+def test_the_doubt_about_the_mean_of_a_small_group_is_in_the_rates_of_its_places() -> None:
+    """80 groups of five places, integrated over the mean of their group place by place."""
+    rng, size, places = np.random.default_rng(8), 5, 400
+    group, n = np.repeat(np.arange(places // size), size), np.full(places, 6.0)
+    theta = rng.normal(-0.5, 1, places // size)[group] + rng.normal(0, 1, places)
+    y = rng.binomial(6, expit(theta)).astype(float)
+    fit = pooling.pool(y[:, None], n[:, None], np.zeros(1), group)
+    # Means that are not known well seem to differ less than they do.
+    assert fit.between == pytest.approx(1, abs=0.15)
+
+    grid = np.linspace(-7, 7, 401)
+    likelihood = expit(grid) ** y[:, None] * expit(-grid) ** (n - y)[:, None]
+    # Of a place, given the mean of its group: by mean (rows) and log-odds (columns).
+    given = np.exp(-0.5 * ((grid - grid[:, None]) / fit.spread) ** 2)
+    of_mean = np.exp(-0.5 * ((grid - fit.means.mean()) / fit.between) ** 2)
+    told = np.log(likelihood @ given.T)  # about the mean, by each place
+    others = np.add.reduceat(told, np.arange(0, places, size))[group] - told
+    exact = likelihood * ((of_mean * np.exp(others)) @ given)
+    wide = [deviation(exact, grid), deviation(fit.weights, pooling.GRID)]
+    # Without the doubt a place would seem to be known an eighth better than it is.
+    assert (wide[1] / wide[0]).mean() == pytest.approx(1, abs=0.04)
+
+
+def deviation(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of each row of a posterior."""
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    return np.sqrt(weights @ values**2 - (weights @ values) ** 2)
+
+
 def test_equal_counts_get_equal_rates_and_rank_by_cluster() -> None:
     table = pd.DataFrame(
         {
