@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pandas as pd
 import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from datamall.reporting import index, notebooks
+from datamall.fairness import Audit, Cells, audit
+from datamall.fairness.words import record
+from datamall.reporting import audits, index, notebooks
 
 pytestmark = pytest.mark.slow
 
@@ -76,7 +79,22 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reports = {"sample": {"purposes": [], "package": "enforcement"}}
     (root / "params.yaml").write_text(yaml.safe_dump({"reports": reports, "sample": {}}))
     index.write(root, "demo", root / "reports")
+    audits.write(record(audited()), root / "reports", "counts")
     return root / "reports"
+
+
+def audited() -> Audit:
+    """Return an audit with long names, limits that do not exist, and scores."""
+    rows = [
+        (f"a group with a very long name, number {g}", band, band >= 4, y, 3 + 40 * (g % 5) + band)
+        for g in range(8) for band in range(1, 6) for y in (0, 1)
+    ]  # fmt: skip
+    rows += [("nobody is found", 2, False, 0, 9)]
+    table = pd.DataFrame(rows, columns=["g", "band", "d", "y", "n"])
+    cells = Cells.from_frame(table, ["g"], "d", "y", score_band="band", count="n")
+    edges = {"kind": "ratio", "low": 0.8, "high": 1.25, "reason": "four fifths"}
+    checks = [{"name": m, "metric": m, "tolerance": edges} for m in ("selection_rate", "fpr")]
+    return audit(cells, {"groups": ["g"], "smallest": 30, "checks": checks})
 
 
 @pytest.fixture(params=["sample", "project"])
@@ -125,6 +143,41 @@ def test_page_is_read_at_any_width_without_script_or_network(
             assert (said["last_day"] or "no date recorded")[:4] in start
     assert all(url.startswith(("file:", "data:")) for url in requests)
     context.close()
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_words_of_a_drawing_stay_inside_it(sample: Path, width: int, browser: Any) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    page.goto((sample / "counts.audit.html").as_uri())
+    outside, texts = page.evaluate(
+        """() => {
+            const texts = [...document.querySelectorAll("svg text")];
+            const out = texts.filter(text => {
+                const own = text.getBoundingClientRect();
+                const box = text.ownerSVGElement.getBoundingClientRect();
+                return own.left < box.left - 1 || own.right > box.right + 1 ||
+                    own.top < box.top - 1 || own.bottom > box.bottom + 1;
+            });
+            return [out.map(text => text.textContent), texts.length];
+        }"""
+    )
+    assert outside == [] and texts > 100
+    page.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 640), (1280, 800)])
+def test_answer_of_an_audit_and_what_is_uncertain_are_on_the_first_screen(
+    sample: Path, width: int, height: int, browser: Any
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.goto((sample / "counts.audit.html").as_uri())
+    answer = page.locator(".answer")
+    assert re.search(r"times as often \([\d.]+ to [\d.]+", answer.inner_text())
+    box = answer.locator(".sentence").bounding_box()
+    first = answer.locator("li >> nth=0").bounding_box()
+    assert box is not None and first is not None
+    assert max(part["y"] + part["height"] for part in (box, first)) <= height
+    page.close()
 
 
 def test_keyboard_reaches_content_and_wide_tables(sample: Path, browser: Any) -> None:

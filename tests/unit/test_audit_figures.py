@@ -1,6 +1,7 @@
 """The figures of an audit's page say what its tables say, and leave nothing out in silence."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,13 @@ import pandas as pd
 import pytest
 from accessible_page import check
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from datamall.fairness import Cells, audit
 from datamall.fairness.bounds import Bounds
 from datamall.fairness.plan import Plan
-from datamall.fairness.sweeps import by_threshold
+from datamall.fairness.sweeps import by_threshold, calibration
 from datamall.fairness.words import record
 from datamall.reporting import audit_figures, canvas, forest, score_figures
 from datamall.reporting.audits import page, write
@@ -57,25 +59,28 @@ def scored() -> tuple[Cells, dict[str, Any]]:
 
 
 @pytest.fixture
-def plots(monkeypatch: pytest.MonkeyPatch) -> dict[str, pd.DataFrame]:
-    """Collect the numbers that each figure of a page is drawn from."""
-    found: dict[str, pd.DataFrame] = {}
+def plots(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Collect the numbers and the forest plot that each figure of a page is drawn from."""
+    found: dict[str, Any] = {}
 
     def svg(draw: Any, numbers: pd.DataFrame, height: float, name: str, alt: str) -> str:
         found[name] = numbers
+        found[f"{name} plot"] = getattr(draw, "__self__", None)
         return "<svg></svg>"
 
     monkeypatch.setattr(canvas, "svg", svg)
     return found
 
 
-def test_every_comparison_is_in_the_figure_of_its_check(plots: dict[str, pd.DataFrame]) -> None:
+def test_every_comparison_is_in_the_figure_of_its_check(plots: dict[str, Any]) -> None:
     plan = {"groups": ["g"], "checks": CHECKS, "smallest": 30, "leave_out": {"g": ["g003"]}}
     result = audit(counted(18), plan)
     shown = audit_figures.of_checks(record(result))
     assert [each["name"] for each in shown] == ["decides", "informs"]  # what gates comes first
     for place, each in enumerate(shown, 1):
-        numbers = plots[f"gaps-{place}"]
+        numbers, plot = plots[f"gaps-{place}"], plots[f"gaps-{place} plot"]
+        assert (plot.low, plot.high, plot.wide) == ("gap_low", "gap_high", ("all_low", "all_high"))
+        assert (plot.kind, plot.tolerance) == ("ratio", (0.8, 1.25))
         own = result.comparisons[result.comparisons["check"] == each["name"]]
         assert sorted(numbers["row"]) == sorted(own["group"])
         assert len(numbers) <= forest.ROWS
@@ -114,7 +119,15 @@ def test_groups_that_are_compared_with_nobody_are_named() -> None:
         assert "Nobody to compare with, so no gap: g002." in each["figure"]["notes"]
 
 
-def test_rows_say_which_attribute_and_which_label(plots: dict[str, pd.DataFrame]) -> None:
+def test_limits_that_do_not_exist_are_no_letters_in_a_table() -> None:
+    rows = [("a", 1, 3), ("a", 0, 27), ("b", 1, 0), ("b", 0, 30)]
+    cells = Cells.from_frame(pd.DataFrame(rows, columns=["g", "d", "n"]), ["g"], "d", count="n")
+    html = page(record(audit(cells, {"groups": ["g"], "checks": CHECKS})), "x")
+    assert '<td class="n">∞</td>' in html and ">inf<" not in html
+    assert "30 people, any number of times" in html
+
+
+def test_rows_say_which_attribute_and_which_label(plots: dict[str, Any]) -> None:
     table = pd.DataFrame(
         [(a, b, r, d, 50 + 3 * d) for a in ("yes", "no") for b in ("yes", "no")
          for r in ("x", "y") for d in (0, 1)],
@@ -199,7 +212,7 @@ def test_ratios_over_thresholds_stand_on_a_log_axis_with_the_tolerance(scored: A
     table = by_threshold(cells, Plan.read(plan))
     rows, said = score_figures.drawn(table[table["metric"] == "selection_rate"], list("abc"))
     assert said == ""
-    axes = axes_of(score_figures.ratios, rows, what="times", tolerance=(0.8, 1.25))
+    axes = axes_of(score_figures.ratios, rows, tolerance=(0.8, 1.25))
     place = axes.transData.transform([(1, 0.5), (1, 1), (1, 2)])[:, 1]
     np.testing.assert_allclose(np.diff(place), np.diff(place)[0])
     band: Any = axes.patches[0]
@@ -237,6 +250,50 @@ def test_bands_stand_in_their_order_and_each_share_has_its_limits(bands: list[An
     assert by_label["b"].get_ydata() == pytest.approx([20, 30])
     if bands[0] == "low":
         assert [tick.get_text() for tick in axes.get_xticklabels()] == bands
+
+
+@pytest.mark.parametrize("kind", ["rates", "ratios", "calibration"])
+@pytest.mark.parametrize("groups", [2, 6])
+def test_no_word_of_a_score_figure_is_clipped(kind: str, groups: int) -> None:
+    rows = [(f"{'W' * 30} group number {g}", t, t == 3, 10 - g, t / 6, t / 8, 1.0, 0.7 * t)
+            for g in range(groups) for t in range(1, 6)]  # fmt: skip
+    columns = ["group", "threshold", "in_use", "trials", "rate", "low", "high", "ratio"]
+    table = pd.DataFrame(rows, columns=columns).assign(ratio_low=0.2, ratio_high=9.0)
+    table = table.assign(score_band=table["threshold"])
+    kept, _ = score_figures.drawn(table, score_figures.largest(table))
+    options = {"tolerance": (0.8, 1.25)} if kind == "ratios" else {}
+    draw = partial(getattr(score_figures, kind), **options)
+    with canvas.drawn(draw, kept, score_figures.height(kept)) as figure:
+        agg = FigureCanvasAgg(figure)
+        agg.draw()
+        renderer: Any = agg.get_renderer()
+        legend = figure.legends[0].get_window_extent(renderer)
+        assert legend.y0 >= figure.axes[0].get_window_extent(renderer).y1  # not over the lines
+        everything = figure.get_tightbbox(renderer)  # in inches; ticks out of view left out
+        assert everything.x0 >= 0 and everything.x1 <= canvas.WIDTH
+        assert everything.y0 >= 0 and everything.y1 <= figure.get_size_inches()[1]
+
+
+def test_too_many_bands_to_compare_are_joined_and_nobody_is_lost() -> None:
+    draw = np.random.Generator(np.random.PCG64(6))
+    frame = pd.DataFrame({"g": draw.choice(["a", "b"], 9000), "score": draw.integers(0, 100, 9000)})
+    frame["score"] = frame["score"].where(draw.random(9000) < 0.9)
+    frame["y"] = draw.random(9000) < 0.2
+    cells = Cells.from_frame(frame, ["g"], outcome="y", score_band="score")
+    table = calibration(cells)
+    assert table["trials"].sum() == len(frame)
+    known = table[table["score_band"] >= 0]
+    assert len(known) == 20 and known["trials"].between(330, 480).all()
+    scores = sorted(known["score_band"].unique())
+    for low, high in zip(scores, [*scores[1:], 100], strict=True):
+        own = frame[(frame["score"] >= low) & (frame["score"] < high) & (frame["g"] == "a")]
+        row = known[(known["score_band"] == low) & (known["group"] == "a")].iloc[0]
+        assert (row["successes"], row["trials"]) == (own["y"].sum(), len(own))
+        assert row["low"] < row["rate"] < row["high"]
+    # People without a score have no place on the axis, and are in the table.
+    said = record(audit(cells, {"groups": ["g"], "checks": [{**CHECKS[1], "metric": "base_rate"}]}))
+    (calibrated,) = audit_figures.by_score(said)[-1]["figures"]
+    assert "inf" not in calibrated["svg"]
 
 
 def test_a_page_stays_light_and_accessible_with_much_on_it(scored: Any) -> None:

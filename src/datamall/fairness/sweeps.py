@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from datamall.errors import DatamallError
-from datamall.fairness import comparison, identification, metrics
+from datamall.fairness import comparison, identification, key_levels, metrics
 from datamall.fairness.cells import Cells
 from datamall.fairness.counting import MISSING, NO, UNKNOWN, YES, named
 from datamall.fairness.inference import compare, intervals, pairs, with_gaps
@@ -19,6 +19,7 @@ from datamall.fairness.subgroups import REST, Reference
 
 CAPACITIES = (0.8, 0.9, 1.0, 1.1, 1.2)
 THRESHOLDS = 40
+FINEST, JOINED = 20, 10  # more bands than this are joined to so many
 
 
 def decide(cells: Cells, threshold: Any) -> Cells:
@@ -137,11 +138,12 @@ def calibration(
     Returns
     -------
     DataFrame
-        One row per band and group in which somebody has an outcome: `score_band`, `by`, `group`,
+        One row per band and group in which somebody has an outcome: `score_band` (of more than 20
+        bands ten are made, of about as many people each, and named by their lowest), `by`, `group`,
         `successes`, `trials`, `rate`, `low`, `high` (limits at the level, each for itself),
         `other_rate`, `difference`, `difference_low`, `difference_high`.
     """
-    _bands(cells)
+    cells = _joined(cells)
     options: dict[str, Any] = {"estimand": "procedure", "names": ["base_rate"], "depth": 1}
     table = pairs(cells, by, reference=reference, within=["score_band"], **options)
     table = table[table["trials"] > 0].reset_index(drop=True)
@@ -152,6 +154,27 @@ def calibration(
     kept = ["score_band", "by", "group", "successes", "trials", "rate", "low", "high"]
     kept.append("other_rate")
     return table[[*kept, "difference", "difference_low", "difference_high"]]
+
+
+def _joined(cells: Cells) -> Cells:
+    """Return the cells with neighbouring bands joined where there are too many to compare each."""
+    bands, place = _bands(cells), cells.axes.index("score_band")
+    if len(bands) <= FINEST:
+        return cells
+    levels = list(cells.levels[place])
+    known = cells.counts[..., :UNKNOWN].sum(axis=(1, 2))
+    people = np.bincount(cells.codes[:, place], known, len(levels))
+    people[[level not in bands for level in levels]] = 0
+    before = np.cumsum(people) - people
+    tenth = np.floor(JOINED * before / max(people.sum(), 1)).clip(max=JOINED - 1)
+    to = np.arange(len(levels))
+    for part in np.unique(tenth):
+        own = [i for i in np.flatnonzero(tenth == part) if levels[i] in bands]
+        to[own] = own[:1]
+    codes = cells.codes.copy()
+    codes[:, place] = to[codes[:, place]]
+    made = key_levels.canonical(cells.axes, cells.levels, codes, cells.counts)
+    return Cells(cells.axes, *made, cells.merged)
 
 
 def by_threshold(counts: Counts | Selection, plan: Plan) -> pd.DataFrame:

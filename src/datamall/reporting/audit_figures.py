@@ -147,13 +147,13 @@ def _thresholds(table: pd.DataFrame, record: Mapping[str, Any]) -> Iterator[dict
         for metric, (whom, what) in CURVES.items():
             own = of_attribute[of_attribute["metric"] == metric]
             if len(own):
-                draw: Draw = partial(score_figures.rates, what=whom)
                 title = f"{by}: % of {whom} {what}"
+                draw: Draw = score_figures.rates
                 yield _curve(f"{metric}-{number}", title, draw, own, groups, "rate")
             own = own[own["ratio"].notna()]
             if metric == "selection_rate" and len(own):
                 others = record["reference"].get(str(by), "everybody else")
-                draw = partial(score_figures.ratios, what="times as often", tolerance=edges)
+                draw = partial(score_figures.ratios, tolerance=edges)
                 title = f"{by}: selected, times as often as {others}"
                 yield _curve(f"ratio-{number}", title, draw, own, groups, "ratio")
 
@@ -166,7 +166,7 @@ def _curve(
     pairs = zip(used["group"], used[value], strict=True)
     each = ", ".join(f"{group} {number:.3g}" for group, number in pairs)
     alt = f"{title}, over thresholds; at the threshold in use: {each or 'not known'}."
-    svg = canvas.svg(draw, rows, score_figures.HEIGHT, name, alt)
+    svg = canvas.svg(draw, rows, score_figures.height(rows), name, alt)
     return {"name": name, "title": title, "svg": svg, "notes": [said] if said else []}
 
 
@@ -186,10 +186,11 @@ def _calibration(record: Mapping[str, Any]) -> dict[str, Any]:
             theirs = own.drop_duplicates("score_band").assign(group=others, rate=own["other_rate"])
             own = pd.concat([theirs.assign(low=math.nan, high=math.nan), own], ignore_index=True)
             groups = [others, *groups]
+        own = own[own["score_band"] != -math.inf]  # nobody's score; in the table
         few, said = score_figures.drawn(own, groups)
         name, title = f"calibration-{number}", f"{by}: % with the outcome, by score band"
         alt = f"{title}: {', '.join(dict.fromkeys(few['group']))}. {found}"
-        svg = canvas.svg(score_figures.calibration, few, score_figures.HEIGHT, name, alt)
+        svg = canvas.svg(score_figures.calibration, few, score_figures.height(few), name, alt)
         notes = [note for note in (found, said) if note]
         figures.append({"name": name, "title": title, "svg": svg, "notes": notes})
     return {

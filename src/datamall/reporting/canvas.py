@@ -38,6 +38,7 @@ FONT = "font-family: 'DejaVu Sans', Verdana, sans-serif"
 # What a page does not need of the tags that matplotlib writes.
 SHORTER = (
     (r'^<g id="[^"]*"', "<g"),
+    (r"^<g ?/>\s*", ""),
     (r' clip-path="[^"]*"', ""),  # an address, which pages do not have
     (r" font-family: 'DejaVu Sans';", ""),
     (r' transform="rotate\(-?0 [^"]*"', ""),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pandas import CategoricalDtype
 
 from datamall.reporting import canvas, forest
@@ -15,10 +16,14 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-HEIGHT = 3.5  # inches
 KEY = 45.0  # points beside a name in the key: its line and the space around it
 LINES = len(canvas.PALETTE)  # more cannot be told apart
 BANDS = 3  # of more lines the bands would hide each other; then each has bars
+
+
+def height(numbers: pd.DataFrame) -> float:
+    """Return the height of a figure in inches: that of its lines, and room for their names."""
+    return 2.9 + 0.18 * (numbers["group"].nunique() + 1)
 
 
 def largest(table: pd.DataFrame) -> list[str]:
@@ -44,27 +49,24 @@ def drawn(table: pd.DataFrame, groups: Sequence[str]) -> tuple[pd.DataFrame, str
     return kept, f"Drawn are the {there} largest of {len(own)} groups; all are in the file."
 
 
-def rates(axes: Axes, numbers: pd.DataFrame, what: str) -> None:
+def rates(axes: Axes, numbers: pd.DataFrame) -> None:
     """Draw the rate of each group over thresholds, with its limits and the threshold in use.
 
     Parameters
     ----------
     numbers
-        Columns threshold, in_use, group, rate, low, high: shares.
-    what
-        What the rate is a share of, for the axis.
+        Columns threshold, in_use, group, place, rate, low, high: shares that are selected.
     """
     most = min(1.0, max(0.02, 1.25 * numbers["rate"].max()))
     ends = {end: 100 * numbers[end].clip(0, most) for end in ("low", "high")}
     _lines(axes, numbers.assign(value=100 * numbers["rate"], **ends), "threshold")
-    axes.set(ylim=(0, 100 * most), ylabel=f"% of {what}")
+    axes.set(ylim=(0, 100 * most), ylabel="% selected")
     _in_use(axes, numbers)
 
 
 def ratios(
     axes: Axes,
     numbers: pd.DataFrame,
-    what: str,
     tolerance: tuple[float | None, float | None] | None,
 ) -> None:
     """Draw the ratio of each group over thresholds on a log axis, with the tolerance as a band.
@@ -72,10 +74,8 @@ def ratios(
     Parameters
     ----------
     numbers
-        Columns threshold, in_use, group, ratio, ratio_low, ratio_high. A line is interrupted where
-        its ratio is 0 or has no limit.
-    what
-        What the ratio is.
+        Columns threshold, in_use, group, place, ratio, ratio_low, ratio_high. A line is interrupted
+        where its ratio is 0 or has no limit.
     tolerance
         Smallest and largest ratio that is tolerated, if there is one tolerance.
     """
@@ -92,7 +92,7 @@ def ratios(
         axes.axhspan(bottom, top, facecolor=forest.BAND, linewidth=0, zorder=0.1, label="tolerated")
     _lines(axes, numbers.assign(value=known, **ends), "threshold")
     axes.axhline(1, color=canvas.INK, linewidth=1.3, zorder=0.7)
-    axes.set(ylim=(low, high), ylabel=what)
+    axes.set(ylim=(low, high), ylabel="times as often")
     axes.set_yticks(*forest.ticks("ratio", low, high))
     axes.minorticks_off()
     _in_use(axes, numbers)
@@ -104,7 +104,7 @@ def calibration(axes: Axes, numbers: pd.DataFrame) -> None:
     Parameters
     ----------
     numbers
-        Columns score_band, group, rate, low, high.
+        Columns score_band, group, place, rate, low, high.
     """
     shares = {name: 100 * numbers[name] for name in ("low", "high")}
     _lines(axes, numbers.assign(value=100 * numbers["rate"], **shares), "score_band", bars=True)
@@ -123,12 +123,14 @@ def _lines(axes: Axes, numbers: pd.DataFrame, x: str, bars: bool = False) -> Non
         where = own[x].astype(object).map(places).astype(float) + aside
         ends = None if bars else (own["low"], own["high"])
         canvas.line(axes, where, own["value"], ends, int(place), str(own["group"].iloc[0]))
-        if bars:
-            colour = canvas.PALETTE[int(place)]
-            axes.vlines(where, own["low"], own["high"], color=colour, linewidth=1, alpha=0.7)
+        if bars:  # in one line, interrupted: a page holds hundreds
+            x_, y_ = np.repeat(where, 3), own[["low", "high"]].assign(gap=np.nan)
+            axes.plot(x_, y_.to_numpy().ravel(), color=canvas.PALETTE[int(place)], linewidth=0.9)
     if list(places) != at:
         axes.set_xticks(at, [str(value) for value in places])
-    axes.set_xlabel("score band" if x == "score_band" else "lowest score that is selected")
+    axes.set_xlabel(
+        "lowest score of the band" if x == "score_band" else "lowest score that is selected"
+    )
     _key(axes)
 
 

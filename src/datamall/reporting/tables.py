@@ -182,7 +182,7 @@ def _readable_number(value: float, decimals: int) -> str:
     text = f"{value:,.{decimals}f}"
     if value and not text.strip("-0.,"):  # too small for these decimals, but not nothing
         text = f"<{10**-decimals:.{decimals}f}" if value > 0 else f">-{10**-decimals:.{decimals}f}"
-    return text.replace("-", "−")
+    return text.replace("-", "−").replace("inf", "∞")
 
 
 def check_name(name: str) -> str:
