@@ -26,9 +26,9 @@ class Formula:
 
 @dataclass(frozen=True)
 class Padded:
-    """A whole number that its format shows with four digits."""
+    """A value in a format that shows whole numbers with four digits, and no text otherwise."""
 
-    value: int
+    value: int | str
 
 
 def workbook(*rows: Sequence[Any], name: str = "Cijfers", merged: str = "") -> bytes:
@@ -48,7 +48,8 @@ def workbook(*rows: Sequence[Any], name: str = "Cijfers", merged: str = "") -> b
         if isinstance(value, bool):
             return f'<c r="{at}" t="b"><v>{int(value)}</v></c>'
         if isinstance(value, Padded):
-            return f'<c r="{at}" s="2"><v>{value.value}</v></c>'
+            kind = ' t="str"' if isinstance(value.value, str) else ""
+            return f'<c r="{at}" s="2"{kind}><v>{value.value}</v></c>'
         style = ' s="1"' if isinstance(value, date) else ""
         number = (value - date(1899, 12, 30)).days if isinstance(value, date) else value
         return f'<c r="{at}"{style}><v>{number}</v></c>'

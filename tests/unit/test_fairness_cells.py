@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from datamall.errors import DatamallError
-from datamall.fairness import Cells
+from datamall.fairness import Bounds, Cells, recoding
+from datamall.fairness.subgroups import subgroups
 
 GROUPS = ["sex", "origin"]
 
@@ -252,3 +253,40 @@ def test_input_of_another_kind() -> None:
     twice = pd.DataFrame([[1, 2]], columns=["g", "g"])
     with pytest.raises(DatamallError, match="named twice"):
         Cells.from_frame(twice, ["g"])
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_values_of_keys_are_compared_as_text(exact: bool) -> None:
+    rows = [(c, b, s, 10 + c) for c in (2, 9, 10) for b in (0.0, 0.5) for s in (0, 1)]
+    frame = pd.DataFrame(rows, columns=["code", "band", "selected", "n"])
+    make = Cells.from_frame if exact else Bounds.from_rounded
+    counts = make(frame, ["code"], "selected", score_band="band", count="n")
+    for nine in (9, "9", 9.0):
+        picked = recoding.where(counts, {"code": nine})
+        own = picked.counts.sum() if exact else picked.high[-1, -1, -1]
+        assert own == 4 * 19
+        merged = recoding.merge(counts, "code", {"other": [2, nine]})
+        assert merged.levels[0] == ("10", "other")
+        assert merged.merged == (("code", "other", ("2", str(nine))),)
+    for half in (0.5, "0.5"):
+        assert recoding.where(counts, {"score_band": half}).axes[0] == "code"
+    for absent in ("x", "09", "9.0"):
+        with pytest.raises(DatamallError, match=f"There is no code '{absent}'"):
+            recoding.where(counts, {"code": absent})
+    with pytest.raises(DatamallError, match="There is no score_band 'x'"):
+        recoding.where(counts, {"score_band": "x"})
+    with pytest.raises(DatamallError, match="9 is merged twice"):
+        recoding.merge(counts, "code", {"a": [9], "b": ["9"]})
+    with pytest.raises(DatamallError, match="No value of code is wanted"):
+        recoding.where(counts, {"code": []})
+
+
+def test_words_of_decisions_results_and_references_are_compared_as_text() -> None:
+    frame = pd.DataFrame({"g": [1, 2], "result": [7.0, 8.0], "s": [3, 4]})
+    counts = Cells.from_frame(frame, ["g", "result"], "s", labels={"s": {"3": True, 4: False}})
+    assert counts.frame["decision"].tolist() == [1, 0]
+    read = recoding.label(counts, "result", {7: True, "8": None})
+    assert read.counts.sum(axis=(0, 1)).tolist() == [0, 1, 1]
+    for one in (1, "1"):
+        compared = subgroups(read).references({"g": one})[1]
+        assert compared.tolist() == [False, True]

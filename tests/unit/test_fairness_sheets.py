@@ -382,6 +382,29 @@ def test_merging_numbers(tmp_path: Path) -> None:
     assert sorted(run(make(tmp_path, rows, change=change)).comparisons["group"]) == ["10", "other"]
 
 
+def test_arms_stages_and_results_are_the_text_of_the_sheet(tmp_path: Path) -> None:
+    rows = ["arm,origin,selected,found,n"]
+    rows += [
+        f"{arm},{origin},{selected},{found},{100 + len(found)}"
+        for arm in ("NO", "01")
+        for origin in ("A", "B")
+        for selected in ("yes", "no")
+        for found in ("on", "0")
+    ]
+    change = {
+        "count: n}": "count: n, arm: arm}",
+        "metric: selection_rate": "metric: fpr",
+        "groups: [origin]": "groups: [origin]\nresult: found\n"
+        "labels: {strict: {on: true, 0: false}}\n"
+        "identification: {random: 01, profile: NO, reason: all are visited}",
+    }
+    plan = read(make(tmp_path, "\n".join(rows), change=change)).plan
+    assert plan.labels == {"strict": {"on": True, "0": False}}
+    assert plan.identification is not None
+    assert (plan.identification.random, plan.identification.profile) == ("01", "NO")
+    assert run(tmp_path / "audit.yaml").comparisons["rate"].notna().all()
+
+
 @pytest.mark.parametrize("words", [("yes", "no"), ("on", "off"), ("1", "0"), ("NO", "N")])
 def test_values_are_the_words_of_the_sheet(tmp_path: Path, words: tuple[str, str]) -> None:
     own = TOTALS.replace("yes", words[0]).replace("no,", f"{words[1]},")

@@ -57,6 +57,7 @@ def test_a_sheet_is_what_it_shows(tmp_path: Path) -> None:
         ["None", Padded(14), "TRUE"],
         [Fault("#N/A"), Formula("A1", None), Formula("A1+1", 7)],
         [Formula('""', ""), Fault("#DIV/0!"), "#text"],
+        [Padded("14"), Padded(12345), Padded(-14)],
     )
     rows, _ = in_file(tmp_path, content, Form(format="xlsx", notation=DUTCH))
     assert rows == {
@@ -66,6 +67,7 @@ def test_a_sheet_is_what_it_shows(tmp_path: Path) -> None:
         6: ["None", "0014", "TRUE"],
         7: ["#N/A", "=A1", "7"],
         8: ["", "#DIV/0!", "#text"],
+        9: ["14", "12345", "-14"],
     }
 
 
