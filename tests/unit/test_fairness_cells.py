@@ -285,6 +285,8 @@ def test_words_of_decisions_results_and_references_are_compared_as_text() -> Non
     frame = pd.DataFrame({"g": [1, 2], "result": [7.0, 8.0], "s": [3, 4]})
     counts = Cells.from_frame(frame, ["g", "result"], "s", labels={"s": {"3": True, 4: False}})
     assert counts.frame["decision"].tolist() == [1, 0]
+    with pytest.raises(DatamallError, match="of column s means 'no': it means true, false or null"):
+        Cells.from_frame(frame, ["g"], "s", labels={"s": {3: "no", 4: False}})  # type: ignore[dict-item]
     read = recoding.label(counts, "result", {7: True, "8": None})
     assert read.counts.sum(axis=(0, 1)).tolist() == [0, 1, 1]
     for one in (1, "1"):

@@ -75,6 +75,11 @@ def truth(levels: Sequence[Any], column: str, labels: Labels) -> np.ndarray:
     own = labels.get(column)
     # Text against text: a 1 of the labels is the 1 of a sheet.
     own = None if own is None else {label(value): meaning for value, meaning in own.items()}
+    for said in (own or {}).values():
+        if said not in (True, False, None):
+            raise DatamallError(
+                f"A value of column {column} means {said!r}: it means true, false or null."
+            )
     codes, odd = np.full(len(levels), UNKNOWN), []
     for i, level in enumerate(levels):
         text = label(level)
