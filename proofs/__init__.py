@@ -1,4 +1,5 @@
 """Studies of the methods on worlds whose truth is known: a second, slower pipeline (make proofs).
 
-No analysis imports this; it imports no analysis but `datamall.fairness`, which it judges.
+No analysis imports this. It imports what it judges: `datamall.fairness`, and how the department
+counts and what it prints of that (`datamall.fraud.disclosure`, `datamall.fraud.audit.sources`).
 """

@@ -17,14 +17,15 @@ def main() -> None:
     folder, out = root / "proofs", root / "proofs" / "results"
     if sys.argv[1:] == ["run"]:
         files = [folder / f"{NAME}.ipynb", *sorted(folder.glob("*.py"))]
+        fraud = root / "src" / "datamall" / "fraud"
+        files += [root / "params.yaml", fraud / "disclosure.py", fraud / "audit" / "sources.py"]
         files += sorted((root / "src" / "datamall" / "fairness").glob("*.py"))
         digests = {str(path.relative_to(root)): file_digest(path) for path in files}
         notebook = folder / f"{NAME}.ipynb"
         run(root, "demo", notebook, parameters={}, provenance=digests, out_folder=out)
         return
-    tables = [
-        pd.read_csv(out / "results" / NAME / f"{n}.csv") for n in ("grid", "power", "identified")
-    ]
+    names = ("grid", "intervals", "power", "identified")
+    tables = [pd.read_csv(out / "results" / NAME / f"{name}.csv") for name in names]
     print("\n".join(words.lines(*tables)))
 
 

@@ -1,6 +1,8 @@
 """Words: what the studies say, a line each, and what is to be seen in their figures."""
 
+import numpy as np
 import pandas as pd
+from scipy.stats import binom
 
 from datamall.fairness.intervals import limits
 from proofs.coverage import PERCENTILE
@@ -11,7 +13,9 @@ EVER, LINES = 0.01, 6  # share of passes from which on a kind of world is drawn,
 HEADINGS = {
     "alarms": "Any alarm",
     "arm": "Random arm",
+    "below": "Cells below by two standard errors",
     "caseload": "People on benefit",
+    "chance": "Of these by chance, if it held exactly as often as promised",
     "covered": "Holds the truth",
     "estimate": "Estimate (median)",
     "found": "Small group found",
@@ -19,6 +23,7 @@ HEADINGS = {
     "group_share": "Share of the group",
     "interval_high": "To (median)",
     "interval_low": "From (median)",
+    "lowest": "Lowest cell",
     "naive": "Among the investigated",
     "p_fail": "P(FAIL)",
     "p_not_enough": "P(NOT ENOUGH EVIDENCE)",
@@ -93,7 +98,40 @@ def covering(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(case=case).loc[used, ["case", "method", "covered"]]
 
 
-def lines(grid: pd.DataFrame, power: pd.DataFrame, identified: pd.DataFrame) -> list[str]:
+def holding(intervals: pd.DataFrame) -> pd.DataFrame:
+    """Return how often each interval that the audit prints holds the truth.
+
+    Parameters
+    ----------
+    intervals
+        See `proofs.verdicts.grid`.
+
+    Returns
+    -------
+    DataFrame
+        check, interval, promised, covered (share of all worlds), lowest (of all cells), cells,
+        below (cells in which it held less often than promised by more than two standard errors),
+        and chance (how many these would be if it held exactly as often as promised).
+    """
+    promised, worlds = intervals["promised"], intervals["worlds"]
+    least = promised - 2 * (promised * (1 - promised) / worlds) ** 0.5
+    # The largest number of worlds that is below, and its probability.
+    chance = binom.cdf(np.ceil(least * worlds) - 1, worlds, promised)
+    table = intervals.assign(below=intervals["covered"] < least, chance=chance)
+    groups = table.groupby(["check", "interval"], sort=False)
+    return groups.agg(
+        promised=("promised", "first"),
+        covered=("covered", "mean"),
+        lowest=("covered", "min"),
+        cells=("covered", "size"),
+        below=("below", "sum"),
+        chance=("chance", "sum"),
+    ).reset_index()
+
+
+def lines(
+    grid: pd.DataFrame, held: pd.DataFrame, power: pd.DataFrame, identified: pd.DataFrame
+) -> list[str]:
     """Return the results that decide whether the audit can be trusted, a line each."""
     out = []
     for row in summary(grid).itertuples():
@@ -107,6 +145,14 @@ def lines(grid: pd.DataFrame, power: pd.DataFrame, identified: pd.DataFrame) -> 
     out.append(
         f"the gate opens in {best.p_pass:.3f} of fair worlds with {best.caseload:,} people, a "
         f"random arm of {best.random_arm:,} and a group of {100 * best.group_share:g} %"
+    )
+    least = held.loc[held["covered"].idxmin()]
+    out.append(
+        f"printed intervals, promised {least.promised:.2f}: the kind of {len(held)} that holds "
+        f"the truth least often ({least.check}, {least.interval}) does in {least.covered:.3f} of "
+        f"worlds, the others in up to {held['covered'].max():.3f}; {held['below'].sum()} of "
+        f"{held['cells'].sum():,} cells are two standard errors below, by chance it would be "
+        f"{held['chance'].sum():.0f}"
     )
     found, alarms = (power[power["gap"] == gap].set_index("method") for gap in (GAP, 1.0))
     out.append(
@@ -131,15 +177,17 @@ def answer(grid: pd.DataFrame) -> str:
     return (
         f"Of fair worlds {100 * fair.p_fail:.1f} % get a wrong FAIL, in any cell at most "
         f"{100 * fair.most_fail:.1f} %; of biased worlds {100 * biased.p_pass:.1f} % a wrong PASS. "
-        f"With a gap exactly as large as tolerated {100 * edge.most_pass:.1f} % pass at most. "
-        f"{100 * fair.p_pass:.0f} % of fair worlds pass; most have too few people to tell."
+        f"With a gap exactly as large as tolerated {100 * edge.most_pass:.1f} % pass at most, and "
+        f"{100 * edge.most_fail:.1f} % fail. {100 * fair.p_pass:.0f} % of fair worlds pass; most "
+        "have too few people to tell."
     )
 
 
-def metrics(grid: pd.DataFrame, power: pd.DataFrame) -> dict[str, float]:
+def metrics(grid: pd.DataFrame, held: pd.DataFrame, power: pd.DataFrame) -> dict[str, float]:
     """Return the numbers worth following from version to version."""
     table = summary(grid).set_index("truth")
     return {
+        "intervals_hold_at_least": held["covered"].min(),
         "wrong_fail_at_most": table.loc["fair", "most_fail"],
         "wrong_pass_at_most": table.loc["biased", "most_pass"],
         "pass_at_the_edge_at_most": table.loc["at the edge", "most_pass"],

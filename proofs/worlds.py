@@ -1,22 +1,24 @@
 """Worlds with a planted truth, drawn as counts: who erred, was flagged, chosen, and how it ended.
 
 Two groups of people on benefit, A and B. A share of each has a mistake in its file. A profile flags
-people; a caseworker chooses some of the flagged (the profile arm); a lot is drawn from everybody
-(the random arm); those of both arms are visited and a finding is recorded. Every step has a rate of
-its own in group B, so that a bias can be planted at one step and nowhere else.
+people. A lot is drawn from everybody (the random arm); of the others some are reported (the arm
+signal), and of the flagged among the rest a caseworker chooses some (the profile arm). All of these
+are to be visited; of those who are a finding is recorded. Every step has a rate of its own in group
+B, so that a bias can be planted at one step and nowhere else.
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from datamall.fairness import Cells
+from datamall.fairness.steps import ALL, SAID, Node
 
 Counts: TypeAlias = np.ndarray
 GROUPS = ("A", "B")
 FALSE, TRUE = 0, 1
+RESULTS = ("nothing", "unlawful")  # without and with a mistake
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,10 @@ class World:
         Caseload, and the share of group B.
     arm
         People drawn at random from everybody.
+    signals
+        Share of the others who are reported.
     chosen
-        Share of the flagged whom a caseworker chooses in group A.
+        Share of the flagged among the rest whom a caseworker chooses in group A.
     mistakes
         Share with a mistake in group A.
     wrongly, rightly
@@ -38,11 +42,11 @@ class World:
     flag_gap
         Ratio of both in group B: a profile that rests on a proxy.
     base_gap
-        Ratio of the shares with a mistake: a true difference, and no bias.
+        Ratio of the shares with a mistake: a true difference.
     human_gap
-        Ratio of the shares of the flagged who are chosen.
+        Ratio of the shares chosen.
     visit, visit_gap
-        Share of the chosen who are visited in group A, and the ratio.
+        Share of those to be visited who are visited in group A, and the ratio.
     label_gap
         Ratio of the shares without a finding, of those without a mistake: below 1 somebody
         records a mistake more often where there is none.
@@ -51,6 +55,7 @@ class World:
     people: int = 9000
     share: float = 0.2
     arm: int = 450
+    signals: float = 0.01
     chosen: float = 0.6
     mistakes: float = 0.2
     wrongly: float = 0.1
@@ -67,43 +72,70 @@ class World:
         return np.array([getattr(self, name), getattr(self, name) * gap])
 
 
+class Way(NamedTuple):
+    """What happened to people of a cell; a finding of "none" was never made."""
+
+    arm: str
+    flagged: bool
+    visited: bool
+    finding: str
+
+    def came_to(self, node: Node) -> bool:
+        """Return whether they count at a place of the department's counts."""
+        stage, arm, band, outcome = node
+        stages = {
+            "population": True,
+            "flagged": self.flagged,
+            "chosen": self.arm != "none",
+            "visited": self.visited,
+            "finding": self.finding != "none",
+        }
+        # "<definition>: yes" counts what it calls a mistake; here all definitions agree.
+        said = SAID[self.finding == RESULTS[TRUE]]
+        found = outcome in (ALL, self.finding) or outcome.endswith(said)
+        own_band = band in (ALL, "high" if self.flagged else "other")
+        return stages[stage] and arm in (ALL, self.arm) and own_band and found
+
+
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """Counts of many worlds, each of shape (worlds, 2 groups).
+    """Counts of many worlds.
 
     Attributes
     ----------
-    everybody, flagged, picked, visited
-        People; flagged ones; of these chosen by a caseworker; of these visited.
-    lot
-        The random arm, shape (worlds, 2 groups, 2: not flagged or flagged, 2: without or with a
-        finding).
-    profile
-        The visited of the profile arm, shape (worlds, 2 groups, 2: without or with a finding).
+    ways
+        What happens to people.
+    people
+        How many it happened to: shape (worlds, 2 groups, ways).
     """
 
-    everybody: Counts
-    flagged: Counts
-    picked: Counts
-    visited: Counts
-    lot: Counts
-    profile: Counts
+    ways: tuple[Way, ...]
+    people: Counts
 
-    def cells(self, world: int) -> Cells:
-        """Return one world as an audit gets it: by group and arm, flagged or not, and found."""
-        rows = []
-        for g, group in enumerate(GROUPS):
-            of_lot, of_profile = self.lot[world, g], self.profile[world, g]
-            for flagged in (0, 1):
-                rows += [(group, "random", flagged, y, of_lot[flagged, y]) for y in (0, 1)]
-            rows += [(group, "profile", 1, y, of_profile[y]) for y in (0, 1)]
-            flags = self.flagged[world, g] - of_lot[1].sum()
-            others = self.everybody[world, g] - self.flagged[world, g] - of_lot[0].sum()
-            rows += [(group, "none", 1, None, flags - of_profile.sum())]
-            rows += [(group, "none", 0, None, others)]
-        frame = pd.DataFrame(rows, columns=["origin", "arm", "flagged", "found", "people"])
-        names = {"decision": "flagged", "outcome": "found", "arm": "arm", "count": "people"}
-        return Cells.from_frame(frame, ["origin"], **names)
+    def __len__(self) -> int:
+        """Return the number of worlds."""
+        return len(self.people)
+
+    def count(self, *node: str) -> Counts:
+        """Return the people at a place (stage, arm, band, outcome), shape (worlds, 2 groups)."""
+        stage, arm, band, outcome = (*node, *[ALL] * (4 - len(node)))
+        there = [way.came_to((stage, arm, band, outcome)) for way in self.ways]
+        return np.asarray(self.people[..., there].sum(axis=-1))
+
+    def files(self, world: int) -> pd.DataFrame:
+        """Return one world as the department holds it: the table welfare.investigations."""
+        yes = {True: "yes", False: "no"}
+        rows = [
+            {
+                **{"year": 2026, "origin": group, "arm": way.arm, "flagged": yes[way.flagged]},
+                **{"chosen": yes[way.arm != "none"], "visited": yes[way.visited]},
+                **{"finding": None if way.finding == "none" else way.finding, "people": people},
+            }
+            for group, own in zip(GROUPS, self.people[world], strict=True)
+            for way, people in zip(self.ways, own, strict=True)
+            if people
+        ]
+        return pd.DataFrame(rows)
 
 
 def draw(world: World, number: int, seed: int) -> Drawn:
@@ -128,17 +160,25 @@ def draw(world: World, number: int, seed: int) -> Drawn:
     # Axes: world, group, flagged, with a mistake.
     people = np.stack([truth - flagged, flagged], axis=2)
     lot = _take(generator, people.reshape(number, 8), world.arm).reshape(people.shape)
-    left = (people - lot)[:, :, TRUE]
-    picked = generator.binomial(left, world.rates("chosen", world.human_gap)[:, None])
-    visited = generator.binomial(picked, world.rates("visit", world.visit_gap)[:, None])
-    return Drawn(
-        everybody,
-        flagged.sum(axis=-1),
-        picked.sum(axis=-1),
-        visited.sum(axis=-1),
-        _recorded(generator, lot, world.label_gap),
-        _recorded(generator, visited, world.label_gap),
-    )
+    signals = generator.binomial(people - lot, world.signals)
+    left = people - lot - signals
+    picks = np.zeros_like(left)
+    chosen = world.rates("chosen", world.human_gap)[:, None]
+    picks[:, :, TRUE] = generator.binomial(left[:, :, TRUE], chosen)
+    ways, counts = [], []
+    visits = world.rates("visit", world.visit_gap)[:, None, None]
+    for arm, own in (("random", lot), ("signal", signals), ("profile", picks)):
+        visited = generator.binomial(own, visits)
+        found = _recorded(generator, visited, world.label_gap)
+        for flag in (FALSE, TRUE):
+            ways += [Way(arm, bool(flag), True, result) for result in RESULTS]
+            counts += [found[:, :, flag, mistake] for mistake in (FALSE, TRUE)]
+            ways.append(Way(arm, bool(flag), False, "none"))
+            counts.append((own - visited)[:, :, flag].sum(axis=-1))
+    for flag in (FALSE, TRUE):
+        ways.append(Way("none", bool(flag), False, "none"))
+        counts.append((left - picks)[:, :, flag].sum(axis=-1))
+    return Drawn(tuple(ways), np.stack(counts, axis=-1))
 
 
 def _take(generator: np.random.Generator, people: Counts, number: int) -> Counts:
