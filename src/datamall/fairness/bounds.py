@@ -20,9 +20,6 @@ from datamall.fairness.cells import Cells, check_names
 from datamall.fairness.counting import UNKNOWN, Labels, named
 from datamall.fairness.published import TOTAL
 
-_UNLIMITED = 2**43
-_LARGEST = 2_000_000
-
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
@@ -91,7 +88,10 @@ class Bounds:
         rounding
             Counts are rounded to the nearest multiple of this.
         suppressed_below
-            Counts below this are hidden; a hidden count lies between 0 and one less.
+            Counts below this are hidden, and perhaps others for their sake. A hidden count lies
+            below it only where nothing else explains that it is hidden
+            (`datamall.fairness.suppression`); otherwise it can be whatever all totals of the table
+            leave together (`datamall.fairness.linear_bounds`).
         total
             The value that marks totals.
 
@@ -114,28 +114,9 @@ class Bounds:
         check_names(groups)
         if not len(frame):
             raise DatamallError("There are no rows to count: give at least one.")
-        index, levels = [], []
-        for name, role in [*((g, None) for g in groups), *((v, k) for k, v in roles.items())]:
-            codes, known = published.axis(frame[name], role, total)
-            index.append(codes)
-            levels.append(tuple(known))
-        sides = [published.side(frame, name, total, labels or {}) for name in (decision, outcome)]
-        place = (*index, *(codes for codes, _ in sides))
-        shape = (*(len(known) + 1 for known in levels), 4, 4)
-        if np.prod(shape) > _LARGEST:
-            raise DatamallError("The table has too many combinations of keys: give fewer groups.")
-        low, high = np.zeros(shape, np.int64), np.full(shape, _UNLIMITED)
-        printed = np.full(shape, np.nan)
-        for axis, (_, possible) in zip((-2, -1), sides, strict=True):
-            np.moveaxis(high, axis, 0)[[v for v in range(3) if v not in possible]] = 0
-            np.moveaxis(printed, axis, 0)[[v for v in range(3) if v not in possible]] = 0
-        least, most, value = published.read(frame[count], count, rounding, suppressed_below)
-        np.maximum.at(low, place, least)
-        np.minimum.at(high, place, most)
-        printed[place] = value
-        names = (*groups, *roles)
-        published.tighten(low, high, printed, names, tuple(levels))
-        return cls(names, tuple(levels), low, high, printed)
+        keys = dict.fromkeys(groups) | {name: role for role, name in roles.items()}
+        read = (decision, outcome, count, rounding, suppressed_below, total, labels or {})
+        return cls(*published.table(frame, keys, *read))
 
     @classmethod
     def from_confusion(
@@ -189,7 +170,7 @@ class Bounds:
             If the keys have too many combinations.
         """
         shape = (*(len(known) + 1 for known in cells.levels), 4, 4)
-        if np.prod(shape) > _LARGEST:
+        if np.prod(shape) > published.LARGEST:
             raise DatamallError("The table has too many combinations of keys: give fewer groups.")
         counts = np.zeros(shape, np.int64)
         counts[(*cells.codes.T, slice(3), slice(3))] = cells.counts

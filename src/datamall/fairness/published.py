@@ -1,4 +1,11 @@
-"""Reading published tables: which count each row holds, and what the totals say about it."""
+"""Reading published tables: which count each row holds, and what hidden ones and totals leave open.
+
+A table gives some counts and some of their totals, all of them rounded or not, some hidden. Each
+count becomes a pair of bounds: what its own row says; below the threshold where nothing but
+smallness explains that it is hidden (`datamall.fairness.suppression`); then totals tighten the
+bounds of their parts and parts those of their totals, line by line here, and all of them together
+where that leaves hidden counts open (`datamall.fairness.linear_bounds`).
+"""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -8,13 +15,106 @@ import numpy as np
 import pandas as pd
 
 from datamall.errors import DatamallError
-from datamall.fairness import counting, key_levels
+from datamall.fairness import counting, key_levels, linear_bounds, suppression
 from datamall.fairness.counting import NO, UNKNOWN, YES, Labels, label
 
 TOTAL = 3
 HIDDEN = {"", ".", "x", "*", "-"}
+UNLIMITED = linear_bounds.UNLIMITED
+LARGEST = 2_000_000
 # No bounds of a consistent table need more rounds; all rounds leave valid bounds.
 _ROUNDS = 1000
+_CHECK = (
+    "Check the counts, the rounding, below which number counts are hidden, and that every column "
+    "lists all its values."
+)
+
+Table = tuple[tuple[str, ...], tuple[tuple[Any, ...], ...], np.ndarray, np.ndarray, np.ndarray]
+
+
+def table(
+    frame: pd.DataFrame,
+    keys: Mapping[str, str | None],
+    decision: str | None,
+    outcome: str | None,
+    count: str,
+    rounding: int,
+    below: int | None,
+    total: str,
+    labels: Labels,
+) -> Table:
+    """Read a published table.
+
+    Parameters
+    ----------
+    frame
+        At least one row; one count per row.
+    keys
+        Column of each key, and its role (None: an attribute); the role becomes its name.
+    decision, outcome, count, rounding, below, total, labels
+        See `datamall.fairness.Bounds.from_rounded`.
+
+    Returns
+    -------
+    tuple
+        Names of the keys, their values, and the arrays `low`, `high` and `printed` of `Bounds`.
+    """
+    index, levels = [], []
+    for name, role in keys.items():
+        codes, known = axis(frame[name], role, total)
+        index.append(codes)
+        levels.append(tuple(known))
+    sides = [side(frame, name, total, labels) for name in (decision, outcome)]
+    place = (*index, *(codes for codes, _ in sides))
+    shape = (*(len(known) + 1 for known in levels), 4, 4)
+    if np.prod(shape) > LARGEST:
+        raise DatamallError("The table has too many combinations of keys: give fewer groups.")
+    low, high = np.zeros(shape, np.int64), np.full(shape, UNLIMITED)
+    printed = np.full(shape, np.nan)
+    for axis_, (_, possible) in zip((-2, -1), sides, strict=True):
+        np.moveaxis(high, axis_, 0)[[v for v in range(3) if v not in possible]] = 0
+        np.moveaxis(printed, axis_, 0)[[v for v in range(3) if v not in possible]] = 0
+    least, most, value, silent = counts(frame[count], count, rounding, below)
+    np.maximum.at(low, place, least)
+    np.minimum.at(high, place, most)
+    printed[place] = value
+    names = tuple(role or name for name, role in keys.items())
+    tight = low, high, printed, names, tuple(levels)
+    hidden = np.isnan(value)
+    if not hidden.any():
+        tighten(*tight)
+        return names, tuple(levels), low, high, printed
+    # Without the positions that cannot hold, so that the last one along each is a true total.
+    kept = [np.arange(size) for size in shape[:-2]]
+    for column, (_, possible) in zip((decision, outcome), sides, strict=True):
+        kept.append(np.array([*sorted(possible), TOTAL] if column is not None else [TOTAL]))
+    part = np.ix_(*kept)
+    listed, shown, asked = (
+        _marked(shape, place, rows)[part] for rows in (slice(None), ~hidden, silent)
+    )
+    secret = listed & ~shown
+    least, most = low[part], high[part]
+    sure = asked & suppression.small(listed, secret)
+    most[sure] = np.minimum(most[sure], (below or 1) - 1)
+    high[part] = most
+    tighten(*tight)
+    least, most = low[part], high[part]
+    odd = linear_bounds.tighten(least, most, listed, secret)
+    if odd is not None:
+        where = [own[i] for own, i in zip(kept, odd, strict=True)]
+        raise DatamallError(
+            f"The counts contradict their totals around {_place(where, names, levels)}: no "
+            f"numbers agree with all of them at once. {_CHECK}"
+        )
+    low[part], high[part] = least, most
+    tighten(*tight)
+    return names, tuple(levels), low, high, printed
+
+
+def _marked(shape: tuple[int, ...], place: tuple[np.ndarray, ...], rows: Any) -> np.ndarray:
+    out = np.zeros(shape, bool)
+    out[tuple(codes[rows] for codes in place)] = True
+    return out
 
 
 def axis(column: pd.Series, role: str | None, total: str) -> tuple[np.ndarray, list[Any]]:
@@ -51,13 +151,28 @@ def side(
     return codes, {NO, YES} | set(codes[~is_total].tolist())
 
 
-def read(
+def counts(
     column: pd.Series, name: str, rounding: int, below: int | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the bounds of published counts, and the counts (NaN where hidden)."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return what the rows of published counts say.
+
+    Parameters
+    ----------
+    column
+        Counts as printed.
+    name, rounding, below
+        Its name; see `datamall.fairness.Bounds.from_rounded`.
+
+    Returns
+    -------
+    tuple of ndarray
+        Lowest and highest count, the count in print (NaN where hidden), and which are hidden
+        without saying below which number: of these nothing is known yet.
+    """
     texts = column.map(lambda v: "" if label(v) == counting.MISSING else label(v))
     hidden = (texts.isin(HIDDEN) | texts.str.startswith("<")).to_numpy()
-    if (hidden & ~texts.str.fullmatch("<[1-9][0-9]*").to_numpy()).any() and below is None:
+    silent = hidden & ~texts.str.fullmatch("<[1-9][0-9]*").to_numpy()
+    if silent.any() and below is None:
         raise DatamallError(
             f"Column {name} holds hidden counts: say with suppressed_below under which number "
             "counts were hidden."
@@ -69,11 +184,11 @@ def read(
             f"Column {name} holds {shown[odd][0]}, which is no multiple of the rounding {rounding}."
         )
     # "<10" says itself what it hides.
-    said = pd.to_numeric(texts.str.removeprefix("<").where(texts.str.startswith("<")), "coerce")
-    top = said.fillna(below or 1).to_numpy(np.int64) - 1
+    said = pd.to_numeric(texts.str.removeprefix("<").where(hidden & ~silent), "coerce")
+    top = said.fillna(UNLIMITED + 1).to_numpy(np.int64) - 1
     low = np.where(hidden, 0, np.maximum(shown - rounding // 2, 0))
     high = np.where(hidden, top, shown + rounding // 2)
-    return low, high, np.where(hidden, np.nan, shown)
+    return low, high, np.where(hidden, np.nan, shown), silent
 
 
 def tighten(
@@ -116,17 +231,17 @@ def _contradiction(
     low: np.ndarray, high: np.ndarray, axes: Sequence[str], levels: Sequence[Sequence[Any]]
 ) -> str:
     place = np.argwhere(low > high)[0]
-    named_levels: Mapping[str, Sequence[Any]] = {
-        **dict(zip(axes, levels, strict=True)),
-        "decision": ("no", "yes", "unknown"),
-        "outcome": ("no", "yes", "unknown"),
-    }
-    words = ", ".join(
-        f"{name} {(*known, 'total')[code]}"
-        for (name, known), code in zip(named_levels.items(), place, strict=True)
-    )
     return (
-        f"The counts contradict their totals at {words}: it would be at least {low[tuple(place)]} "
-        f"and at most {high[tuple(place)]}. Check the counts, the rounding, and that every column "
-        "lists all its values."
+        f"The counts contradict their totals at {_place(place, axes, levels)}: it would be at "
+        f"least {low[tuple(place)]} and at most {high[tuple(place)]}. {_CHECK}"
+    )
+
+
+def _place(place: Sequence[int], axes: Sequence[str], levels: Sequence[Sequence[Any]]) -> str:
+    """Return the keys of a count in words."""
+    known = [*zip(axes, levels, strict=True)]
+    known += [(name, ("no", "yes", "unknown")) for name in ("decision", "outcome")]
+    return ", ".join(
+        f"{name} {(*values, 'total')[code]}"
+        for (name, values), code in zip(known, place, strict=True)
     )

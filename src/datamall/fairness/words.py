@@ -17,6 +17,7 @@ MEANING = {
     PASS: "There is evidence that the gap lies inside what is tolerated (equivalence test).",
     FAIL: "There is evidence that the gap lies outside what is tolerated.",
 }
+_SAME = ["study", "check", "label", "by", "group"]
 NOT_FAIR = "Nothing is shown either way; that is no finding of fairness."
 
 
@@ -45,7 +46,12 @@ def answer(audit: Audit) -> str:
 
 
 def frequencies(
-    metric: str, rate: float, other: float, group: str, others: str = "everybody else"
+    metric: str,
+    rate: float,
+    other: float,
+    group: str,
+    others: str = "everybody else",
+    ends: tuple[float, float] = (np.nan, np.nan),
 ) -> str:
     """Return two rates as natural frequencies.
 
@@ -57,31 +63,36 @@ def frequencies(
         Of the group, and of what it is compared with; NaN if not known.
     group, others
         Their names.
+    ends
+        Where the rate of the group is not known: the lowest and the highest that it can be.
 
     Returns
     -------
     str
         Such as "Of 1,000 people without the outcome, 14 are selected all the same in the group
-        women; among everybody else 6."; empty where a rate is not known.
+        women; among everybody else 6."; "between 9 and 14" where no more is known; empty where
+        nothing is.
     """
-    if not (np.isfinite(rate) and np.isfinite(other)):
-        return ""
     own = metrics.find(metric)
-    per = _per(rate, other)
-    one, two = (f"{round(v * per):,}" for v in (rate, other))
+    known = [float(v) for v in ((rate,) if np.isfinite(rate) else ends)]
+    if not np.isfinite(known).all():
+        return ""
+    per = _per(*known, *([other] if np.isfinite(other) else []))
+    numbers = [f"{round(v * per):,}" for v in known]
+    one = numbers[0] if len(set(numbers)) == 1 else f"between {' and '.join(numbers)}"
+    two = f"{round(other * per):,}" if np.isfinite(other) else "it is not known how many"
     return f"Of {per:,} {own.whom}, {one} {own.what} in the group {group}; among {others} {two}."
 
 
 def of_check(audit: Audit, check: Check, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a page says about one check; `row` is that of `Audit.checks`."""
-    known = row["gap"] is not None and np.isfinite(row["gap"] or np.nan)
-    sentence = ""
-    if known:
-        others = "everybody else"
-        if isinstance(check.reference, Mapping):
-            keys = str(row["by"]).split(" × ")
-            others = " × ".join(str(check.reference.get(k, "?")) for k in keys)
-        sentence = frequencies(check.metric, row["rate"], row["other_rate"], row["group"], others)
+    named = _reference(check.reference)
+    by = str(row["by"]).split(" × ")
+    against = " × ".join(named.get(name, "?") for name in by) if named else "everybody else"
+    rates = [np.nan if row[name] is None else row[name] for name in ("rate", "other_rate")]
+    own = audit.figures[(audit.figures[_SAME] == [row[name] for name in _SAME]).all(axis=1)]
+    ends = tuple(own[["low", "high"]].iloc[0]) if len(own) else (np.nan, np.nan)
+    sentence = frequencies(check.metric, rates[0], rates[1], row["group"], against, ends)
     mine = audit.labels[audit.labels["check"] == check.name]
     return {
         "name": check.name,
@@ -89,7 +100,7 @@ def of_check(audit: Audit, check: Check, row: Mapping[str, Any]) -> dict[str, An
         "meaning": MEANING.get(row["verdict"], NOT_FAIR),
         "sentence": sentence,
         "group": row["group"],
-        "gap": _gap(row, check) if known else "",
+        "gap": _gap(row, check) if row["compared"] else "",
         "edges": edges(check),
         "tolerated": f"{edges(check)}: {check.reason}",
         "norm": check.norm,
@@ -184,11 +195,22 @@ def _per(*rates: float) -> int:
 
 
 def _gap(row: Mapping[str, Any], check: Check) -> str:
-    if check.tolerance.kind == "ratio":
-        value, low, high = (_times(row[v]) for v in ("gap", "gap_low", "gap_high"))
-        return f"{value} times as often ({low} to {high} with all that is uncertain)"
-    value, low, high = (_points(row[v]) for v in ("gap", "gap_low", "gap_high"))
-    return f"a difference of {value} percentage points ({low} to {high})"
+    """Return a gap with its limits, or its limits alone where no more is known."""
+    ratio = check.tolerance.kind == "ratio"
+    form, widest = (_times, (0.0, np.inf)) if ratio else (_points, (-1.0, 1.0))
+    unit = "times as often" if ratio else "percentage points"
+    low, high = (
+        end if row[name] is None or np.isnan(row[name]) else row[name]
+        for name, end in zip(("gap_low", "gap_high"), widest, strict=True)
+    )
+    if row["gap"] is not None and np.isfinite(row["gap"]):
+        limits = f"{form(low)} to {form(high)}"
+        if ratio:
+            return f"{form(row['gap'])} {unit} ({limits} with all that is uncertain)"
+        return f"a difference of {form(row['gap'])} {unit} ({limits})"
+    if ratio and np.isinf(high):
+        return f"at least {form(low)} {unit}" if low > 0 else f"any number of {unit}"
+    return f"{'' if ratio else 'a difference '}between {form(low)} and {form(high)} {unit}"
 
 
 def _times(value: float) -> str:
@@ -222,7 +244,7 @@ def _groups(row: Mapping[str, Any]) -> str:
             parts.append(f"{row[name]} {words}")
     found = row["detectable"]
     if found is not None and pd.notna(found) and row["verdict"] not in (PASS, FAIL):
-        gap = f"{found:.2f} times" if row["kind"] == "ratio" else f"{_points(found)} points"
+        gap = f"{_times(found)} times" if row["kind"] == "ratio" else f"{_points(found)} points"
         parts.append(f"for {row['group']} a gap of {gap} would have been found")
     return "; ".join(parts)
 
