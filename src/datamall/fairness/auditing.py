@@ -325,7 +325,7 @@ def _verdicts(tables: list[pd.DataFrame], plan: Plan) -> pd.DataFrame:
     # Checks that need no outcome belong to the family of every label, and are judged in the first;
     # so do those of a study that has fewer definitions of the outcome than another.
     last = table.groupby("study")["reading"].transform("max")
-    for reading in reversed(range(max(int(table["reading"].max()), 0) + 1)):
+    for reading in reversed(range(max([0, *table["reading"]]) + 1)):
         first = (table["reading"] == 0) & (last < reading)
         own = (table["reading"] == NO_LABEL) | (table["reading"] == reading) | first
         together_ = np.where(table["gates"], "", table["check"] + table["not_judged"])
