@@ -126,6 +126,8 @@ class Part:
         The random arm, standing for everybody.
     population
         People in all, in the design cases; NaN if unknown.
+    fewest
+        How many were flagged at least, where that is known within bounds.
     """
 
     table: pd.DataFrame
@@ -136,6 +138,7 @@ class Part:
     left: Sample
     drawn: Sample
     population: float
+    fewest: Array | None = None
 
     def gap(self, metric: str, tail: float, kind: Kind) -> tuple[Array, Array]:
         """Return the limits of the gap of each group to what it is compared with."""
@@ -264,7 +267,8 @@ class Part:
 
         In the design *everybody* the number counts as odds, flagged for each who is not.
         """
-        x, left = self._people(self.flagged, against), self._people(self.left, against)
+        x = self._people(self.flagged, against) if self.fewest is None else self.fewest
+        left = self._people(self.left, against)
         odds = self.design == "everybody"
         n = x + left if odds else np.maximum(left, x)
         if self.design == "cases":
@@ -331,6 +335,21 @@ class BoundedSample:
         `up` None: the estimate. `copies`: how often, one below the other.
         """
         this, that = (0, 0) if up is None else (2, 1) if up else (1, 2)
+        return self._sample(mistake, this, that, copies)
+
+    def among(self, mistake: bool, up: bool | None, copies: int) -> tuple[Sample, Array | None]:
+        """Return the same where they are a number of all people, and how few may stand behind it.
+
+        Where the outcome of all is known, others do not change the number. The more there are, the
+        wider is the share; the fewer, the wider is chance: so both are taken.
+        """
+        if not self.complete or up is None:
+            return self.corner(mistake, up, copies), None
+        sample = self._sample(mistake, 2 if up else 1, 2, copies)
+        few = self._sample(mistake, 2 if up else 1, 1, copies)
+        return sample, few.people[:, 0]
+
+    def _sample(self, mistake: bool, this: int, that: int, copies: int) -> Sample:
         target, other = (self.mistakes, self.none) if mistake else (self.none, self.mistakes)
         wanted, rest = target[this], other[that]
         people = wanted + rest if self.complete else self.people[this]
@@ -399,9 +418,14 @@ class BoundedPart:
         down = up if share_of_left or up is None else not up
         mistake = outcome == YES
         flagged, left, drawn = self.other if against else self.one
-        turns, copies = ((flagged, up), (left, down), (drawn, up)), np.size(tail)
-        a, b, c = (sample.corner(mistake, end, copies) for sample, end in turns)
-        part = Part(self.table, self.design, self.census, None, a, b, c, float("nan"))
+        copies, fewest = np.size(tail), None
+        a, b, c = (
+            v.corner(mistake, end, copies)
+            for v, end in zip((flagged, left, drawn), (up, down, up), strict=True)
+        )
+        if own.criterion == "separation":
+            a, fewest = flagged.among(mistake, up, copies)
+        part = Part(self.table, self.design, self.census, None, a, b, c, float("nan"), fewest)
         tails = np.repeat(tail, len(self.table))[:, None] if np.ndim(tail) else tail
         return part.rate(metric, tails, False)
 
