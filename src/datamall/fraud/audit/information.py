@@ -52,6 +52,16 @@ def plan(plan: Plan) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def widest(plan: Plan) -> tuple[float | None, float | None]:
+    """Return the widest tolerance among the checks that gate; None: an end without a limit."""
+    lows = [check.tolerance.low for check in plan.checks if check.gating]
+    highs = [check.tolerance.high for check in plan.checks if check.gating]
+    return (
+        None if None in lows else min((low for low in lows if low is not None), default=None),
+        None if None in highs else max((high for high in highs if high is not None), default=None),
+    )
+
+
 @passes_absent
 def people(counts: pd.DataFrame, plan: Plan) -> pd.DataFrame | Absent:
     """Return how many people of each group reached each stage in the last year.
