@@ -254,17 +254,19 @@ def test_rates_by_the_flags_of_everybody_hold_those_of_every_table(
 
 
 def held_by(found: identification.Joined, exact: BoundedPart, metric: str, tables: int) -> None:
-    """Assert that limits, and evidence, hold those of each exact table."""
-    assert tables > 300
+    """Assert that limits hold those of each exact table, of which enough say anything."""
+    value, *ends = (v.reshape(tables, -1) for v in exact.rate(metric, 0.025, False))
+    # 0 of 0 people: such a table leaves everything open, and bounds need not.
+    said = ~np.isnan(value).any(axis=1)
+    assert said.sum() > 300
+    least, most = found.limits(0.025)
+    assert (least <= ends[0][said].min(axis=0) + SLACK).all()
+    assert (most >= ends[1][said].max(axis=0) - SLACK).all()
     for tail in (0.025, ALONE):
-        low, high = (v.reshape(tables, -1) for v in exact.gap(metric, tail, "ratio"))
+        low, high = (v.reshape(tables, -1)[said] for v in exact.gap(metric, tail, "ratio"))
         least, most = found.gaps(tail, "ratio")
         assert (least <= low.min(axis=0) + SLACK).all()
         assert (most >= high.max(axis=0) * (1 - SLACK)).all()
-    _, low, high = exact.rate(metric, 0.025, False)
-    least, most = found.limits(0.025)
-    assert (least <= low.reshape(tables, -1).min(axis=0) + SLACK).all()
-    assert (most >= high.reshape(tables, -1).max(axis=0) - SLACK).all()
 
 
 def test_the_audit_of_rounded_counts_says_what_its_limits_say() -> None:

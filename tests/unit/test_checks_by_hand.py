@@ -58,9 +58,10 @@ SHARES = {
 }
 # Of A, and of B and C together: people, and of those drawn who nothing was found in, of how many.
 WRONGLY = (
-    # Profile, signal and follow-up; of all but the 50 (37 and 29) whose draw came to a result.
-    (46 + 19 + 4) / (950 * 39 / 50),
-    (23 + 8 + 2 + 10 + 4 + 1) / (1434 * 54 / 66),
+    # Profile, signal and follow-up; of all but those who were drawn (52; 38 and 30), of whom 50
+    # (37 and 29) were visited.
+    (46 + 19 + 4) / ((1000 - 52) * 39 / 50),
+    (23 + 8 + 2 + 10 + 4 + 1) / ((1500 - 38 - 30) * 54 / 66),
 )
 
 

@@ -272,11 +272,13 @@ def test_a_random_draw_without_a_case_leaves_everything_open() -> None:
     nobody = {key: n for key, n in UNEQUAL.items() if key[:2] != ("male", "random")}
     found = joined(own(nobody))
     low, high = found.gaps(0.025, "ratio")
-    male = list(found.table["group"]).index("male")
-    # Hidden: they may have been nobody.
+    female, male = (list(found.table["group"]).index(group) for group in ("female", "male"))
+    # Hidden: they may have been nobody. Each rate that there is may be theirs, up to everybody's.
     assert low[male] < 0.5
-    # All of them may have been visited wrongly: a rate of 1.
-    assert high[male] > 1 / found.rate(against=True)[male]
+    assert found.limits(0.025)[1][male] == 1
+    assert high[male] > 1 / found.rate()[female]
+    said = compared(judged(own(nobody))).loc["wrongly visited"]
+    assert said["verdict"] == NOT_ENOUGH and said["low"] < 0.5
 
 
 def test_verdicts_and_the_whole(unequal: Audit) -> None:
