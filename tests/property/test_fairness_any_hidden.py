@@ -128,16 +128,21 @@ def test_bounds_of_hidden_counts_hold_the_truth(
     assert (found.low <= exact.low).all() and (exact.low <= found.high).all()
 
 
-@settings(deadline=None, derandomize=True, max_examples=30)
-@given(sheets(), st.sampled_from(["list", "procedure"]), st.sampled_from(["ratio", "difference"]))
+@settings(deadline=None, derandomize=True, max_examples=20)
+@given(
+    sheets(),
+    st.sampled_from(["list", "procedure"]),
+    st.sampled_from(["ratio", "difference"]),
+    st.lists(st.sampled_from(METRICS), min_size=1, max_size=3, unique=True),
+)
 def test_no_sentence_speaks_of_what_is_no_number(
-    sheet: tuple[pd.DataFrame, pd.DataFrame, int], estimand: str, kind: str
+    sheet: tuple[pd.DataFrame, pd.DataFrame, int], estimand: str, kind: str, names: list[str]
 ) -> None:
     edges = {"ratio": (0.8, 1.25), "difference": (-0.05, 0.05)}[kind]
     tolerance = {"kind": kind, "low": edges[0], "high": edges[1], "reason": "an example"}
     checks = [
         {"name": metric, "metric": metric, "tolerance": tolerance, "estimand": estimand}
-        for metric in METRICS
+        for metric in names
     ]
     result = audit(read(*sheet[1:]), {"groups": ["g"], "checks": checks})
     said = record(result)

@@ -140,3 +140,38 @@ def test_which_hidden_counts_are_small(sheet: str, certain: str) -> None:
     marks = pattern(sheet)
     found = small(marks != "_", marks == "h")
     assert (found == (pattern(certain) == "S")).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "small", "large", "said"),
+    [
+        # Nobody or four, all of them found: the rate is 1 or there is none.
+        ("ratio", ("<5", 0), (50, 50), "between 0.00 and 2.00 times as often"),
+        (
+            "difference",
+            ("<5", 0),
+            (50, 50),
+            "a difference between −100.0 and 50.0 percentage points",
+        ),
+        ("ratio", ("<5", 10), (50, 50), "between 0.00 and 0.57 times as often"),
+        ("ratio", (10, 0), ("<5", 50), "at least 13.50 times as often"),
+        ("ratio", (0, "<5"), (0, "<5"), "any number of times as often"),
+        (
+            "ratio",
+            (10, 40),
+            (50, 50),
+            "0.40 times as often (0.40 to 0.40 with all that is uncertain)",
+        ),
+    ],
+)
+def test_a_gap_that_is_not_known_is_said_by_its_bounds(
+    kind: str, small: tuple[Any, Any], large: tuple[Any, Any], said: str
+) -> None:
+    frame = pd.DataFrame({"people": ["a", "large"], "fp": 10, "tn": 10})
+    (tp, fn), (other, missed) = small, large
+    counts = Bounds.from_confusion(frame.assign(tp=[tp, other], fn=[fn, missed]), ["people"])
+    low, high = {"ratio": (0.5, 2.0), "difference": (-0.1, 0.1)}[kind]
+    edges = {"kind": kind, "low": low, "high": high, "reason": "an example"}
+    check = {"name": "found", "metric": "tpr", "estimand": "list", "tolerance": edges}
+    plan = {"groups": ["people"], "reference": {"people": "large"}, "checks": [check]}
+    assert record(audit(counts, plan))["checks"][0]["gap"] == said
