@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from datamall.fairness import published
-from datamall.fairness.published import TOTAL
+from datamall.fairness.counting import TOTAL
 from datamall.fairness.steps import ALL, Cell, Node, Study
 from datamall.fraud import disclosure
 from datamall.fraud.audit import sources

@@ -16,12 +16,11 @@ import pandas as pd
 
 from datamall.fairness import identification, published, steps
 from datamall.fairness.bounds import corners_of
-from datamall.fairness.counting import NO, UNKNOWN, YES
+from datamall.fairness.counting import NO, TOTAL, UNKNOWN, YES
 from datamall.fairness.intervals import gap_between, limits
 from datamall.fairness.joint_limits import BoundedPart, BoundedSample, Design, Joined
 from datamall.fairness.multiplicity import weighted_holm
 from datamall.fairness.plan import Check, Plan
-from datamall.fairness.published import TOTAL
 from datamall.fairness.verdict import FAIL, NOT_ENOUGH, PASS, Tolerance
 from datamall.project import find_root, load_parameters
 from proofs import printed
@@ -159,7 +158,7 @@ def _against(bounds: np.ndarray, place: int) -> np.ndarray:
 
 
 def _counted(bounds: np.ndarray, check: Check, tails: np.ndarray) -> Limits:
-    """Return the limits of a share that is counted; as `datamall.fairness.rounded.pairs`."""
+    """Return the limits of a share that is counted; as `datamall.fairness.Bounds.pairs`."""
     # Axes: least or most, world, group, decision.
     people = bounds[:2, ..., [YES, NO], TOTAL]
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import linprog
 
 from datamall.errors import DatamallError
 from datamall.fairness import Bounds, Cells, linear_bounds
@@ -98,6 +99,38 @@ def test_all_totals_together_say_more_than_line_by_line(monkeypatch: pytest.Monk
         assert (together[0] >= apart[0]).all() and (together[1] <= apart[1]).all()
         tighter += int(((together[1] - together[0]) < (apart[1] - apart[0])).sum())
     assert tighter > 5
+
+
+def test_sums_that_overlap_bound_each_other_at_both_ends() -> None:
+    """Against one linear program for each end; whole counts lie inside it."""
+    draw, narrower = np.random.Generator(np.random.PCG64(8)), np.zeros(2, int)
+    for _ in range(60):
+        sums = np.unique(draw.integers(0, 2, (5, 4)), axis=0)
+        truth = sums @ draw.integers(0, 9, 4)
+        ends = truth - draw.integers(0, 4, len(sums)), truth + draw.integers(0, 4, len(sums))
+        found = [end.astype(float) for end in ends]
+        assert linear_bounds.narrow(sums, *found)
+        limits = np.concatenate([sums, -sums]), np.concatenate([ends[1], -ends[0]])
+        for side, (sign, inwards) in enumerate(((1, np.ceil), (-1, np.floor))):
+            exact = [inwards(sign * linprog(sign * own, *limits).fun - sign * 1e-7) for own in sums]
+            assert found[side].tolist() == exact
+            narrower[side] += (found[side] != ends[side]).sum()
+    assert (narrower > 20).all()
+    odd = np.array([[1, 1, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1]])
+    low, high = np.array([1.0, 1, 1, 0]), np.array([1.0, 1, 1, 3])
+    # Halves would do: of whole counts there are none, which is left to whoever compares the ends.
+    assert linear_bounds.narrow(odd, low, high)
+    assert (low[-1], high[-1]) == (2, 1)
+
+
+def test_parts_that_no_total_joins_are_bounded_apart() -> None:
+    parts = [crossed(seed)[1] for seed in (2, 3)]
+    apart = [ends(read(part)) for part in parts]
+    both = pd.concat([part.assign(c=f"c{i}") for i, part in enumerate(parts)], ignore_index=True)
+    found = ends(read(both))  # keys a, b and c: no total over c is on the sheet
+    for i, own in enumerate(apart):
+        np.testing.assert_array_equal(found[:, :, :, i], own)
+    np.testing.assert_array_equal(found[:, :, :, -1], apart[0] + apart[1])
 
 
 def test_cells_give_the_same_arrays_as_a_table_without_hidden_counts() -> None:

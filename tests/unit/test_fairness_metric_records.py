@@ -9,11 +9,10 @@ import pytest
 from datamall.errors import DatamallError
 from datamall.fairness import Bounds, Cells, audit
 from datamall.fairness.comparison import COUNTED, INVESTIGATED, WORST
-from datamall.fairness.counting import NO, YES
+from datamall.fairness.counting import NO, TOTAL, YES
 from datamall.fairness.identification import join
 from datamall.fairness.metrics import FN, FP, RECORDS, TN, TP, Metric
 from datamall.fairness.plan import Identification
-from datamall.fairness.published import TOTAL
 from datamall.fairness.verdict import FAIL, NOT_ENOUGH
 from datamall.fairness.words import record
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from datamall.errors import DatamallError
-from datamall.fairness import Audit, Plan, identification, rounded, steps
+from datamall.fairness import Audit, Plan, identification, steps
 from datamall.fairness.bounds import Bounds
 from datamall.fairness.joint_limits import BoundedPart, BoundedSample, Joined
 from datamall.fairness.summary import Verdict
@@ -120,7 +120,7 @@ def pairs(table: pd.DataFrame, check: str) -> pd.DataFrame:
     """Return the counts of each group and of everybody else, with their bounds."""
     metric = next(each.metric for each in PLAN.checks if each.name == check)
     found = bounds(table, check)
-    made = rounded.pairs(found, ["sex"], estimand="procedure", names=[metric])
+    made = found.pairs(["sex"], estimand="procedure", names=[metric])
     return made.set_index("group")
 
 

@@ -8,11 +8,10 @@ from typing import Any, get_args
 import pytest
 
 from datamall.fairness.comparison import WORST
-from datamall.fairness.counting import NO, YES
+from datamall.fairness.counting import NO, TOTAL, YES
 from datamall.fairness.inference import Estimand
 from datamall.fairness.metrics import FN, FP, RECORDS, TN, TP, Count, Metric
 from datamall.fairness.plan import STAGES
-from datamall.fairness.published import TOTAL
 from datamall.fairness.verdict import FAIL, NOT_ENOUGH, PASS
 
 HEADER = ("term", "in Dutch", "here it means", "in code", "source")

@@ -8,157 +8,26 @@ rounded to 10 give their sum within 5k, the total in print gives it within 5.
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from datamall.errors import DatamallError
-from datamall.fairness import counting, key_levels, metrics, published
-from datamall.fairness.cells import Cells, check_names
-from datamall.fairness.counting import UNKNOWN, Labels, named
-from datamall.fairness.published import TOTAL
+from datamall.fairness import key_levels, metrics, published
+from datamall.fairness.cells import Cells
+from datamall.fairness.counting import TOTAL, UNKNOWN, named
+from datamall.fairness.inference import Estimand
+from datamall.fairness.published import PublishedTable
+from datamall.fairness.subgroups import REST, Reference, row_of
 
 
-@dataclass(frozen=True, eq=False)
-class Bounds:
+class Bounds(PublishedTable):
     """Counts of people by keys, decision and outcome, each between two bounds.
 
-    Make them with `from_rounded` or `from_confusion`.
-
-    Attributes
-    ----------
-    axes, levels
-        Names of the keys and their values.
-    low, high
-        Bounds, integers; one dimension per key, then decision and outcome (no, yes, unknown).
-        The last position along each dimension is the total over it.
-    printed
-        The counts as published, or what follows from those; NaN where nothing does.
-    merged
-        What `datamall.fairness.recoding.merge` merged: key, new value, old values.
+    Make them with `from_rounded`, `from_confusion` or `from_cells`.
     """
-
-    axes: tuple[str, ...]
-    levels: tuple[tuple[Any, ...], ...]
-    low: np.ndarray
-    high: np.ndarray
-    printed: np.ndarray
-    merged: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
-
-    def __post_init__(self) -> None:
-        for array in (self.low, self.high, self.printed):
-            array.setflags(write=False)
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Names of the attributes: the keys that are no role."""
-        return tuple(name for name in self.axes if name not in key_levels.ROLES)
-
-    @classmethod
-    def from_rounded(
-        cls,
-        frame: pd.DataFrame,
-        groups: Sequence[str],
-        decision: str | None = None,
-        outcome: str | None = None,
-        *,
-        count: str,
-        arm: str | None = None,
-        stage: str | None = None,
-        score_band: str | None = None,
-        rounding: int = 1,
-        suppressed_below: int | None = None,
-        total: str = "total",
-        labels: Labels | None = None,
-    ) -> "Bounds":
-        """Take a published table with one count per row.
-
-        Parameters
-        ----------
-        frame
-            One row per count. A row with `total` in a column of keys, decision or outcome holds
-            the total over it; the values of each column must be complete.
-        groups, decision, outcome, arm, stage, score_band, labels
-            As in `Cells.from_frame`. Combinations that are not in the table are unknown.
-        count
-            Column of counts. Hidden ones are empty, or one of ``. x * -``, or ``<10``, which is
-            0 to 9 whatever `suppressed_below`.
-        rounding
-            Counts are rounded to the nearest multiple of this.
-        suppressed_below
-            Counts below this are hidden, and perhaps others for their sake. A hidden count lies
-            below it only where nothing else explains that it is hidden
-            (`datamall.fairness.suppression`); otherwise it can be whatever all totals of the table
-            leave together (`datamall.fairness.linear_bounds`).
-        total
-            The value that marks totals.
-
-        Returns
-        -------
-        Bounds
-
-        Raises
-        ------
-        DatamallError
-            If counts contradict their totals, or are negative, fractional, no multiples of
-            `rounding`, or hidden without `suppressed_below`.
-        """
-        groups = [groups] if isinstance(groups, str) else list(groups)
-        given = (("arm", arm), ("stage", stage), ("score_band", score_band))
-        roles = {role: name for role, name in given if name is not None}
-        truths = [name for name in (decision, outcome) if name is not None]
-        columns = [*groups, *roles.values(), *truths]
-        counting.collect(frame, columns, count)
-        check_names(groups)
-        if not len(frame):
-            raise DatamallError("There are no rows to count: give at least one.")
-        keys = dict.fromkeys(groups) | {name: role for role, name in roles.items()}
-        read = (decision, outcome, count, rounding, suppressed_below, total, labels or {})
-        return cls(*published.table(frame, keys, *read))
-
-    @classmethod
-    def from_confusion(
-        cls,
-        frame: pd.DataFrame,
-        groups: Sequence[str],
-        tp: str = "tp",
-        fp: str = "fp",
-        fn: str = "fn",
-        tn: str = "tn",
-        *,
-        n: str | None = None,
-        rounding: int = 1,
-        suppressed_below: int | None = None,
-    ) -> "Bounds":
-        """Take counts of true and false positives and negatives per group, some hidden.
-
-        Parameters
-        ----------
-        frame, groups, tp, fp, fn, tn
-            As in `Cells.from_confusion`.
-        n
-            Column of the size of each group, if published.
-        rounding, suppressed_below
-            See `from_rounded`.
-
-        Raises
-        ------
-        DatamallError
-            See `from_rounded`.
-        """
-        groups, parts = [groups] if isinstance(groups, str) else list(groups), []
-        marks = {tp: (1, 1), fp: (1, 0), fn: (0, 1), tn: (0, 0)}
-        counting.collect(frame, [*groups, *marks, *([n] if n is not None else [])], None)
-        for name, (d, y) in marks.items():
-            part = frame[groups].assign(decision=str(d), outcome=str(y), count=frame[name])
-            parts.append(part)
-        if n is not None:
-            parts.append(frame[groups].assign(decision="total", outcome="total", count=frame[n]))
-        table = pd.concat([part.astype({"count": object}) for part in parts], ignore_index=True)
-        limits: dict[str, Any] = {"rounding": rounding, "suppressed_below": suppressed_below}
-        return cls.from_rounded(table, groups, "decision", "outcome", count="count", **limits)
 
     @classmethod
     def from_cells(cls, cells: Cells) -> "Bounds":
@@ -336,6 +205,79 @@ class Bounds:
             parts.append(part.drop(index=rows))
         return pd.concat(parts, ignore_index=True)
 
+    def pairs(
+        self,
+        by: Sequence[str] | None = None,
+        *,
+        estimand: Estimand,
+        reference: Reference = REST,
+        names: Sequence[str] = metrics.METRICS,
+        depth: int | None = None,
+        unknown: bool = False,
+    ) -> pd.DataFrame:
+        """Return the counts of each comparison, with the corners of their self.
+
+        Parameters
+        ----------
+        bounds
+            Counts; keys that are not among `by` are summed over, by their totals where printed.
+        by, estimand, reference, names, depth
+            See `datamall.fairness.inference.compare`.
+        unknown
+            See `datamall.fairness.Bounds.sides`.
+
+        Returns
+        -------
+        DataFrame
+            One row per group and metric: `by`, `group`, `metric`, `estimand`, then `successes` and
+            `trials` as printed (missing where hidden), and at the lowest and the highest rate that
+            the bounds allow (`_low`, `_high`); and the same of what it is compared with (`other_`).
+
+        Notes
+        -----
+        Everybody else is the total less the group, or the sum of the others, whichever is tighter.
+        The two sides are bounded apart, which can only make the bounds of the gap wider.
+
+        Raises
+        ------
+        DatamallError
+            If there is no such key or reference group.
+        """
+        attributes = list(self.groups) if by is None else [by] if isinstance(by, str) else list(by)
+        if not attributes:
+            raise DatamallError("There are no groups to compare: name at least one attribute.")
+        names = list(names)
+        everybody, whole = self.sides([], names, unknown)[1], self.proportions([], names)[1]
+        parts = []
+        for size in range(1, min(depth, len(attributes)) + 1) if depth else [len(attributes)]:
+            for own in combinations(attributes, size):
+                table, sides = self.sides(own, names, unknown)
+                printed = self.proportions(own, names)[1]
+                there: np.ndarray = np.asarray(sides[..., 1].any(axis=(1, 2)))
+                if reference == REST:
+                    low = np.maximum(everybody[..., 0] - sides[..., 1], _others(sides[..., 0]))
+                    high = np.minimum(everybody[..., 1] - sides[..., 0], _others(sides[..., 1]))
+                    others = np.stack([np.maximum(low, 0), high], axis=-1)
+                    base = whole - printed
+                else:
+                    row = row_of(table, own, reference)
+                    others = np.broadcast_to(sides[row], sides.shape)
+                    base = np.broadcast_to(printed[row], printed.shape)
+                    there[row] = False
+                labels = [" × ".join(map(str, v)) for v in table[list(own)].itertuples(index=False)]
+                part = pd.DataFrame({"by": " × ".join(own), "group": labels})[there]
+                part = part.loc[part.index.repeat(len(names))].reset_index(drop=True)
+                part = part.assign(metric=names * int(there.sum()), estimand=estimand)
+                for prefix, counts, bound in (("", printed, sides), ("other_", base, others)):
+                    corner = corners_of(bound)[there].reshape(-1, 2, 2)
+                    pair = counts[there].reshape(-1, 2)
+                    for place, what in enumerate(("successes", "trials")):
+                        part[prefix + what] = pair[:, place]
+                        for end, suffix in enumerate(("_low", "_high")):
+                            part[prefix + what + suffix] = corner[:, end, place]
+                parts.append(part)
+        return pd.concat(parts, ignore_index=True)
+
     def _places(self, by: Sequence[str] | None) -> tuple[pd.DataFrame, tuple[Any, ...]]:
         """Return the groups as a table, and where their counts are."""
         names = list(self.groups) if by is None else [by] if isinstance(by, str) else list(by)
@@ -378,3 +320,8 @@ def corners_of(sides: np.ndarray) -> np.ndarray:
     """
     yes, no = sides[..., 0, :], sides[..., 1, :]
     return np.stack([yes, yes + no[..., ::-1]], axis=-1)
+
+
+def _others(bound: np.ndarray) -> np.ndarray:
+    """Return the sum over all other groups."""
+    return bound.sum(axis=0) - bound

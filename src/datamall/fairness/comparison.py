@@ -9,13 +9,12 @@ import pandas as pd
 from scipy.special import ndtr
 
 from datamall.errors import DatamallError
-from datamall.fairness import identification, inference, metrics, published, recoding, rounded
+from datamall.fairness import identification, inference, metrics, published, recoding
 from datamall.fairness.bounds import Bounds
 from datamall.fairness.cells import Cells
-from datamall.fairness.counting import NO, UNKNOWN, YES, named
+from datamall.fairness.counting import NO, TOTAL, UNKNOWN, YES, named
 from datamall.fairness.intervals import limits
 from datamall.fairness.plan import AS_RECORDED, Check, Plan
-from datamall.fairness.published import TOTAL
 from datamall.fairness.recoding import Counts
 from datamall.fairness.verdict import NOT_ENOUGH, evidence, of_list
 
@@ -180,7 +179,7 @@ def _counted(
         table = inference.pairs(counts, check.groups, reference=check.reference, **options)
     else:
         figures = _bounded_figures(counts, check, plan)
-        table = rounded.pairs(counts, check.groups, reference=check.reference, **options)
+        table = counts.pairs(check.groups, reference=check.reference, **options)
         table = _filled(table)
     figures = figures.assign(source=source)
     return figures, _compared(table, check, plan, source)

@@ -10,7 +10,7 @@ import pandas as pd
 from datamall.errors import DatamallError
 
 MISSING = "(missing)"
-NO, YES, UNKNOWN = 0, 1, 2
+NO, YES, UNKNOWN, TOTAL = 0, 1, 2, 3
 
 Labels = Mapping[str, Mapping[Any, bool | None]]
 

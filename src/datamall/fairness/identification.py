@@ -31,10 +31,10 @@ import pandas as pd
 from scipy.special import gammaln
 
 from datamall.errors import DatamallError
-from datamall.fairness import counting, metrics, published, recoding, rounded
+from datamall.fairness import counting, metrics, published, recoding
 from datamall.fairness.bounds import Bounds
 from datamall.fairness.cells import Cells
-from datamall.fairness.counting import NO, UNKNOWN, YES
+from datamall.fairness.counting import NO, TOTAL, UNKNOWN, YES
 from datamall.fairness.inference import Estimand
 from datamall.fairness.joint_limits import (
     BoundedPart,
@@ -45,9 +45,7 @@ from datamall.fairness.joint_limits import (
     Sample,
 )
 from datamall.fairness.plan import Identification
-from datamall.fairness.published import TOTAL
-from datamall.fairness.rounded import row_of
-from datamall.fairness.subgroups import REST, Reference
+from datamall.fairness.subgroups import REST, Reference, row_of
 
 # A result that is absent from an arm by chance alone would be so this seldom.
 _BY_CHANCE = 0.05
@@ -395,12 +393,11 @@ def worst_cases(
     Returns
     -------
     DataFrame
-        As `datamall.fairness.rounded.pairs`, for `datamall.fairness.verdict.verdicts`.
+        As `datamall.fairness.Bounds.pairs`, for `datamall.fairness.verdict.verdicts`.
     """
     names = [by] if isinstance(by, str) else list(counts.groups if by is None else by)
     bounds = Bounds.from_cells(counts.by(names)) if isinstance(counts, Cells) else counts
-    return rounded.pairs(
-        bounds,
+    return bounds.pairs(
         names,
         estimand=estimand,
         reference=reference,

@@ -141,7 +141,7 @@ def with_gaps(table: pd.DataFrame, tail: float, method: Method = "exact") -> pd.
     Parameters
     ----------
     table
-        As from `pairs` or `datamall.fairness.rounded.pairs`. Where counts are known within bounds
+        As from `pairs` or `datamall.fairness.Bounds.pairs`. Where counts are known within bounds
         the intervals hold at the worst of them, so that they join rounding and sampling.
     tail
         Error allowed on each side of each interval.

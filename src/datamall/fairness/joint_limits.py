@@ -18,9 +18,8 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from datamall.fairness import metrics
-from datamall.fairness.counting import NO, YES
+from datamall.fairness.counting import NO, TOTAL, YES
 from datamall.fairness.intervals import Kind, gap_between, limits
-from datamall.fairness.published import TOTAL
 
 Design = Literal["everybody", "base", "cases"]
 Array = np.ndarray
@@ -363,7 +362,7 @@ class BoundedPart:
 
     A limit is that of the exact counts within the bounds at which it is furthest out: the counts
     of the group that make its rate lowest, those of the others that make theirs highest, or the
-    other way round. So rounding and chance are joined, as in `datamall.fairness.bounds.pairs`.
+    other way round. So rounding and chance are joined, as in `Bounds.pairs`.
 
     Attributes
     ----------

@@ -73,7 +73,7 @@ def tighten(
         ends = np.full(len(sums), -np.inf), np.full(len(sums), np.inf)
         np.maximum.at(ends[0], which.ravel(), least[mine])
         np.minimum.at(ends[1], which.ravel(), most[mine])
-        if not _solve(sums, *ends):
+        if not narrow(sums, *ends):
             return tuple(int(v) for v in np.unravel_index(nodes[0], low.shape))
         for array, end in zip((low, high), ends, strict=True):
             found = settled.ravel()[mine] + end[which.ravel()].astype(np.int64)
@@ -81,10 +81,24 @@ def tighten(
     return None
 
 
-def _solve(sums: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
-    """Tighten the bounds of sums of counts in place; return whether there are such counts.
+def narrow(sums: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
+    """Tighten the bounds of sums of counts by each other, in place.
 
-    An end that any table attains needs no program of its own.
+    Parameters
+    ----------
+    sums
+        One row per sum: which counts it holds.
+    low, high
+        Their bounds; floats, infinite where there is none.
+
+    Returns
+    -------
+    bool
+        Whether there are counts, whole or not, within all bounds.
+
+    Notes
+    -----
+    An end that the counts of another program attain needs no program of its own.
     """
     inside = LinearConstraint(csr_array(sums), low.copy(), high.copy())
     open_ = np.stack([np.ones(len(low), bool), np.ones(len(low), bool)])

@@ -19,8 +19,7 @@ import numpy as np
 import pandas as pd
 
 from datamall.errors import DatamallError
-from datamall.fairness.counting import NO, UNKNOWN, YES, named
-from datamall.fairness.published import TOTAL
+from datamall.fairness.counting import NO, TOTAL, UNKNOWN, YES, named
 
 Count = tuple[int, int]
 Criterion = Literal["independence", "separation", "sufficiency"]

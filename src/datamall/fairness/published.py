@@ -7,18 +7,19 @@ bounds of their parts and parts those of their totals, line by line here, and al
 where that leaves hidden counts open (`datamall.fairness.linear_bounds`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from datamall.errors import DatamallError
 from datamall.fairness import counting, key_levels, linear_bounds, suppression
-from datamall.fairness.counting import NO, UNKNOWN, YES, Labels, label
+from datamall.fairness.cells import check_names
+from datamall.fairness.counting import NO, TOTAL, UNKNOWN, YES, Labels, label
 
-TOTAL = 3
 HIDDEN = {"", ".", "x", "*", "-"}
 UNLIMITED = linear_bounds.UNLIMITED
 LARGEST = 2_000_000
@@ -29,86 +30,180 @@ _CHECK = (
     "lists all its values."
 )
 
-Table = tuple[tuple[str, ...], tuple[tuple[Any, ...], ...], np.ndarray, np.ndarray, np.ndarray]
 
+@dataclass(frozen=True, eq=False)
+class PublishedTable:
+    """Counts of people by keys, decision and outcome, each between two bounds.
 
-def table(
-    frame: pd.DataFrame,
-    keys: Mapping[str, str | None],
-    decision: str | None,
-    outcome: str | None,
-    count: str,
-    rounding: int,
-    below: int | None,
-    total: str,
-    labels: Labels,
-) -> Table:
-    """Read a published table.
+    See `datamall.fairness.Bounds`, which is made of it.
 
-    Parameters
+    Attributes
     ----------
-    frame
-        At least one row; one count per row.
-    keys
-        Column of each key, and its role (None: an attribute); the role becomes its name.
-    decision, outcome, count, rounding, below, total, labels
-        See `datamall.fairness.Bounds.from_rounded`.
-
-    Returns
-    -------
-    tuple
-        Names of the keys, their values, and the arrays `low`, `high` and `printed` of `Bounds`.
+    axes, levels
+        Names of the keys and their values.
+    low, high
+        Bounds, integers; one dimension per key, then decision and outcome (no, yes, unknown).
+        The last position along each dimension is the total over it.
+    printed
+        The counts as published, or what follows from those; NaN where nothing does.
+    merged
+        What `datamall.fairness.recoding.merge` merged: key, new value, old values.
     """
-    index, levels = [], []
-    for name, role in keys.items():
-        codes, known = axis(frame[name], role, total)
-        index.append(codes)
-        levels.append(tuple(known))
-    sides = [side(frame, name, total, labels) for name in (decision, outcome)]
-    place = (*index, *(codes for codes, _ in sides))
-    shape = (*(len(known) + 1 for known in levels), 4, 4)
-    if np.prod(shape) > LARGEST:
-        raise DatamallError("The table has too many combinations of keys: give fewer groups.")
-    low, high = np.zeros(shape, np.int64), np.full(shape, UNLIMITED)
-    printed = np.full(shape, np.nan)
-    for axis_, (_, possible) in zip((-2, -1), sides, strict=True):
-        np.moveaxis(high, axis_, 0)[[v for v in range(3) if v not in possible]] = 0
-        np.moveaxis(printed, axis_, 0)[[v for v in range(3) if v not in possible]] = 0
-    least, most, value, silent = counts(frame[count], count, rounding, below)
-    np.maximum.at(low, place, least)
-    np.minimum.at(high, place, most)
-    printed[place] = value
-    names = tuple(role or name for name, role in keys.items())
-    tight = low, high, printed, names, tuple(levels)
-    hidden = np.isnan(value)
-    if not hidden.any():
+
+    axes: tuple[str, ...]
+    levels: tuple[tuple[Any, ...], ...]
+    low: np.ndarray
+    high: np.ndarray
+    printed: np.ndarray
+    merged: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+
+    def __post_init__(self) -> None:
+        for array in (self.low, self.high, self.printed):
+            array.setflags(write=False)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the attributes: the keys that are no role."""
+        return tuple(name for name in self.axes if name not in key_levels.ROLES)
+
+    @classmethod
+    def from_rounded(
+        cls,
+        frame: pd.DataFrame,
+        groups: Sequence[str],
+        decision: str | None = None,
+        outcome: str | None = None,
+        *,
+        count: str,
+        arm: str | None = None,
+        stage: str | None = None,
+        score_band: str | None = None,
+        rounding: int = 1,
+        suppressed_below: int | None = None,
+        total: str = "total",
+        labels: Labels | None = None,
+    ) -> Self:
+        """Take a published table with one count per row.
+
+        Parameters
+        ----------
+        frame
+            One row per count. A row with `total` in a column of keys, decision or outcome holds
+            the total over it; the values of each column must be complete.
+        groups, decision, outcome, arm, stage, score_band, labels
+            As in `Cells.from_frame`. Combinations that are not in the table are unknown.
+        count
+            Column of counts. Hidden ones are empty, or one of ``. x * -``, or ``<10``, which is
+            0 to 9 whatever `suppressed_below`.
+        rounding
+            Counts are rounded to the nearest multiple of this.
+        suppressed_below
+            Counts below this are hidden, and perhaps others for their sake. A hidden count lies
+            below it only where nothing else explains that it is hidden
+            (`datamall.fairness.suppression`); otherwise it can be whatever all totals of the table
+            leave together (`datamall.fairness.linear_bounds`).
+        total
+            The value that marks totals.
+
+        Raises
+        ------
+        DatamallError
+            If counts contradict their totals, or are negative, fractional, no multiples of
+            `rounding`, or hidden without `suppressed_below`.
+        """
+        groups = [groups] if isinstance(groups, str) else list(groups)
+        given = (("arm", arm), ("stage", stage), ("score_band", score_band))
+        roles = {role: name for role, name in given if name is not None}
+        keys = dict.fromkeys(groups) | {name: role for role, name in roles.items()}
+        truths = [name for name in (decision, outcome) if name is not None]
+        counting.collect(frame, [*groups, *roles.values(), *truths], count)
+        check_names(groups)
+        if not len(frame):
+            raise DatamallError("There are no rows to count: give at least one.")
+        index, levels = [], []
+        for name, role in keys.items():
+            codes, known = axis(frame[name], role, total)
+            index.append(codes)
+            levels.append(tuple(known))
+        sides = [side(frame, name, total, labels or {}) for name in (decision, outcome)]
+        place = (*index, *(codes for codes, _ in sides))
+        shape = (*(len(known) + 1 for known in levels), 4, 4)
+        if np.prod(shape) > LARGEST:
+            raise DatamallError("The table has too many combinations of keys: give fewer groups.")
+        low, high = np.zeros(shape, np.int64), np.full(shape, UNLIMITED)
+        printed = np.full(shape, np.nan)
+        for axis_, (_, possible) in zip((-2, -1), sides, strict=True):
+            np.moveaxis(high, axis_, 0)[[v for v in range(3) if v not in possible]] = 0
+            np.moveaxis(printed, axis_, 0)[[v for v in range(3) if v not in possible]] = 0
+        least, most, value, silent = counts(frame[count], count, rounding, suppressed_below)
+        np.maximum.at(low, place, least)
+        np.minimum.at(high, place, most)
+        printed[place] = value
+        names = tuple(role or name for name, role in keys.items())
+        tight = low, high, printed, names, tuple(levels)
+        if np.isnan(value).any():
+            # Without the positions that cannot hold: the last one along each is a true total.
+            kept = [np.arange(size) for size in shape[:-2]]
+            for column, (_, possible) in zip((decision, outcome), sides, strict=True):
+                kept.append(np.array([TOTAL] if column is None else [*sorted(possible), TOTAL]))
+            listed, shown, asked = (
+                _marked(shape, place, rows)[np.ix_(*kept)]
+                for rows in (slice(None), ~np.isnan(value), silent)
+            )
+            _settle(tight, kept, listed, listed & ~shown, asked, suppressed_below or 1)
         tighten(*tight)
-        return names, tuple(levels), low, high, printed
-    # Without the positions that cannot hold, so that the last one along each is a true total.
-    kept = [np.arange(size) for size in shape[:-2]]
-    for column, (_, possible) in zip((decision, outcome), sides, strict=True):
-        kept.append(np.array([*sorted(possible), TOTAL] if column is not None else [TOTAL]))
-    part = np.ix_(*kept)
-    listed, shown, asked = (
-        _marked(shape, place, rows)[part] for rows in (slice(None), ~hidden, silent)
-    )
-    secret = listed & ~shown
-    least, most = low[part], high[part]
-    sure = asked & suppression.small(listed, secret)
-    most[sure] = np.minimum(most[sure], (below or 1) - 1)
-    high[part] = most
-    tighten(*tight)
-    least, most = low[part], high[part]
-    odd = linear_bounds.tighten(least, most, listed, secret)
-    if odd is not None:
-        where = [own[i] for own, i in zip(kept, odd, strict=True)]
-        raise DatamallError(
-            f"The counts contradict their totals around {_place(where, names, levels)}: no "
-            f"numbers agree with all of them at once. {_CHECK}"
-        )
-    low[part], high[part] = least, most
-    tighten(*tight)
-    return names, tuple(levels), low, high, printed
+        return cls(names, tuple(levels), low, high, printed)
+
+    @classmethod
+    def from_confusion(
+        cls,
+        frame: pd.DataFrame,
+        groups: Sequence[str],
+        tp: str = "tp",
+        fp: str = "fp",
+        fn: str = "fn",
+        tn: str = "tn",
+        *,
+        n: str | None = None,
+        rounding: int = 1,
+        suppressed_below: int | None = None,
+    ) -> Self:
+        """Take counts of true and false positives and negatives per group, some hidden.
+
+        Parameters
+        ----------
+        frame, groups, tp, fp, fn, tn
+            As in `Cells.from_confusion`.
+        n
+            Column of the size of each group, if published.
+        rounding, suppressed_below
+            See `from_rounded`.
+
+        Raises
+        ------
+        DatamallError
+            See `from_rounded`.
+        """
+        groups = [groups] if isinstance(groups, str) else list(groups)
+        table = _confusion(frame, groups, (tp, fp, fn, tn), n)
+        limits: dict[str, Any] = {"rounding": rounding, "suppressed_below": suppressed_below}
+        return cls.from_rounded(table, groups, "decision", "outcome", count="count", **limits)
+
+
+def _confusion(
+    frame: pd.DataFrame, groups: Sequence[str], columns: Sequence[str], size: str | None
+) -> pd.DataFrame:
+    """Return counts of true and false positives, false and true negatives, one per row."""
+    yes_no = (("1", "1"), ("1", "0"), ("0", "1"), ("0", "0"))
+    marks = dict(zip(columns, yes_no, strict=True))
+    counting.collect(frame, [*groups, *marks, *([size] if size is not None else [])], None)
+    parts = [
+        frame[groups].assign(decision=d, outcome=y, count=frame[name])
+        for name, (d, y) in marks.items()
+    ]
+    if size is not None:
+        parts.append(frame[groups].assign(decision="total", outcome="total", count=frame[size]))
+    return pd.concat([part.astype({"count": object}) for part in parts], ignore_index=True)
 
 
 def _marked(shape: tuple[int, ...], place: tuple[np.ndarray, ...], rows: Any) -> np.ndarray:
@@ -227,17 +322,46 @@ def middle(low: np.ndarray, high: np.ndarray, printed: np.ndarray) -> np.ndarray
     return np.where(np.isnan(printed), np.where(high - low <= half / 2, half, np.nan), printed)
 
 
+def _settle(
+    tight: Any,
+    kept: Sequence[np.ndarray],
+    listed: np.ndarray,
+    hidden: np.ndarray,
+    asked: np.ndarray,
+    below: int,
+) -> None:
+    """Bound hidden counts, in place: by the threshold where it says something, and by all totals.
+
+    `tight`: what `tighten` takes. The other arrays are of the positions that are `kept`: which
+    counts are on the sheet, which of them hidden, and which of these without saying below what.
+    """
+    low, high, _, axes, levels = tight
+    part = np.ix_(*kept)
+    small = asked & suppression.small(listed, hidden)
+    high[part] = np.where(small, np.minimum(high[part], below - 1), high[part])
+    tighten(*tight)
+    least, most = low[part], high[part]
+    odd = linear_bounds.tighten(least, most, listed, hidden)
+    if odd is not None:
+        place = [own[i] for own, i in zip(kept, odd, strict=True)]
+        raise DatamallError(
+            f"The counts contradict their totals around {_words(place, axes, levels)}: no numbers "
+            f"agree with all of them at once. {_CHECK}"
+        )
+    low[part], high[part] = least, most
+
+
 def _contradiction(
     low: np.ndarray, high: np.ndarray, axes: Sequence[str], levels: Sequence[Sequence[Any]]
 ) -> str:
     place = np.argwhere(low > high)[0]
     return (
-        f"The counts contradict their totals at {_place(place, axes, levels)}: it would be at "
+        f"The counts contradict their totals at {_words(place, axes, levels)}: it would be at "
         f"least {low[tuple(place)]} and at most {high[tuple(place)]}. {_CHECK}"
     )
 
 
-def _place(place: Sequence[int], axes: Sequence[str], levels: Sequence[Sequence[Any]]) -> str:
+def _words(place: Sequence[int], axes: Sequence[str], levels: Sequence[Sequence[Any]]) -> str:
     """Return the keys of a count in words."""
     known = [*zip(axes, levels, strict=True)]
     known += [(name, ("no", "yes", "unknown")) for name in ("decision", "outcome")]

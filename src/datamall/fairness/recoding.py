@@ -13,8 +13,7 @@ from datamall.errors import DatamallError
 from datamall.fairness import counting, key_levels, published
 from datamall.fairness.bounds import Bounds
 from datamall.fairness.cells import Cells
-from datamall.fairness.counting import NO, UNKNOWN, YES, named
-from datamall.fairness.published import TOTAL
+from datamall.fairness.counting import NO, TOTAL, UNKNOWN, YES, named
 
 Counts: TypeAlias = Cells | Bounds
 Merge = tuple[str, str, tuple[str, ...]]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from datamall.errors import DatamallError
-from datamall.fairness import counting, inference, metrics, recoding, rounded
+from datamall.fairness import counting, inference, metrics, recoding
 from datamall.fairness.bounds import Bounds
 from datamall.fairness.cells import Cells
 from datamall.fairness.counting import Labels, named
@@ -213,8 +213,9 @@ def decompose(
     for name in order:
         part = recoding.where(counts, {"stage": name})
         options: dict[str, Any] = {"estimand": estimand, "reference": reference, "depth": depth}
-        pairs = inference.pairs if isinstance(part, Cells) else rounded.pairs
-        own = pairs(part, by, names=["selection_rate"], **options)
+        options["names"] = ["selection_rate"]
+        exact = isinstance(part, Cells)
+        own = inference.pairs(part, by, **options) if exact else part.pairs(by, **options)
         tables.append(own.assign(stage=name))
     if isinstance(counts, Cells):
         _check_nested(tables)

@@ -18,10 +18,9 @@ import pandas as pd
 from datamall.errors import DatamallError
 from datamall.fairness import published
 from datamall.fairness.bounds import Bounds
-from datamall.fairness.counting import NO, UNKNOWN, YES
+from datamall.fairness.counting import NO, TOTAL, UNKNOWN, YES
 from datamall.fairness.metrics import find
 from datamall.fairness.plan import Check, Meaning, Plan, Step
-from datamall.fairness.published import TOTAL
 
 KEYS = ["study", "attribute", "group", "arm", "band", "stage", "outcome"]
 ALL = "total"

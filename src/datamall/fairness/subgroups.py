@@ -171,3 +171,18 @@ def subgroups(
     shape = len(table), len(base)
     members = csr_array((np.ones(len(columns), np.int64), places_), shape)
     return Subgroups(table, tuple(values), base, members, np.concatenate(spans), stratum)
+
+
+def row_of(table: pd.DataFrame, own: Sequence[str], reference: Reference) -> int:
+    """Return the row of the reference group, or say that there is none."""
+    if isinstance(reference, str):
+        raise DatamallError(
+            f"The reference is 'rest' or a value for each attribute, not {reference!r}: write "
+            "for example {'sex': 'man'}."
+        )
+    wanted = tuple(str(reference.get(name, "(not named)")) for name in own)
+    rows = [tuple(map(str, row)) for row in table[list(own)].itertuples(index=False)]
+    if wanted not in rows:
+        there = named([" × ".join(row) for row in rows])
+        raise DatamallError(f"There is no reference group {' × '.join(wanted)}: there are {there}.")
+    return rows.index(wanted)

@@ -64,7 +64,7 @@ def verdicts(
     ----------
     comparisons
         Rows of `datamall.fairness.inference.compare`: all the checks that gate together. Where
-        counts are known within bounds (`datamall.fairness.rounded.pairs`), a verdict holds at the
+        counts are known within bounds (`datamall.fairness.Bounds.pairs`), a verdict holds at the
         worst of them.
     tolerance
         What is accepted: for all rows, or one for each.

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from datamall.fairness import Bounds, steps
-from datamall.fairness.counting import NO, YES
+from datamall.fairness.counting import NO, TOTAL, YES
 from datamall.fairness.intervals import gap_limits
 from datamall.fairness.plan import Meaning, Step
-from datamall.fairness.published import TOTAL
 from datamall.fairness.steps import ALL, Cell
 from datamall.fraud.audit.sources import selection
 from datamall.requirements import Absent, passes_absent
