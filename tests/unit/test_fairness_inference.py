@@ -34,7 +34,7 @@ def test_rates_have_intervals_only_as_a_procedure(cells: Cells) -> None:
     sample = intervals(cells, ["sex"], estimand="procedure", names=names, simultaneous=False)
     row = sample.iloc[1]
     assert (row["by"], row["group"], row["metric"]) == ("sex", "man", "tpr")
-    low, high = limits(row["successes"], row["trials"], 0.025)
+    low, high = limits(row["successes"], row["trials"], (1 - 0.95) / 2)
     assert (row["low"], row["high"]) == (low, high)
     census = intervals(cells, ["sex"], estimand="list", names=names)
     assert (census["low"] == census["rate"]).all()

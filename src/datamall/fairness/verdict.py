@@ -9,6 +9,7 @@ Berger 1982); they fail if any does, so the evidence for FAIL is adjusted for th
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,15 @@ from scipy.special import betaincinv
 
 from datamall.errors import DatamallError
 from datamall.fairness.inference import Pairs, adjust, comparable, ends, gap_ends
-from datamall.fairness.intervals import Kind, Pair, gap_lower, p_above, p_below
+from datamall.fairness.intervals import (
+    Kind,
+    Pair,
+    gap_between,
+    limits,
+    lower_limit,
+    p_above,
+    p_below,
+)
 
 PASS, FAIL, NOT_ENOUGH = "PASS", "FAIL", "NOT ENOUGH EVIDENCE"
 
@@ -200,17 +209,18 @@ def detectable(
     trials, (y, m) = one[1], other
     rate = np.divide(y, m, out=np.full(np.shape(y), np.nan), where=m > 0)
     nothing = np.full(np.shape(trials), np.nan)
-    gaps = []
+    gaps, known = [], limits(y, m, tail)
     for side, bound in (("low", tolerance.low), ("high", tolerance.high)):
         if bound is None:
             gaps.append(nothing)
             continue
 
-        def found(k: np.ndarray, side: str = side, bound: float = bound) -> np.ndarray:
-            if side == "high":
-                return gap_lower((k, trials), other, tail, tolerance.kind) > bound
-            turned = -bound if tolerance.kind == "difference" else 1 / bound
-            return gap_lower(other, (trials - k, trials), tail, tolerance.kind) > turned
+        def found(k: np.ndarray, place: int = int(side == "high"), bound: float = bound) -> Any:
+            own = k if place else trials - k
+            edge = lower_limit(k, trials, tail)
+            end = (edge, edge) if place else (1 - edge, 1 - edge)
+            low, high = gap_between((own, trials), other, end, known, tolerance.kind)
+            return low > bound if place else high < bound
 
         # The least number of successes (failures, on the low side) that the test would find.
         least, most = np.zeros(np.shape(trials)), trials + 1.0
