@@ -33,7 +33,7 @@ test-slow: $(READY) ## Run the slow tests and those in a browser; each file in o
 bench: $(READY) ## Measure time and memory against the yardsticks, in one run
 	@$(BIN)/python bench/intake.py
 	@$(BIN)/python bench/pipeline.py
-	@$(BIN)/python bench/fairness.py
+	@$(BIN)/python -m bench.fairness
 
 proofs: $(READY) ## Judge the methods on worlds whose truth is known; results in proofs/results
 	@PATH="$(BIN):$$PATH" $(BIN)/dvc repro proofs/dvc.yaml

@@ -1,10 +1,19 @@
-"""The audit on cells against engines, rows and fairlearn, in one run.
+"""The audit as a process and on cells against engines, rows and fairlearn, in one run.
 
-Prints time, memory (peak of the process above what it held before) and ratios. Row bootstraps are
-timed for a few replicates and multiplied, marked x; on one thread, since memory bounds them and two
-are no faster, while the audit draws on two. No test times anything; this is the place.
+Prints time, memory and ratios: of a process its peak, of a step its peak above what was held
+before. Row bootstraps are timed for a few replicates and multiplied, marked x. What is called an
+audit on cells is all gaps with their limits and, as a yardstick for both, a bootstrap of the cells
+(`proofs.resampling`; the audit itself has exact limits and draws nothing). It runs on one thread,
+as the bootstrap of rows does. No test times anything; this is the place.
+
+    python -m bench.fairness            # everything; fairlearn at a million rows takes its time
+    python -m bench.fairness 100000     # the processes alone, at so many rows
 """
 
+import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,14 +26,28 @@ import pandas as pd
 from datamall.fairness import Cells
 from datamall.fairness.inference import compare
 from datamall.fairness.metrics import METRICS, rate
-from datamall.fairness.resampling import bootstrap, permutation
 from datamall.fairness.sweeps import thresholds
 from datamall.fairness.verdict import Tolerance, verdicts
+from proofs.resampling import bootstrap, permutation
 
 ROWS = (100_000, 1_000_000, 10_000_000)
 SHAPES = {12: (3, 2, 2), 48: (4, 4, 3), 576: (12, 8, 6)}
 REPLICATES = 1000
 GROUPS = ["a", "b", "c"]
+WORK = Path(__file__).parent / ".work"
+CHECKED = {"selection_rate": "selection_rate", "tpr": "true_positive_rate"}
+CHECKED |= {"fpr": "false_positive_rate"}
+# The same groups, rates and confidence as the plan below, as fairlearn has them.
+OTHER = f"""
+import sys, pandas as pd
+from fairlearn import metrics
+frame = pd.read_csv(sys.argv[1])
+found = metrics.MetricFrame(
+    metrics={{name: getattr(metrics, name) for name in {list(CHECKED.values())}}},
+    y_true=frame["y"], y_pred=frame["d"], sensitive_features=frame[{GROUPS}],
+    n_boot=100, ci_quantiles=[0.025, 0.975], random_state=1)
+print(found.by_group_ci[0].shape, found.difference_ci()[1])
+"""
 
 
 def people(rows: int, groups: int) -> pd.DataFrame:
@@ -106,24 +129,57 @@ def rows_bootstrap(frame: pd.DataFrame, groups: int, replicates: int) -> np.ndar
 def audit(cells: Cells) -> pd.DataFrame:
     """Run what an audit of given cells needs: all gaps with intervals, and the bootstrap."""
     compare(cells, estimand="procedure")
-    return bootstrap(cells, seed=1, replicates=REPLICATES)
+    return bootstrap(cells, seed=1, replicates=REPLICATES, threads=1)
+
+
+def process(*command: str | Path) -> tuple[float, float]:
+    """Run a process; return its seconds and its peak in MB."""
+    start = time.perf_counter()
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(running.pid, 0)
+    running.returncode = os.waitstatus_to_exitcode(status)
+    if running.returncode:
+        raise SystemExit(f"{command[0]} ended with {running.returncode}.")
+    return time.perf_counter() - start, used.ru_maxrss / 1024
+
+
+def processes(rows: int) -> None:
+    """Time the whole audit of a CSV file of people, and fairlearn with a bootstrap of the same."""
+    WORK.mkdir(exist_ok=True)
+    sheet, spec = WORK / "people.csv", WORK / "people.yaml"
+    people(rows, 48).to_csv(sheet, index=False)
+    tolerance = {"kind": "ratio", "low": 0.8, "high": 1.25, "reason": "four fifths"}
+    plan = {"groups": GROUPS, "depth": 3, "tolerances": dict.fromkeys(CHECKED, tolerance)}
+    columns = {"decision": "d", "outcome": "y"}
+    spec.write_text(json.dumps({"sheet": sheet.name, "columns": columns, **plan}))
+    title = f"{rows:>10,} rows, 48 groups: "
+    own, held = process(Path(sys.executable).with_name("datamall"), "audit", spec)
+    line(title + "datamall audit, the process", own, held)
+    other, peak = process(sys.executable, "-c", OTHER, sheet)
+    note = f"{other / own:,.0f} x as long (50), {peak / held:.1f} x the memory (4)"
+    line(title + "fairlearn, 100 bootstraps, the process", other, peak, note)
 
 
 def main() -> None:
     """Measure and print."""
     print(f"{'what':<58}{'seconds':>11}{'peak MB':>9}")
+    if len(sys.argv) > 1:
+        processes(int(sys.argv[1]))
+        return
     for rows in ROWS:
         for groups in SHAPES:
             frame, cells = cells_of_rows(rows, groups)
             title = f"{rows:>10,} rows, {groups} groups: "
             whole, peak, _ = measured(lambda c=cells: audit(c), 3)
             line(title + f"audit, {REPLICATES:,} replicates", whole, peak, "(1 s at 576)")
-            own, peak, _ = measured(lambda c=cells: bootstrap(c, seed=1, replicates=REPLICATES), 3)
+            own, peak, _ = measured(
+                lambda c=cells: bootstrap(c, seed=1, replicates=REPLICATES, threads=1), 3
+            )
             line(title + "of which the bootstrap", own, peak)
             few = max(3, 3_000_000 // rows)  # the first touches memory anew
             slow, peak, _ = measured(lambda f=frame, g=groups, n=few: rows_bootstrap(f, g, n))
             slow *= REPLICATES / few
-            note = f"{slow / whole:,.0f} x the audit, {slow / own:,.0f} x its bootstrap"
+            note = f"{slow / whole:,.0f} x the audit (1,000), {slow / own:,.0f} x its bootstrap"
             line(title + "bootstrap of rows, x", slow, peak, note)
     tolerance = Tolerance("ratio", 0.8, 1.25)
     names = ["selection_rate"]
@@ -137,6 +193,7 @@ def main() -> None:
     seconds, peak, _ = measured(lambda: thresholds(fine))
     line("rates at 201 thresholds, 576 groups", seconds, peak)
     fairlearn()
+    processes(1_000_000)
 
 
 def fairlearn() -> None:

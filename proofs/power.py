@@ -13,7 +13,7 @@ from scipy.special import ndtr
 from datamall.fairness import Cells
 from datamall.fairness.inference import adjust
 from datamall.fairness.intervals import limits
-from datamall.fairness.resampling import permutation
+from proofs.resampling import permutation
 
 PEOPLE, RATE, SMALL, GAP, ERROR = 12_700, 0.1, 0.018, 1.5, 0.05
 HOLM, OURS = "z tests, Holm", "permutation, by size"

@@ -21,8 +21,8 @@ from datamall.fairness.identification import design, join
 from datamall.fairness.inference import compare, intervals
 from datamall.fairness.metrics import METRICS
 from datamall.fairness.plan import Identification
-from datamall.fairness.resampling import permutation
 from datamall.fairness.verdict import FAIL, NOT_ENOUGH, PASS, Tolerance, verdicts
+from proofs.resampling import permutation
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,7 @@ people, of whom these are a sample; rates have intervals.
 Intervals for all rows at once divide the allowed error by the number of rows (Bonferroni). That
 holds for any dependence between overlapping groups and metrics, and for counts of any size,
 because the limits are exact. Critical values from a bootstrap (max-t) would be a little narrower
-for large groups, and fail for small ones; for tests of "no difference" that use the dependence
-see `datamall.fairness.resampling.permutation`.
+for large groups, and fail for small ones.
 """
 
 from collections.abc import Sequence
@@ -239,8 +238,7 @@ def check(cells: Cells, level: float) -> None:
         raise DatamallError(f"The level is {level}: give a probability such as 0.95.")
     if "weight" in cells.axes:
         raise DatamallError(
-            "Weighted counts have no exact intervals: use resampling.bootstrap, or sum over the "
-            "weights with by()."
+            "Weighted counts have no exact intervals: sum over the weights with by()."
         )
 
 

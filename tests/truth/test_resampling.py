@@ -10,8 +10,8 @@ from scipy.stats import hypergeom
 from datamall.errors import DatamallError
 from datamall.fairness import Cells
 from datamall.fairness.metrics import rate
-from datamall.fairness.resampling import bootstrap, draws, permutation
 from datamall.fairness.subgroups import subgroups
+from proofs.resampling import bootstrap, draws, permutation
 
 
 @pytest.fixture(scope="module")
