@@ -54,7 +54,7 @@ LOWER, UPPER, EVERY = "lower end of the gap", "upper end of the gap", "all gaps 
 def plan() -> Plan:
     """Return the plan of params.yaml for two groups, with the checks that are studied here."""
     own = load_parameters(find_root())["fraud_audit"]
-    words = ("level", "power", "high", "identification", "labels")
+    words = ("level", "power", "high_bands", "identification", "labels")
     checks = [c for c in own["checks"] if c["gating"] or c["name"] == WRONG_FLAGS]
     return Plan.read({**{w: own[w] for w in words}, "groups": ["origin"], "checks": checks})
 
