@@ -1,0 +1,134 @@
+"""One engine: the same counts as cells, as bounds and as a selection get the same answer."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from datamall.fairness import Audit, Bounds, Cells, audit
+from datamall.fairness.steps import ALL, KEYS, Selection
+
+RESULTS = {"nothing": False, "mistake": True}
+SMALL, LARGE = (0, 1, 2, 5, 12), (40, 150, 700, 3000)
+CHOSEN = ["profile", "signal"]
+# What is compared: metric, of whom, and the step of the selection.
+KINDS: dict[str, dict[str, Any]] = {
+    "selection rate": {"metric": "selection_rate", "step": {"to": "flagged"}},
+    "base rate of the investigated": {
+        **{"metric": "base_rate", "of": "investigated"},
+        "step": {"to": "finding", "arms": ["random"]},
+    },
+    "wrongly flagged": {"metric": "fpr", "step": {"to": "flagged"}},
+    "missed": {"metric": "fnr", "step": {"to": "flagged"}},
+    "wrongly visited": {"metric": "fpr", "step": {"to": "visited", "arms": CHOSEN}},
+    "visited with a mistake": {"metric": "tpr", "step": {"to": "visited", "arms": CHOSEN}},
+}
+Place = tuple[str, str, str]  # arm, band and result, if any
+Counts = dict[str, dict[Place, int]]  # by group
+
+
+def places(kind: str) -> list[Place]:
+    """Return where people of a group can be."""
+    drawn = [("random", band, result) for band in ("high", "other") for result in RESULTS]
+    if "visited" in kind:
+        return [("none", "other", ""), *((a, "high", r) for a in CHOSEN for r in RESULTS), *drawn]
+    return [("none", "high", ""), ("none", "other", ""), *drawn]
+
+
+def counts(kind: str, seed: int) -> Counts:
+    """Return small counts, large ones, or both, of two to four groups; in each some are drawn."""
+    rng = np.random.default_rng(seed)
+    sizes = [SMALL, LARGE, SMALL + LARGE][rng.integers(3)]
+    found: Counts = {}
+    for group in "abcd"[: rng.integers(2, 5)]:
+        numbers = [int(rng.integers(rng.choice(sizes) + 1)) for _ in places(kind)]
+        numbers[0], numbers[-1] = numbers[0] + 1, numbers[-1] + 1
+        found[group] = dict(zip(places(kind), numbers, strict=True))
+    return found
+
+
+def cells(kind: str, people: Counts) -> Cells:
+    """Return the counts as the files of a department hold them, person by person."""
+    rows = []
+    for group, numbers in people.items():
+        for (arm, band, result), number in numbers.items():
+            taken: bool | None = band == "high"
+            if "investigated" in kind or ("visited" in kind and arm == "random"):
+                taken = None  # whether the selection would have visited them is not known
+            rows.append((group, arm, taken, RESULTS.get(result), number))
+    frame = pd.DataFrame(rows, columns=["g", "arm", "taken", "result", "people"])
+    frame = frame.astype({"taken": object, "result": object})
+    made = Cells.from_frame(frame, ["g"], "taken", "result", arm="arm", count="people")
+    return made.where(arm="random") if "investigated" in kind else made
+
+
+def selection(kind: str, people: Counts) -> Selection:
+    """Return the same as a statistics office prints it, every total with it."""
+    rows = []
+    for group, numbers in people.items():
+        for (arm, band, result), number in numbers.items():
+            stages = {"population": True, "flagged": band == "high", "chosen": arm != "none"}
+            stages |= {"visited": arm != "none", "finding": result != ""}
+            for stage in (name for name, there in stages.items() if there):
+                outcome = result if stage == "finding" else "none"
+                rows.append(("Town 2025", "g", group, arm, band, stage, outcome, number))
+    table = pd.DataFrame(rows, columns=[*KEYS, "people"])
+    for name in ("group", "arm", "band", "outcome"):
+        table = pd.concat([table, table.assign(**{name: ALL})], ignore_index=True)
+        table = table.groupby(KEYS)["people"].sum().reset_index()
+    return Selection.read(table.assign(rounding=1))
+
+
+def audits(kind: str, people: Counts) -> list[Audit]:
+    """Return the audit of cells, of bounds and of a selection."""
+    edges = {"kind": "ratio", "within": 1.25, "reason": "a test"}
+    check = {"name": kind, "tolerance": edges} | KINDS[kind]
+    plan = {"groups": ["g"], "identification": {"random": "random"}, "high_bands": ["high"]}
+    stepless = {name: value for name, value in check.items() if name != "step"}
+    own = cells(kind, people)
+    return [
+        audit(own, plan | {"checks": [stepless]}),
+        audit(Bounds.from_cells(own), plan | {"checks": [stepless]}),
+        audit(selection(kind, people), plan | {"checks": [check], "labels": {"found": RESULTS}}),
+    ]
+
+
+NUMBERS = ["rate", "other_rate", "gap", "gap_low", "gap_high", "all_low", "all_high"]
+EVIDENCE = ["p_inside", "p_outside", "p_outside_holm", "detectable_low", "detectable_high"]
+
+
+def same(kind: str, people: Counts) -> None:
+    """Assert that the three audits say the same to the last digits."""
+    first, *others = audits(kind, people)
+    for other in others:
+        assert other.verdict.overall == first.verdict.overall
+        for name, numbers in (("comparisons", [*NUMBERS, *EVIDENCE]), ("figures", NUMBERS[:1])):
+            one, two = (getattr(each, name).set_index("group") for each in (first, other))
+            assert set(one.index) == set(two.index)
+            two = two.loc[one.index]
+            assert one["source"].tolist() == two["source"].tolist()
+            for column in [*numbers, *(["low", "high"] if name == "figures" else [])]:
+                np.testing.assert_allclose(
+                    one[column].astype(float), two[column].astype(float), rtol=1e-9, atol=1e-15,
+                    err_msg=f"{kind}: {column} of {name}",
+                )  # fmt: skip
+            if name == "comparisons":
+                assert one["verdict"].tolist() == two["verdict"].tolist()
+                assert one["people"].tolist() == two["people"].tolist()
+
+
+@settings(deadline=None, derandomize=True, max_examples=4)
+@given(seed=st.integers(0, 2**32 - 1))
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_engine(kind: str, seed: int) -> None:
+    same(kind, counts(kind, seed))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_engine_on_many_tables(kind: str) -> None:
+    for seed in range(80):  # a third of a second each
+        same(kind, counts(kind, seed))
