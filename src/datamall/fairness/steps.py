@@ -427,11 +427,12 @@ def _of_draw(study: Study, label: str, meaning: Meaning, random: str) -> list[Ce
     """
     cells = _found(study, label, meaning, [random], arm=random)
     # Who is drawn is chosen by that; a study may count the arm at either stage.
-    there = [n for s in (POPULATION, "chosen") if (n := (s, random, ALL, ALL)) in study.nodes]
+    places = study.nodes.places
+    there = [n for s in (POPULATION, "chosen") if (n := (s, random, ALL, ALL)) in places]
     if not cells or not there:
         return cells
-    places = [(cell.decision, cell.outcome) for cell in cells]
-    if len(set(places)) == len(places):
+    sides = [(cell.decision, cell.outcome) for cell in cells]
+    if len(set(sides)) == len(sides):
         cells = [replace(cell, part="found") for cell in cells]
     else:
         cells = [cell for cell in cells if cell.part != ALL]
