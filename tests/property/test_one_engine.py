@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from datamall.fairness import Audit, Bounds, Cells, audit, specification
@@ -136,7 +136,8 @@ def same(kind: str, people: Counts) -> None:
                 assert one["people"].tolist() == two["people"].tolist()
 
 
-@settings(deadline=None, derandomize=True, max_examples=4)
+# Seeds are not made simpler: a smaller one is no smaller table.
+@settings(deadline=None, derandomize=True, max_examples=3, phases=[Phase.generate])
 @given(seed=st.integers(0, 2**32 - 1))
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_engine(kind: str, seed: int) -> None:

@@ -94,7 +94,7 @@ def audited(tables: list[pd.DataFrame], *names: str) -> Audit:
     return audit(Selection.read(table), Plan.read(plan | {"checks": checks}))
 
 
-GROUPS = 1000
+GROUPS = 600
 # Two standard errors of a share of 95 % among so many.
 ROOM = 2 * np.sqrt(LEVEL * (1 - LEVEL) / GROUPS)
 

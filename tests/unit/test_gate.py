@@ -100,6 +100,13 @@ def test_registering_what_passed_on_data_already_audited_opens_nothing(project: 
     assert project.audit("PASS")["open"]
 
 
+def test_one_audit_before_the_plan_is_registered_is_enough_to_close_it(project: Project) -> None:
+    assert not project.audit("PASS")["open"]
+    project.register()
+    again = project.audit("PASS")
+    assert not again["open"] and "before this plan was registered" in again["reasons"][0]
+
+
 def check(name: str, within: float, gating: bool = True) -> dict[str, Any]:
     step = {"to": name, "of": "population", "arms": ["profile", "signal"]}
     return {"name": name, "step": step, "tolerance": {"within": within}, "gating": gating}
