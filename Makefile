@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := run
-.PHONY: run fresh lab test test-slow test-all bench proofs lock clean help
+.PHONY: run fresh lab test test-slow test-all bench proofs mutants lock clean help
 SHELL := /bin/sh
 PYTHON ?= python3
 AUTHORITY ?= demo
@@ -39,13 +39,17 @@ proofs: $(READY) ## Judge the methods on worlds whose truth is known; results in
 	@PATH="$(BIN):$$PATH" $(BIN)/dvc repro proofs/dvc.yaml
 	@$(BIN)/python -m proofs
 
+mutants: $(READY) ## Plant faults in what judges, limits and opens; below 95 % noticed is a failure
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
+	@$(BIN)/python tests/mutants.py
+
 lock: $(READY) ## Compile requirements.lock from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --upgrade --extra dev pyproject.toml -o requirements.lock
 
 clean: ## Remove all that can be made again: environment, stores, caches
-	@rm -rf .venv .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/.work
+	@rm -rf .venv .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/.work mutants
 	@rm -rf data/raw/demo data/stores data/parameters data/authorities/*/ reports/*.ipynb
 
 help: ## Show this list

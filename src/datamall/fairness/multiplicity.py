@@ -96,7 +96,7 @@ def effects(trials: np.ndarray, rate: float, tolerance: Tolerance) -> np.ndarray
         gap = max([abs(np.log(v)) for v in ends] + [np.log(1.25)])
     else:
         gap = max([*map(abs, ends), rate / 4]) / rate
-    return gap * np.sqrt(np.asarray(trials, float) * rate / (1 - rate))
+    return gap * np.sqrt(np.asarray(trials) * rate / (1 - rate))
 
 
 def mirrored(table: pd.DataFrame, tolerance: Tolerance) -> np.ndarray:
