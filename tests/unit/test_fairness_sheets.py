@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from workbooks import Fault, Formula, Padded, workbook
+from excel_files import Fault, Formula, Padded, workbook
 
 from datamall.errors import DatamallError
 from datamall.fairness import Bounds, Cells

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from excel_files import workbook
 from tiny_intake import STORE, column, fields, quarantined, reasons, stored, write_project
-from workbooks import workbook
 
 from datamall.errors import DatamallError
 from datamall.mall.authorities import load_authority

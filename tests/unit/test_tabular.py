@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from workbooks import Fault, Formula, Padded, workbook
+from excel_files import Fault, Formula, Padded, workbook
 
 from datamall.errors import DatamallError
 from datamall.tabular.form import Form, Notation, checked
