@@ -132,11 +132,11 @@ def gap_lower(
     """
     failures = np.asarray(other[1]) - np.asarray(other[0])
     low = lower_limit(*one, tail, method)
-    return _gap_lower(one, other, low, 1 - lower_limit(failures, other[1], tail, method), kind)
+    return gap_above(one, other, low, 1 - lower_limit(failures, other[1], tail, method), kind)
 
 
-def _gap_lower(one: Pair, other: Pair, low: Array, high: Array, kind: Kind) -> Array:
-    """Return the lower limit of the gap from the lower limit of one and the upper of other."""
+def gap_above(one: Pair, other: Pair, low: Array, high: Array, kind: Kind) -> Array:
+    """Return `gap_lower` where the lower limit of one and the upper limit of other are known."""
     x, n, y, m = (np.asarray(v, float) for v in (*one, *other))
     p, q = x / np.maximum(n, 1), y / np.maximum(m, 1)
     known = (n > 0) & (m > 0)
@@ -162,8 +162,8 @@ def gap_between(
     one: Pair, other: Pair, one_limits: Pair, other_limits: Pair, kind: Kind
 ) -> tuple[Array, Array]:
     """Return `gap_limits` where the `limits` of both proportions are known already."""
-    low = _gap_lower(one, other, one_limits[0], other_limits[1], kind)
-    return low, _turned(_gap_lower(other, one, other_limits[0], one_limits[1], kind), kind)
+    low = gap_above(one, other, one_limits[0], other_limits[1], kind)
+    return low, _turned(gap_above(other, one, other_limits[0], one_limits[1], kind), kind)
 
 
 def _turned(value: Array | float, kind: Kind) -> Array:

@@ -20,7 +20,7 @@ from datamall.fairness.inference import Pairs, adjust, comparable, ends, gap_end
 from datamall.fairness.intervals import (
     Kind,
     Pair,
-    gap_between,
+    gap_above,
     limits,
     lower_limit,
     p_above,
@@ -215,12 +215,13 @@ def detectable(
             gaps.append(nothing)
             continue
 
-        def found(k: np.ndarray, place: int = int(side == "high"), bound: float = bound) -> Any:
-            own = k if place else trials - k
+        def found(k: np.ndarray, side: str = side, bound: float = bound) -> Any:
             edge = lower_limit(k, trials, tail)
-            end = (edge, edge) if place else (1 - edge, 1 - edge)
-            low, high = gap_between((own, trials), other, end, known, tolerance.kind)
-            return low > bound if place else high < bound
+            if side == "high":
+                return gap_above((k, trials), other, edge, known[1], tolerance.kind) > bound
+            turned = -bound if tolerance.kind == "difference" else 1 / bound
+            own = trials - k, trials
+            return gap_above(other, own, known[0], 1 - edge, tolerance.kind) > turned
 
         # The least number of successes (failures, on the low side) that the test would find.
         least, most = np.zeros(np.shape(trials)), trials + 1.0
