@@ -121,7 +121,7 @@ def test_no_profile_where_one_definition_alone_has_too_few_people() -> None:
     assert not wisdom.holds(lifts)
     said = words.answer(lifts, Absent("Help", "None."), 0.95)
     assert said.startswith("No profile")
-    assert said.endswith("too few people were drawn to say so of “unlawful”.")
+    assert said.endswith("too few were drawn to show “unlawful”.")
 
 
 def test_a_profile_that_holds_goes_to_the_committee_and_no_further() -> None:

@@ -87,7 +87,7 @@ def answer(lifts: Result, helped: Result, confidence: float) -> str:
     if row["verdict"] != SHOWN:
         return f"No profile: {said}, which may be chance.{_help(helped)}"
     open_ = lifts.loc[lifts["verdict"] != SHOWN, "label"].iloc[0]
-    text = f"No profile: {said}, but too few people were drawn to say so of “{open_}”."
+    text = f"No profile: {said}, but too few were drawn to show “{open_}”."
     return f"{text}{_help(helped)}"
 
 
