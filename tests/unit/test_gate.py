@@ -22,13 +22,13 @@ class Project:
         (root / "src" / "datamall" / "reporting" / "templates").mkdir(parents=True)
         self.plan(tolerance=1.25)
         register = {AUDIT: {"stores": {"welfare.audit_counts": {}}}}
-        (root / "data" / "purposes.yaml").write_text(yaml.safe_dump(register))
+        (root / "data" / "purposes.yaml").write_text(yaml.safe_dump(register), "utf-8")
         self.data("first")
 
     def plan(self, **section: Any) -> None:
         reports = {AUDIT: {"purposes": [AUDIT], "package": "fraud", "audit": True}}
         (self.root / "params.yaml").write_text(
-            yaml.safe_dump({"reports": reports, AUDIT: section}, sort_keys=False)
+            yaml.safe_dump({"reports": reports, AUDIT: section}, sort_keys=False), "utf-8"
         )
 
     def data(self, raw: str, mapping: str = "as agreed") -> None:
@@ -36,20 +36,24 @@ class Project:
         folder = self.root / "data" / "stores" / CITY / "welfare.audit_counts"
         folder.mkdir(parents=True, exist_ok=True)
         manifest = {"mapping_sha256": mapping, "raw": [{"name": "counts.csv", "sha256": raw}]}
-        (folder / "store.json").write_text(json.dumps(manifest))
+        (folder / "store.json").write_text(json.dumps(manifest), "utf-8")
 
     def audit(self, verdict: str) -> dict[str, Any]:
         """Do what `datamall report` does, but for the analysis; return the gate."""
         folder = self.root / "reports" / "results" / AUDIT
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "answer.json").write_text(json.dumps({"verdict": verdict}))
+        (folder / "answer.json").write_text(json.dumps({"verdict": verdict}), "utf-8")
         rests_on = gate.provenance(self.root, CITY, AUDIT)
-        (folder / "provenance.json").write_text(json.dumps(rests_on))
+        (folder / "provenance.json").write_text(json.dumps(rests_on), "utf-8")
         gate.record(self.root, CITY, AUDIT)
         return gate.decide(self.root, CITY, AUDIT)
 
     def register(self) -> None:
         gate.register(self.root, CITY, AUDIT, "ethics committee", "As discussed.")
+
+    @property
+    def audits(self) -> Path:
+        return self.root / "data" / "audits" / CITY
 
 
 @pytest.fixture
@@ -232,7 +236,7 @@ def test_the_same_audit_is_counted_once(project: Project) -> None:
 def test_the_gate_is_written_open_or_closed(project: Project) -> None:
     (project.root / "reports").mkdir()
     assert gate.write(project.root, CITY, AUDIT)["open"] is False
-    assert json.loads((project.root / "reports" / "gate.json").read_text())["open"] is False
+    assert json.loads((project.root / "reports" / "gate.json").read_text("utf-8"))["open"] is False
 
 
 def test_no_list_without_a_signed_decision_even_behind_an_open_gate(
@@ -249,18 +253,6 @@ def test_no_list_without_a_signed_decision_even_behind_an_open_gate(
         gate.worklist(project.root, CITY, AUDIT, elsewhere)
     with pytest.raises(DatamallError, match="inside the project"):
         gate.worklist(project.root, CITY, AUDIT, project.root / "reports")
-
-
-def test_a_damaged_journal_or_register_is_one_sentence(project: Project) -> None:
-    folder = project.root / "data" / "audits" / "demo"
-    folder.mkdir(parents=True)
-    (folder / "journal.csv").write_text("not a journal\n")
-    with pytest.raises(DatamallError, match=r"demo/journal.csv is not the journal"):
-        gate.decide(project.root, CITY, AUDIT)
-    (folder / "journal.csv").unlink()
-    (folder / "register.yaml").write_text("- {report: 1}\n")
-    with pytest.raises(DatamallError, match=r"demo/register.yaml is not the register"):
-        gate.decide(project.root, CITY, AUDIT)
 
 
 @pytest.mark.parametrize(("before", "now"), [(1, True), (3, 3.0), (3, "3")])
