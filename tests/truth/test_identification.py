@@ -64,6 +64,7 @@ def test_the_design_is_seen_in_the_counts(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["everybody", "base", "cases"])
+@pytest.mark.slow
 def test_the_true_ratio_of_wrong_flags_is_inside_at_its_level(form: str) -> None:
     """Errors on both sides of 400 worlds, at 5 % each; the naive ratio is far off."""
     assert [round(v, 2) for v in (NAIVE, RATIO)] == [1.01, 2.7]

@@ -121,6 +121,7 @@ def test_a_fair_world_passes_where_enough_people_are_counted(section: dict[str, 
     assert words.overall(judge(counted(WORLD.none().times(10)), section, "origin")) == PASS
 
 
+@pytest.mark.slow
 def test_a_fair_world_of_the_demos_size_is_neither_failed_nor_called_fair(
     section: dict[str, Any],
 ) -> None:

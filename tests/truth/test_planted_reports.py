@@ -74,6 +74,7 @@ def test_intervals_hold_the_planted_rates_of_districts(cities: list[City]) -> No
     assert plausible(sum(held), len(held))
 
 
+@pytest.mark.slow
 def test_districts_that_report_alike_seldom_seem_to_differ() -> None:
     alike = replace(SMALL, weeks=20, reports=ReportsWorld(rates=(0.3, 0.3)))
     differ = 0
@@ -103,6 +104,7 @@ def conspicuous(seed: int, rate: float, shape: float) -> dict[str, pd.DataFrame]
     }
 
 
+@pytest.mark.slow
 def test_things_that_draw_unequal_numbers_of_duplicates_widen_the_interval(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -188,6 +188,7 @@ def test_crowded_lane_groups_are_those_with_a_planted_queue(demo: Found) -> None
     assert not (both.loc[both["planted"] < 0.9, "demand"] != "").any()
 
 
+@pytest.mark.slow
 def test_intervals_of_lost_time_hold_the_truth_at_their_level(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -165,6 +165,7 @@ def test_coverage_is_that_of_enumeration_by_hand() -> None:
     assert (exact >= 0.95).all()
 
 
+@pytest.mark.slow
 def test_the_small_group_is_found_more_often_at_the_same_false_alarms() -> None:
     table = power.power(200, 2).set_index(["method", "gap"])
     ours, holm = (table.loc[(m, power.GAP), "found"] for m in (power.OURS, power.HOLM))

@@ -120,6 +120,7 @@ def test_p_value_within_strata_adds_up_all_ways_to_choose() -> None:
     assert got["expected"] == pytest.approx(np.mean(numbers))
 
 
+@pytest.mark.slow
 def test_family_p_values_keep_false_alarms_rare_and_find_a_gap() -> None:
     """150 fair worlds of 24 groups, crossed and alone: any alarm in at most 5 % of them."""
     draw = np.random.Generator(np.random.PCG64(6))
@@ -158,6 +159,7 @@ def test_a_gap_to_be_found_is_a_ratio_other_than_one() -> None:
             permutation(cells, seed=1, gap=gap)
 
 
+@pytest.mark.slow
 def test_spending_the_error_well_finds_more_at_the_same_false_alarms() -> None:
     draw = np.random.Generator(np.random.PCG64(8))
     size = np.array([120, 3000, *[40] * 10, *[1500] * 4])

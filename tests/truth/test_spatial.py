@@ -85,6 +85,7 @@ def test_tail_equals_a_count_of_all_choices_of_places(values: list[int]) -> None
     np.testing.assert_allclose(spatial.upper_tail(scores, near), counted, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_shuffled_places_have_hot_spots_no_more_often_than_the_set_level() -> None:
     # Skewed counts and rates, one in three of them zero, with planted hot spots; then shuffled.
     rng = np.random.default_rng(5)

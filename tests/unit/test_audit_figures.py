@@ -296,6 +296,7 @@ def test_too_many_bands_to_compare_are_joined_and_nobody_is_lost() -> None:
     assert "inf" not in calibrated["svg"]
 
 
+@pytest.mark.slow
 def test_a_page_stays_light_and_accessible_with_much_on_it(scored: Any) -> None:
     cells, plan = scored
     many = [{**CHECKS[1], "name": f"check {i}"} for i in range(audit_figures.DRAWN + 2)]

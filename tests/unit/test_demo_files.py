@@ -154,6 +154,7 @@ def repeated(rows: list[tuple[str, dict[str, str]]], key: list[str]) -> Counter[
     return found
 
 
+@pytest.mark.slow
 def test_same_bytes_anywhere(tmp_path: Path) -> None:
     """Another working directory, hash seed, thread count and fewer CPU features."""
     from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__

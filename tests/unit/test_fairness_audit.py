@@ -330,6 +330,7 @@ def test_ten_thousand_groups_are_no_evidence() -> None:
     assert audit(Cells.from_frame(frame, ["g"], "d"), plan(check())).verdict.overall == NOT_ENOUGH
 
 
+@pytest.mark.slow
 def test_wrong_fails_of_many_groups_are_as_rare_as_stated() -> None:
     """Fair worlds at the edge of the tolerance for nobody: all groups alike, tolerance 1."""
     draw = np.random.Generator(np.random.PCG64(6))
@@ -345,6 +346,7 @@ def test_wrong_fails_of_many_groups_are_as_rare_as_stated() -> None:
     assert wrong <= 11  # 5 % of 100, and three standard errors
 
 
+@pytest.mark.slow
 def test_gaps_of_joined_rates_would_have_been_found_as_often_as_stated() -> None:
     """In worlds whose gap is the detectable one, FAIL is found about as often as the power."""
     first = of_everybody(everybody(seed=1), reference={"g": "a"}).comparisons.iloc[0]
