@@ -191,11 +191,12 @@ def _part(bounds: np.ndarray, drawn: int, design: Design) -> BoundedPart:
         left = [every[..., -1, NO, TOTAL], *(every[..., drawn, NO, y] for y in (NO, YES))]
     else:
         lot = every[..., drawn, TOTAL, TOTAL]
-        people = [everybody[0] - lot[0], everybody[1] - lot[2], everybody[2] - lot[1]]
-        left = [np.stack([people[0], np.maximum(people[1], 0), people[2]]), *of_draw]
+        least, most = np.maximum(everybody[1] - lot[2], 0), everybody[2] - lot[1]
+        left = [np.stack([np.clip(everybody[0] - lot[0], least, most), least, most]), *of_draw]
 
     def against(sample: np.ndarray) -> np.ndarray:
-        return np.concatenate([(sample[0, :, -1] - sample[0, :, 1])[None], _against(sample[1:], 1)])
+        least, most = _against(sample[1:], 1)
+        return np.stack([np.clip(sample[0, :, -1] - sample[0, :, 1], least, most), least, most])
 
     samples = [flagged, left, [everybody, *of_draw]]
     one, other = (

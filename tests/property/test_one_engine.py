@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from datamall.fairness import Audit, Bounds, Cells, audit, specification
 from datamall.fairness.steps import ALL, KEYS, Selection
 
-RESULTS = {"nothing": False, "mistake": True}
+RESULTS = {"nothing": False, "mistake": True, "unclear": None}
 SMALL, LARGE = (0, 1, 2, 5, 12), (40, 150, 700, 3000)
 CHOSEN = ["profile", "signal"]
 # What is compared: metric, of whom, and the step of the selection.
@@ -36,8 +36,9 @@ Counts = dict[str, dict[Place, int]]  # by group
 def places(kind: str) -> list[Place]:
     """Return where people of a group can be."""
     drawn = [("random", band, result) for band in ("high", "other") for result in RESULTS]
-    if "visited" in kind:
-        return [("none", "other", ""), *((a, "high", r) for a in CHOSEN for r in RESULTS), *drawn]
+    if "visited" in kind:  # whoever is visited without a result that says yes or no is left out
+        visited = [(arm, "high", result) for arm in CHOSEN for result in ("nothing", "mistake")]
+        return [("none", "other", ""), *visited, *drawn[:2], *drawn[3:5]]
     return [("none", "high", ""), ("none", "other", ""), *drawn]
 
 
@@ -48,7 +49,7 @@ def counts(kind: str, seed: int) -> Counts:
     found: Counts = {}
     for group in "abcd"[: rng.integers(2, 5)]:
         numbers = [int(rng.integers(rng.choice(sizes) + 1)) for _ in places(kind)]
-        numbers[0], numbers[-1] = numbers[0] + 1, numbers[-1] + 1
+        numbers[0], numbers[-2] = numbers[0] + 1, numbers[-2] + 1
         found[group] = dict(zip(places(kind), numbers, strict=True))
     return found
 

@@ -252,13 +252,13 @@ class Bounds(PublishedTable):
         for size in range(1, min(depth, len(attributes)) + 1) if depth else [len(attributes)]:
             for own in combinations(attributes, size):
                 table, sides = self.sides(own, names, unknown)
-                printed = self.proportions(own, names)[1]
+                printed = _within(self.proportions(own, names)[1], sides)
                 there: np.ndarray = np.asarray(sides[..., 1].any(axis=(1, 2)))
                 if reference == REST:
                     low = np.maximum(everybody[..., 0] - sides[..., 1], _others(sides[..., 0]))
                     high = np.minimum(everybody[..., 1] - sides[..., 0], _others(sides[..., 1]))
                     others = np.stack([np.maximum(low, 0), high], axis=-1)
-                    base = whole - printed
+                    base = _within(whole - printed, others)
                 else:
                     row = row_of(table, own, reference)
                     others = np.broadcast_to(sides[row], sides.shape)
@@ -320,6 +320,15 @@ def corners_of(sides: np.ndarray) -> np.ndarray:
     """
     yes, no = sides[..., 0, :], sides[..., 1, :]
     return np.stack([yes, yes + no[..., ::-1]], axis=-1)
+
+
+def _within(counts: np.ndarray, sides: np.ndarray) -> np.ndarray:
+    """Return successes and trials no further out than their bounds, as differences of rounded are.
+
+    `sides`: as from `Bounds.sides`.
+    """
+    bounds = np.stack([sides[..., 0, :], sides.sum(axis=-2)], axis=-2)
+    return np.clip(counts, bounds[..., 0], bounds[..., 1])
 
 
 def _others(bound: np.ndarray) -> np.ndarray:

@@ -261,10 +261,10 @@ def _bounded_part(
         if row is not None:
             return np.broadcast_to(sample[:, [row]], sample[:, :-1].shape)
         groups, (_, least, most) = sample[:, :-1], sample[:, -1]
-        middle = sample[0, -1] - groups[0]
         below = np.maximum(least - groups[2], groups[1].sum() - groups[1])
         above = np.minimum(most - groups[1], groups[2].sum() - groups[2])
-        return np.stack([middle, np.maximum(below, 0), np.maximum(above, 0)])
+        below, above = np.maximum(below, 0), np.maximum(above, 0)
+        return np.stack([np.clip(sample[0, -1] - groups[0], below, above), below, above])
 
     of_draw = [every[..., drawn, TOTAL, outcome] for outcome in _KNOWN]
     everybody = every[..., -1, TOTAL, TOTAL]
@@ -275,9 +275,9 @@ def _bounded_part(
     else:
         # Whether those who were drawn are flagged too is not known: the others stand for them.
         least = np.maximum(everybody[1] - every[2, :, drawn, TOTAL, TOTAL], 0)
-        left = [everybody[0] - every[0, :, drawn, TOTAL, TOTAL], least]
-        left.append(everybody[2] - every[1, :, drawn, TOTAL, TOTAL])
-        samples.append([np.stack(left), *of_draw])
+        most = everybody[2] - every[1, :, drawn, TOTAL, TOTAL]
+        left = np.clip(everybody[0] - every[0, :, drawn, TOTAL, TOTAL], least, most)
+        samples.append([np.stack([left, least, most]), *of_draw])
     samples.append([everybody, *of_draw])
     table = pd.DataFrame(
         {

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import block_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
@@ -100,6 +99,8 @@ def narrow(sums: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
     -----
     An end that the counts of another program attain needs no program of its own.
     """
+    from scipy.optimize import Bounds, LinearConstraint, milp  # 20 MB that few tables need
+
     inside = LinearConstraint(csr_array(sums), low.copy(), high.copy())
     open_ = np.stack([np.ones(len(low), bool), np.ones(len(low), bool)])
     goals = [(sign * sums.sum(axis=0), -1) for sign in (1, -1)]

@@ -317,9 +317,13 @@ def tighten(
 
 
 def middle(low: np.ndarray, high: np.ndarray, printed: np.ndarray) -> np.ndarray:
-    """Return counts as printed, or the middle of their bounds where these are near each other."""
+    """Return counts as printed, or the middle of their bounds where these are near each other.
+
+    A difference of rounded counts may lie outside the bounds, even below nought; this does not.
+    """
     half = np.round((low + high) / 2)
-    return np.where(np.isnan(printed), np.where(high - low <= half / 2, half, np.nan), printed)
+    near = np.where(high - low <= half / 2, half, np.nan)
+    return np.where(np.isnan(printed), near, np.clip(printed, low, high))
 
 
 def _settle(

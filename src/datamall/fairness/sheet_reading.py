@@ -238,10 +238,7 @@ class _Gathered:
     """Rows as they come: the used columns as codes, and each whole record as a digest."""
 
     def __init__(self, counted: Sequence[str], totals: Sequence[str]) -> None:
-        import duckdb
-
         self._counted, self._totals = counted, pa.array(totals if counted else [], pa.string())
-        self._engine = duckdb.connect(config={"threads": 1})
         self._rows: list[np.ndarray] = []
         self._codes: dict[str, list[np.ndarray]] = {}
         self._texts: dict[str, dict[str, int]] = {}  # of each column: text → its code
@@ -269,15 +266,20 @@ class _Gathered:
                     "over it, or name the column under groups."
                 )
         self._rows.append(rows.astype(np.int32))
-        for name in used:
-            coded, known = pc.dictionary_encode(texts[name]), self._texts.setdefault(name, {})
-            to = [known.setdefault(text, len(known)) for text in coded.dictionary.to_pylist()]
-            small = np.array(to, np.min_scalar_type(-len(known)))
-            self._codes.setdefault(name, []).append(small[coded.indices.to_numpy()])
-        record = [text for name, text in texts.items() if name not in self._counted]
-        table = pa.table(record, names=[f"c{i}" for i in range(len(record))])
-        digest = self._engine.from_arrow(table).project(f"hash({', '.join(table.column_names)})")
-        self._digests.append(next(iter(digest.fetchnumpy().values())))
+        record = {}
+        for name, column in texts.items():
+            coded = pc.dictionary_encode(column)
+            codes, words = coded.indices.to_numpy(), coded.dictionary.to_pylist()
+            if name in used:
+                known = self._texts.setdefault(name, {})
+                to = [known.setdefault(text, len(known)) for text in words]
+                small = np.array(to, np.min_scalar_type(-len(known)))
+                self._codes.setdefault(name, []).append(small[codes])
+            if name not in self._counted:
+                levels = pd.Index(words, dtype=object)
+                record[name] = pd.Categorical.from_codes(codes, levels, validate=False)
+        digest = pd.util.hash_pandas_object(pd.DataFrame(record, copy=False), index=False)
+        self._digests.append(digest.to_numpy())
 
     def frame(self, used: Sequence[str]) -> pd.DataFrame:
         """Return the used columns."""

@@ -291,7 +291,9 @@ def _reached(study: Study, step: Step, flagged: Sequence[str]) -> list[Cell]:
         if step.of == FLAGGED:
             return _in_bands(nodes, step, high)
     of = (step.of, ALL, ALL, ALL)
-    bands = high if step.of == FLAGGED and step.arms else [ALL]
+    # Who was not flagged may be chosen too, by a signal or the draw: no part of the flagged.
+    by_band = all((step.to, ALL, band, ALL) in nodes for band in high)
+    bands = high if step.of == FLAGGED and high and (step.arms or by_band) else [ALL]
     taken = [
         Cell((step.to, arm, band, ALL), YES, part=f"{arm} {band}")
         for arm in (_met(nodes, step.arms) if step.arms else (ALL,))
@@ -342,11 +344,13 @@ def _found(
     bands: Sequence[str] = (ALL,),
     *,
     decision: int = UNKNOWN,
+    left_out: int = UNKNOWN,
     arm: str = "everybody",
 ) -> list[Cell]:
     """Return the cells of recorded results, read as a definition says.
 
-    People whose result is left out have no decision either: they are on no side of the rate.
+    People whose result is left out have no decision either, unless one is given: they are on no
+    side of the rate.
     """
     read: dict[str, bool | None] = {name: meaning.get(name) for name in study.results}
     sums = {label + end: value for value, end in SAID.items()}
@@ -356,7 +360,7 @@ def _found(
     cells = [
         Cell(
             (FINDING, own, band, name),
-            UNKNOWN if value is None else decision,
+            left_out if value is None else decision,
             _SIDE[value],
             arm,
             f"{own} {band} {name}",
@@ -379,12 +383,16 @@ def _by_band(
     meaning: Meaning,
     arms: Sequence[str],
     high: Sequence[str],
-    arm: str = "everybody",
+    arm: str | None = None,
 ) -> list[Cell]:
-    """Return the cells of recorded results of people who were flagged, and who were not."""
+    """Return the cells of recorded results of people who were flagged, and who were not.
+
+    In an arm that is joined with others everybody has a decision, as among all who were flagged.
+    """
     cells: list[Cell] = []
     for decision, bands in zip((YES, NO), study.bands(high), strict=True):
-        own = _found(study, label, meaning, arms, bands, decision=decision, arm=arm)
+        how = {"decision": decision, "left_out": UNKNOWN if arm is None else decision}
+        own = _found(study, label, meaning, arms, bands, arm=arm or "everybody", **how)
         if not own:
             return []
         cells += own
