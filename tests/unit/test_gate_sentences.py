@@ -112,7 +112,7 @@ def test_many_differences_are_counted(project: Project) -> None:
     own = {f"k{i}": 1 for i in range(10)}
     project.plan(**own)
     project.register()
-    project.plan(**{name: 2 for name in own})
+    project.plan(**dict.fromkeys(own, 2))
     said = "; ".join(f"k{i}: 1 → 2" for i in range(8))
     assert gate.decide(project.root, CITY, AUDIT)["reasons"][0] == (
         f"The plan was changed after it was registered: {said}; and 2 more. The committee has to "
