@@ -91,6 +91,7 @@ def test_accounts_of_wide_records_and_single_ones_together(
     def contract(document: dict) -> None:
         schema = document["schema"][0]
         del schema["quality"]
+        schema["customProperties"] = [{"property": "tally", "value": "amount"}]
         for position, name in ((2, "day"), (3, "colour")):
             own = next(p for p in schema["properties"] if p["name"] == name)
             own.update(required=True, primaryKey=True, primaryKeyPosition=position)
@@ -106,7 +107,7 @@ def test_accounts_of_wide_records_and_single_ones_together(
         one = {"file": "list", "unpivot": long, "columns": own, "distinct": distinct, **more}
         two = {"file": "other", "columns": {**keys, "day": {"from": "Dag"}}, **more}
         if tally:
-            two["tally"] = "amount"
+            two["events"] = []
         else:
             two |= {"distinct": distinct}
             two["columns"]["amount"] = {"value": "1"}

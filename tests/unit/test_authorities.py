@@ -94,12 +94,8 @@ def unpivot(**change: Any) -> Callable[[dict[str, Any]], None]:
     return store(unpivot={"headers": "[0-9]+", "name": "Dag", "value": "Aantal", **change})
 
 
-def tally(name: Any, **change: Any) -> Callable[[dict[str, Any]], None]:
-    def edit(document: dict[str, Any]) -> None:
-        fields(document).pop("amount")
-        document["stores"][STORE].update(tally=name, **change)
-
-    return edit
+def events(headers: Any, **change: Any) -> Callable[[dict[str, Any]], None]:
+    return store(events=headers, **change)
 
 
 def sources(*own: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
@@ -142,11 +138,9 @@ SHAPES = [
     (unpivot(name="#1"), "name must not begin with #"),
     (unpivot(step=1), "unpivot: unknown key 'step'"),
     (store(unpivot={"headers": "x"}), "unpivot: name is missing"),
-    (tally("colour"), "tally must be a column of whole numbers outside the key, not 'colour'"),
-    (tally("size"), "tally must be a column of whole numbers"),
-    (store(tally="amount"), "tally fills column amount: leave it out of `columns`"),
-    (tally("amount", distinct=True), "equal rows are counted or kept once: tally or distinct"),
-    (tally("amount"), "rule light_enough of the contract reads amount"),
+    (events("Nr"), "events lists the headers that identify an event"),
+    (events([""]), "events lists the headers that identify an event"),
+    (events(["Nr"]), "a row of shop.things is a statement, not a tally of events"),
     (sources({}), "sources must be a list of two or more"),
     (sources({}, {"file": "x"}), "store shop.things, source 2: no file is called 'x'"),
     (sources({}, {"sort": "x"}), "source 2: unknown key 'sort'"),

@@ -278,7 +278,7 @@ def test_where_that_leaves_out_everything(tmp_path: Path) -> None:
 
 def tallied(mapping: dict) -> None:
     """Each record is one thing of a colour and a day; the store holds how many there are."""
-    mapping["stores"][STORE]["tally"] = "amount"
+    mapping["stores"][STORE]["events"] = []
     fields(mapping).pop("amount")
     fields(mapping).pop("weight")
     fields(mapping)["id"] = {"expression": "lower(Nr)"}
@@ -287,6 +287,8 @@ def tallied(mapping: dict) -> None:
 def without_rule(contract: dict) -> None:
     keyed_by_day(contract)
     del contract["schema"][0]["quality"]
+    contract["schema"][0]["customProperties"] = [{"property": "tally", "value": "amount"}]
+    contract["customProperties"] = [{"property": "counted", "value": "public"}]
     contract["schema"][0]["properties"][4].update(primaryKey=True, primaryKeyPosition=3)
     contract["schema"][0]["properties"][4]["required"] = True
     contract["schema"][0]["properties"][2]["logicalTypeOptions"]["maximum"] = 3
@@ -311,7 +313,7 @@ def test_records_are_counted_and_not_kept(tmp_path: Path) -> None:
 def test_more_than_the_contract_allows_is_refused(tmp_path: Path) -> None:
     raw = PEOPLE + b"a;01-01-2025;rood\n" * 2
     root = write_project(tmp_path, raw, contract=without_rule, authority=tallied)
-    assert "4 equal rows are more than the contract allows in amount, which is 3" in refusal(root)
+    assert "events add up to 4 in amount, where the contract allows 3" in refusal(root)
 
 
 def test_a_count_out_of_range_beside_records_that_are_counted(tmp_path: Path) -> None:
@@ -321,7 +323,7 @@ def test_a_count_out_of_range_beside_records_that_are_counted(tmp_path: Path) ->
         given = {**counted, "columns": {**counted["columns"], "amount": {"from": "Aantal"}}}
         mapping["files"]["other"] = {**mapping["files"]["list"], "path": "other.csv"}
         mapping["stores"][STORE] = {"sources": [counted, {**given, "file": "other"}]}
-        del mapping["stores"][STORE]["sources"][1]["tally"]
+        del mapping["stores"][STORE]["sources"][1]["events"]
 
     raw = {"things.csv": PEOPLE, "other.csv": b"Nr;Dag;Kleur;Aantal\nb;01-01-2025;rood;4\n"}
     report = take_in(write_project(tmp_path, raw, contract=without_rule, authority=both))

@@ -10,17 +10,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from datamall.errors import DatamallError
 from datamall.mall.contracts import Column, Contract, load_contracts
 from datamall.mall.expressions import columns_of, type_of
 from datamall.mall.rawfiles import FETCHED, RawFile, keys, mapping, raw_file
-from datamall.written import Text, read_as
+from datamall.written import Ends, Text, read_as
 from datamall.yamlfile import load_mapping
 
 AUTHORITY_KEYS = ("authority", "title", "synthetic", "description", "files", "stores")
-SOURCE_KEYS = ("file", "sheet", "where", "unpivot", "distinct", "tally", "columns")
+SOURCE_KEYS = ("file", "sheet", "where", "unpivot", "distinct", "events", "columns")
 COLUMN_KEYS = ("from", "map", "expression", "value")
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 TAKEN = ("results", "quality")  # folders that the demo has in reports/, where others have theirs
@@ -88,7 +88,10 @@ class Source:
     distinct
         Whether one of equal rows is kept.
     tally
-        Column into which equal rows are counted, if any.
+        Where rows are single events: the column of the contract that says how many there are of
+        a key. The additive columns are summed with them.
+    event
+        Headers that together are an event's own identifier; none: each row is an event.
     columns
         Column → how it is filled, in the order of the contract; `tally` is not among them.
     """
@@ -100,11 +103,20 @@ class Source:
     unpivot: Unpivot | None
     distinct: bool
     tally: str | None
+    event: tuple[str, ...]
     columns: dict[str, Filling]
 
     def has(self, column: str) -> bool:
         """Whether this source fills a column."""
         return column in self.columns or column == self.tally
+
+
+@dataclass(frozen=True)
+class Conflicts:
+    """Which share of the records may share a key with others that differ, and why that is known."""
+
+    at_most: Annotated[float, Ends(0, 1)]
+    because: Text
 
 
 @dataclass(frozen=True)
@@ -119,11 +131,14 @@ class StoreMapping:
         The sources, in the order in which they are read.
     columns
         Columns that any source fills, in the order of the contract.
+    conflicts
+        What the steward knows of rows that contradict each other, if anything.
     """
 
     store: str
     sources: tuple[Source, ...]
     columns: tuple[str, ...]
+    conflicts: Conflicts | None
 
     def has(self, column: str) -> bool:
         """Whether the authority delivers a column, be it one value for all rows."""
@@ -223,7 +238,7 @@ def load_authority(
 
 def _store(contract: Contract, item: Any, files: Mapping[str, RawFile], place: str) -> StoreMapping:
     if isinstance(item, dict) and "sources" in item:
-        keys(item, ("sources",), place)
+        keys(item, ("sources", "conflicts"), place)
         if not isinstance(item["sources"], list) or len(item["sources"]) < 2:
             raise DatamallError(
                 f"{place}: sources must be a list of two or more, each with `file` and `columns`; "
@@ -234,10 +249,13 @@ def _store(contract: Contract, item: Any, files: Mapping[str, RawFile], place: s
             for number, each in enumerate(item["sources"], 1)
         ]
     else:
-        keys(item, (*SOURCE_KEYS, "sources"), place)
-        sources = [_source(contract, item, files, place)]
+        keys(item, (*SOURCE_KEYS, "sources", "conflicts"), place)
+        own = {key: value for key, value in item.items() if key != "conflicts"}
+        sources = [_source(contract, own, files, place)]
     filled = [c.name for c in contract.columns if any(source.has(c.name) for source in sources)]
-    return StoreMapping(store=contract.name, sources=tuple(sources), columns=tuple(filled))
+    given = item.get("conflicts")
+    known = None if given is None else read_as(Conflicts, given, f"{place}: conflicts")
+    return StoreMapping(contract.name, tuple(sources), tuple(filled), known)
 
 
 def _source(contract: Contract, item: Any, files: Mapping[str, RawFile], place: str) -> Source:
@@ -266,7 +284,7 @@ def _source(contract: Contract, item: Any, files: Mapping[str, RawFile], place: 
                 f"{place}: the contract has no column {name!r}: there are {', '.join(columns)}."
             )
         fillings[name] = _filling(columns[name], filling, f"{place}, column {name}")
-    tally = _tally(contract, item, fillings, place)
+    tally = _events(contract, item, fillings, place)
     for column in contract.columns:
         if column.required and column.name not in (*fillings, tally):
             raise DatamallError(
@@ -282,31 +300,34 @@ def _source(contract: Contract, item: Any, files: Mapping[str, RawFile], place: 
         unpivot=_unpivot(item["unpivot"], fillings, place) if "unpivot" in item else None,
         distinct=item.get("distinct", False),
         tally=tally,
+        event=tuple(item["events"]) if tally else (),
         columns={name: fillings[name] for name in columns if name in fillings},
     )
 
 
-def _tally(
+def _events(
     contract: Contract, item: dict[str, Any], fillings: Mapping[str, Filling], place: str
 ) -> str | None:
-    if "tally" not in item:
+    if "events" not in item:
         return None
-    name, kinds = item["tally"], {c.name: c.type for c in contract.columns}
-    if kinds.get(name) != "integer" or name in contract.key:
+    headers = item["events"]
+    if not isinstance(headers, list) or not all(isinstance(h, str) and h.strip() for h in headers):
         raise DatamallError(
-            f"{place}: tally must be a column of whole numbers outside the key, not {name!r}."
+            f"{place}: events lists the headers that identify an event, such as [id]; [] where "
+            "each row is one and has no identifier."
         )
-    if name in fillings:
-        raise DatamallError(f"{place}: tally fills column {name}: leave it out of `columns`.")
+    if contract.tally is None:
+        raise DatamallError(
+            f"{place}: a row of {contract.name} is a statement, not a tally of events: leave "
+            "`events` out."
+        )
+    if contract.tally in fillings:
+        raise DatamallError(
+            f"{place}: events are counted into {contract.tally}: leave it out of `columns`."
+        )
     if item.get("distinct"):
-        raise DatamallError(f"{place}: equal rows are counted or kept once: tally or distinct.")
-    for rule in contract.rules:
-        if name in rule.columns:
-            raise DatamallError(
-                f"{place}: rule {rule.name} of the contract reads {name}, which has no value in a "
-                "single record: deliver counts instead of records to tally."
-            )
-    return str(name)
+        raise DatamallError(f"{place}: equal rows are counted or kept once: events or distinct.")
+    return contract.tally
 
 
 def _where(text: str, place: str) -> tuple[str, ...]:

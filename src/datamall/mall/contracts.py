@@ -68,6 +68,8 @@ class Column:
         Group of columns that tell the same kind of thing about a person.
     profiling
         Whether a profile of people may use it, and why: ``permitted: …`` or ``forbidden: …``.
+    additive
+        Whether values of events that share a key are added.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Column:
     absent: str | None
     family: str | None
     profiling: str | None
+    additive: bool
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,9 @@ class Contract:
         How long rows are kept, such as ``3 y``.
     link_needs_basis
         Whether a purpose needs a legal basis of its own to link these rows to persons.
+    tally
+        Column that says how many events a row adds up; None: a row is a statement, and two that
+        differ under one key contradict each other.
     """
 
     name: str
@@ -143,6 +149,7 @@ class Contract:
     steward: str
     retention: str
     link_needs_basis: bool
+    tally: str | None
 
     @property
     def personal(self) -> bool:
@@ -268,7 +275,27 @@ def _contract(document: dict[str, Any], name: str, file: str) -> Contract:
         steward=roles["steward"],
         retention=f"{terms['retention']['value']} {terms['retention']['unit']}",
         link_needs_basis=link,
+        tally=_tally(table, columns, file),
     )
+
+
+def _tally(table: dict[str, Any], columns: tuple[Column, ...], file: str) -> str | None:
+    name = _custom(table).get("tally")
+    keys = [item["name"] for item in table["properties"] if item.get("primaryKey")]
+    countable = [c.name for c in columns if c.type == "integer" and c.name not in keys]
+    _need(
+        file,
+        name is None or name in countable,
+        f"tally names the column that counts events, one of whole numbers outside the key: there "
+        f"are {', '.join(countable) or 'none'}",
+    )
+    for column in columns:
+        if column.additive and (name is None or column.name in (*keys, name)):
+            raise DatamallError(
+                f"{file}: column {column.name}: additive is for measures of events, beside a "
+                "`tally` of the table and outside the key."
+            )
+    return None if name is None else str(name)
 
 
 def _custom(item: dict[str, Any]) -> dict[str, Any]:
@@ -316,6 +343,9 @@ def _column(item: dict[str, Any], place: str) -> Column:
         "profiling must be `permitted: ` or `forbidden: ` and the reason",
     )
     need(unit or kind not in ("integer", "number"), "give its unit: a custom property `unit`")
+    additive = custom.get("additive", False)
+    need(isinstance(additive, bool), "additive must be true or false")
+    need(not additive or kind in ("integer", "number"), f"a {kind} cannot be added: not additive")
     bounds = [_bound(options.get(end), kind, place) for end in ("minimum", "maximum")]
     need(None in bounds or bounds[0] <= bounds[1], "minimum is above maximum")
     pattern = options.get("pattern")
@@ -339,6 +369,7 @@ def _column(item: dict[str, Any], place: str) -> Column:
         absent=custom.get("absent"),
         family=custom.get("family"),
         profiling=profiling,
+        additive=additive,
     )
 
 

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from datamall.errors import DatamallError
 from datamall.mall import vault
-from datamall.mall.authorities import Authority, StoreMapping, load_authority
+from datamall.mall.authorities import Authority, Source, StoreMapping, load_authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.expressions import literal
 from datamall.mall.intake.read import RECORD, RawRecords
@@ -42,6 +42,9 @@ from datamall.mall.intake.write import Kept, Parts, Reason, Repeats, write_quara
 from datamall.project import file_digest, reports_folder, store_folder
 
 BATCH_ROWS = 125_000
+# Share of records, and number, that may contradict others before a delivery is held back: a few
+# can be looked at one by one.
+CONFLICTS, FEW = 0.01, 100
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DUPLICATE = Reason("duplicate", "The same row was read before; the first one is kept.")
 CONFLICT = Reason("conflict", "Rows with this key differ; none of them is kept.")
@@ -158,8 +161,8 @@ def _fill(
     """Write parts and quarantine into a folder; return quality report, manifest and parts."""
     columns = list(mapping.columns)
     kept = [
-        Kept(source, spill / f"{raw_table(number)}.arrow", bool(mapping.sources[number].tally))
-        for number, source in enumerate(sources)
+        Kept(source, spill / f"{raw_table(number)}.arrow", _secret(contract, how))
+        for number, (source, how) in enumerate(zip(sources, mapping.sources, strict=True))
     ]
     repeats, parts = Repeats(contract.key, columns), Parts(folder, contract, columns)
     failed: list[np.ndarray] = []
@@ -225,6 +228,7 @@ def _fill(
             f"`where` leaves out all {read:,} records for {contract.name}: correct it in the "
             "mapping."
         )
+    _check_conflicts(counts[CONFLICT.code], parsed, contract, mapping)
     if parts.rows == 0:
         code, count = min(counts.items(), key=lambda item: (-item[1], item[0]))
         raise DatamallError(
@@ -272,17 +276,45 @@ def _numbers(some: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.zeros(0, np.int64), *some])
 
 
+def _secret(contract: Contract, source: Source) -> bool:
+    """Return whether raw text is not to be shown: a record is a person, the store holds counts."""
+    return source.tally is not None and contract.counted != "things"
+
+
+def _check_conflicts(found: int, parsed: int, contract: Contract, mapping: StoreMapping) -> None:
+    """Refuse a delivery that would lose what is seen often: none of rows that differ is kept."""
+    known = mapping.conflicts
+    if found <= FEW or found <= parsed * (CONFLICTS if known is None else known.at_most):
+        return
+    key = ", ".join(name for name in contract.key if mapping.has(name))
+    way = (
+        "say `events` in the mapping if a row is a single event, or"
+        if contract.tally and not all(source.tally for source in mapping.sources)
+        else "leave out all but the row that holds, or"
+    )
+    raise DatamallError(
+        f"{found:,} of {parsed:,} records for {contract.name} share their key ({key}) with others "
+        f"that differ: set aside, what is seen often would be lost and what is seen once kept. "
+        f"Nothing was changed; {way} say why it is right so: `conflicts`."
+    )
+
+
 def _check_tally(table: pa.Table, contract: Contract, mapping: StoreMapping) -> None:
-    """Refuse counts that the contract does not allow; no single record could be set apart.
+    """Refuse sums that the contract does not allow; no single record could be set apart.
 
     Rows that other sources deliver as counts have been checked one by one.
     """
-    for name in {source.tally for source in mapping.sources if source.tally}:
-        column, most = contract.column(name), pc.max(table[name]).as_py()
-        if most is not None and column.maximum is not None and most > column.maximum:
+    if not any(source.tally for source in mapping.sources):
+        return
+    for name in mapping.columns:
+        column = contract.column(name)
+        if column.maximum is None or not (column.additive or name == contract.tally):
+            continue
+        most = pc.max(table[name]).as_py()
+        if most is not None and most > column.maximum:
             raise DatamallError(
-                f"{contract.name}: {most:,} equal rows are more than the contract allows in "
-                f"{name}, which is {column.maximum:,}: compare mapping and contract."
+                f"{contract.name}: events add up to {most:,} in {name}, where the contract allows "
+                f"{column.maximum:,}: compare mapping and contract."
             )
 
 

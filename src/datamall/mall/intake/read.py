@@ -75,7 +75,9 @@ class RawRecords:
         self._source, self._contract, self._first = source, contract, first
         names: dict[str, str] = {}
         fillings = [filling.headers for filling in source.columns.values()]
-        for header in (header for some in (*fillings, source.where_headers) for header in some):
+        for header in (
+            header for some in (*fillings, source.where_headers, source.event) for header in some
+        ):
             names.setdefault(header.casefold(), header)
         self.headers = tuple(names.values())
         long = source.unpivot

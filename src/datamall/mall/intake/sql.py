@@ -11,6 +11,7 @@ from datamall.tabular.form import Notation
 
 CHECK = "check of datamall"
 COPIES = "copies of datamall"
+EVENT = "event of datamall"
 WANTED = "wanted by datamall"
 LEFT_OUT = -1
 PLAIN = Notation()
@@ -49,8 +50,10 @@ def query(contract: Contract, mapping: StoreMapping, checks: list[list[Check]]) 
     """Return the query over the raw tables that gives every record once, sorted by its key.
 
     Its columns are those delivered, `RECORD`, and `CHECK`: the number (from 1, over the checks of
-    all sources) of the first check that fails, 0 for none, or `LEFT_OUT`. Where a source counts
-    equal rows these come as one, with the first record, and `COPIES` says how many there are.
+    all sources) of the first check that fails, 0 for none, or `LEFT_OUT`; the two numbers after
+    those of the checks are events whose identifier occurs again, with other and with the same
+    content. Where a source gives events, those of a key come as one, with the first record, and
+    `COPIES` says how many there are.
 
     Parameters
     ----------
@@ -61,8 +64,9 @@ def query(contract: Contract, mapping: StoreMapping, checks: list[list[Check]]) 
     """
     tallied = any(source.tally for source in mapping.sources)
     parts, selects, first = [], [], 1
+    end = 1 + sum(map(len, checks))
     for number in range(len(mapping.sources)):
-        parts += _of_source(contract, mapping, number, checks[number], first, tallied)
+        parts += _of_source(contract, mapping, number, checks[number], (first, end), tallied)
         selects.append(f"FROM checked_{number}")
         first += len(checks[number])
     # Ties in the key are rare, and a column with one value in all rows orders nothing.
@@ -80,11 +84,14 @@ def _of_source(
     mapping: StoreMapping,
     number: int,
     checks: list[Check],
-    first: int,
+    verdicts: tuple[int, int],
     tallied: bool,
 ) -> list[str]:
-    """Return the common table expressions of one source; the last is ``checked_<number>``."""
-    source = mapping.sources[number]
+    """Return the common table expressions of one source; the last is ``checked_<number>``.
+
+    `verdicts`: the number of the first of these checks, and the one after all checks.
+    """
+    source, (first, end) = mapping.sources[number], verdicts
     texts, typed = [], []
     for name, filling in source.columns.items():
         texts.append(f"{_text(filling)} AS {_text_name(name)}")
@@ -92,6 +99,10 @@ def _of_source(
             texts.append(f"{_unmapped(filling)} AS {_unmapped_name(name)}")
         converted = _convert(contract.column(name), _notation(filling, source))
         typed.append(f"{converted} AS {identifier(name)}")
+    if source.tally is not None:
+        texts.append(f"{_identifier(source)} AS {identifier(EVENT)}")
+        # A single event counts for one, which is what rules of the contract are held against.
+        typed.append(f"CAST(1 AS BIGINT) AS {identifier(source.tally)}")
     if source.where:
         texts.append(f"coalesce(({source.where}\n), false) AS {identifier(WANTED)}")
     record, check, copies = identifier(RECORD), identifier(CHECK), identifier(COPIES)
@@ -101,10 +112,8 @@ def _of_source(
     verdict = f"CAST({found} AS SMALLINT)"
     names = []
     for name in mapping.columns:
-        if name in source.columns:
+        if source.has(name):
             names.append(identifier(name))
-        elif name == source.tally:
-            names.append(f"count(*) AS {identifier(name)}")
         else:
             kind = contract.column(name).physical_type
             names.append(f"CAST(NULL AS {kind}) AS {identifier(name)}")
@@ -119,14 +128,45 @@ def _of_source(
             f"FROM typed_{number})"
         )
         return parts
-    by = ", ".join(identifier(name) for name in source.columns)
+    added = [name for name in source.columns if contract.column(name).additive]
+    by = ", ".join(identifier(name) for name in source.columns if name not in added)
+    own, event = ", ".join(identifier(name) for name in source.columns), identifier(EVENT)
+    judged = f"SELECT {own}, {record}, {event}, {verdict} AS {check} FROM typed_{number}"
+    if source.event:
+        among = f"OVER (PARTITION BY {event}, {check} = 0)"
+        told = (
+            f"CASE WHEN {check} <> 0 THEN {check} "
+            f"WHEN min(hash({own})) {among} <> max(hash({own})) {among} THEN {end} "
+            f"WHEN {record} <> min({record}) {among} THEN {end + 1} ELSE 0 END"
+        )
+        # Materialised: the engine may read what such windows are about twice, the raw records come
+        # once.
+        parts.append(f"events_{number} AS MATERIALIZED ({judged})")
+        judged = f"SELECT {own}, {record}, CAST({told} AS SMALLINT) AS {check} FROM events_{number}"
+    values = {name: _sum(contract.column(name)) for name in added}
+    values[source.tally] = "count(*)"
+    names = [f"{values[n]} AS {identifier(n)}" if n in values else v
+             for n, v in zip(mapping.columns, names, strict=True)]  # fmt: skip
     parts += [
-        f"judged_{number} AS (SELECT {by}, {record}, {verdict} AS {check} FROM typed_{number})",
+        f"judged_{number} AS ({judged})",
         f"checked_{number} AS (SELECT {', '.join(names)}, min({record}) AS {record}, {check}, "
         f"count(*) AS {copies} FROM judged_{number} "
         f"GROUP BY {by}, {check}, CASE WHEN {check} = 0 THEN 0 ELSE {record} END)",
     ]
     return parts
+
+
+def _identifier(source: Source) -> str:
+    """Return SQL for the identifier of an event as one text, NULL where it has none."""
+    parts = [f"coalesce({identifier(header)}, '')" for header in source.event] or ["'-'"]
+    return f"nullif(concat_ws(chr(31), {', '.join(parts)}), repeat(chr(31), {len(parts) - 1}))"
+
+
+def _sum(column: Column) -> str:
+    """Return SQL for a sum over events; it is not known where any of them has no value."""
+    name = identifier(column.name)
+    total = f"CAST(sum({name}) AS {column.physical_type})"
+    return f"CASE WHEN count({name}) = count(*) THEN {total} END"
 
 
 def checks_of(contract: Contract, source: Source, references: Collection[str]) -> list[Check]:
@@ -147,6 +187,10 @@ def checks_of(contract: Contract, source: Source, references: Collection[str]) -
                     f"{name} IS NOT NULL AND {name} NOT IN (FROM {table})",
                 )
             )
+    if source.event:
+        named = ", ".join(source.event)
+        fails = f"{identifier(EVENT)} IS NULL"
+        checks.append(Check("event", f"The event has no identifier ({named} is empty).", fails))
     for rule in contract.rules:
         if all(source.has(name) for name in rule.columns):
             fails = f"NOT coalesce(({rule.expression}\n), true)"
