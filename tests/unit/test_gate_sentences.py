@@ -121,8 +121,19 @@ def test_many_differences_are_counted(project: Project) -> None:
     project.plan(**dict(reversed(own.items())))
     order = f"order: {', '.join(own)} → {', '.join(reversed(own))}"
     assert f"registered: {order}. The" in gate.decide(project.root, CITY, AUDIT)["reasons"][0]
-    project.plan(**{name: 2 if name != "k0" and name != "k9" else 1 for name in own})
-    assert "and" not in gate.decide(project.root, CITY, AUDIT)["reasons"][0].split("k8: 1 → 2")[0]
+    project.plan(**{name: 1 if name in ("k0", "k9") else 2 for name in own})
+    said = "; ".join(f"k{i}: 1 → 2" for i in range(1, 9))
+    assert f"registered: {said}. The" in gate.decide(project.root, CITY, AUDIT)["reasons"][0]
+
+
+def test_entries_are_told_apart_by_name_only_where_all_have_one(project: Project) -> None:
+    project.plan(checks=[{"name": "flagged"}, {"within": 1}])
+    project.register()
+    project.plan(checks=[{"name": "flagged"}, {"within": 2}])
+    assert (
+        "registered: checks: [{'name': 'flagged'}, {'within': 1}] → [{'name': 'flagged'}, "
+        "{'within': 2}]. The"
+    ) in gate.decide(project.root, CITY, AUDIT)["reasons"][0]
 
 
 def test_what_is_no_audit_has_no_plan(project: Project) -> None:
@@ -223,6 +234,22 @@ def test_a_damaged_register_is_one_sentence(project: Project) -> None:
         "data/audits/demo/register.yaml is not the register that Datamall keeps: restore it from "
         "git."
     )
+
+
+def test_a_register_that_is_no_yaml_is_named(project: Project) -> None:
+    project.audits.mkdir(parents=True)
+    (project.audits / "register.yaml").write_text("- report: a\n  report: b\n", "utf-8")
+    with pytest.raises(DatamallError, match="^data/audits/demo/register.yaml"):
+        gate.decide(project.root, CITY, AUDIT)
+
+
+def test_what_a_registered_plan_says_as_text_is_text(project: Project) -> None:
+    project.plan(leave_out={"origin": ["0014"]}, level=0.9)
+    project.register()
+    path = project.audits / "register.yaml"
+    path.write_text(path.read_text("utf-8").replace("'0014'", "0014"), "utf-8")
+    (entry,) = gate.registrations(project.root, CITY)
+    assert entry.plan["leave_out"] == {"origin": ["0014"]}
 
 
 @pytest.mark.parametrize(("by", "reason"), [(" ", "As discussed."), ("ethics committee", " ")])
