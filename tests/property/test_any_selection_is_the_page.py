@@ -111,8 +111,9 @@ def same(seed: int, folder: Path) -> None:
         )
 
 
-# The last three had counts of nobody as differences of rounded ones: fewer than none.
-@pytest.mark.parametrize("seed", [*range(4), 72, 184, 224])
+# Of those at the end three had differences of rounded counts that were fewer than nobody; in the
+# last a result of one arm was left out, and printed sums of results still held it.
+@pytest.mark.parametrize("seed", [*range(4), 72, 184, 224, 928])
 def test_any_selection_is_the_page(seed: int, tmp_path: Path) -> None:
     same(seed, tmp_path)
 
