@@ -28,7 +28,9 @@ from datamall.fairness import (
     sweeps,
 )
 from datamall.fairness.cells import Cells
+from datamall.fairness.counting import TOTAL
 from datamall.fairness.inference import ends
+from datamall.fairness.metrics import find
 from datamall.fairness.plan import AS_RECORDED, Check, Meaning, Plan
 from datamall.fairness.recoding import Counts
 from datamall.fairness.steps import Selection, Study
@@ -258,8 +260,10 @@ def _of_selection(
             check = replace(check, groups=(study.attribute,))
             for reading, label, meaning in _readings(study, plan, check):
                 own = results.get(study.name, pd.DataFrame({"one_arm_only": []}))
-                meaning, why = _without_one_arm(own, check, meaning)
-                counts = steps.counts(study, plan, check, label, meaning)
+                read, why = _without_one_arm(own, check, meaning)
+                # Printed sums of results are those of the definition as it was.
+                sums = label if read == meaning else ""
+                counts = steps.counts(study, plan, check, sums, read)
                 if counts is None:
                     continue
                 why = why if "arm" in counts.axes else ""
@@ -292,7 +296,8 @@ def _without_one_arm(recorded: pd.DataFrame, check: Check, meaning: Meaning) -> 
         if len(alone)
         else alone
     )
-    if check.of == "investigated" or not len(alone):
+    joined = find(check.metric).given != (TOTAL, TOTAL) and check.of != "investigated"
+    if not joined or not len(alone):
         return meaning, ""
     why = " and ".join(
         f"{row.result} was recorded in the arm {row.arms} only" for row in alone.itertuples()

@@ -235,7 +235,8 @@ def counts(study: Study, plan: Plan, check: Check, label: str, meaning: Meaning)
     plan, check
         The check has a step.
     label, meaning
-        The definition of the outcome by its name, and what each result means.
+        The definition of the outcome by its name, and what each result means. The name is that of
+        printed sums; empty where these do not say what is meant.
 
     Returns
     -------
