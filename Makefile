@@ -50,7 +50,7 @@ lock: $(READY) ## Compile requirements.lock from pyproject.toml
 
 clean: ## Remove all that can be made again: environment, stores, caches
 	@rm -rf .venv .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/.work mutants
-	@rm -rf data/raw/demo data/stores data/parameters data/authorities/*/ reports/*.ipynb
+	@rm -rf data/raw/demo data/stores data/parameters data/inputs data/authorities/*/ reports/*.ipynb
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from datamall.errors import DatamallError
-from datamall.project import find_root, load_parameters, raw_folder, reports_folder
+from datamall.project import find_root, load_parameters, reports_folder
 
 AUTHORITY = click.option(
     "--authority", default="demo", show_default=True, help="Whose data: a file in data/authorities."
@@ -49,6 +49,7 @@ def main() -> None:
 def demo(truth: Path | None) -> None:
     """Make the synthetic city's raw files in data/raw/demo (or, with --truth, its truth)."""
     from datamall import demo as city
+    from datamall.demo.refresh import refresh
 
     root = find_root()
     section = load_parameters(root).get("demo")
@@ -56,7 +57,7 @@ def demo(truth: Path | None) -> None:
         raise DatamallError("params.yaml has no demo.seed: set it to a whole number.")
     seed = section["seed"]
     if truth is None:
-        city.make(raw_folder(root, "demo"), seed)
+        refresh(root, seed)
     else:
         city.truth(truth, seed, root=root)
 
@@ -149,6 +150,16 @@ def checkout(purpose: str, folder: Path, authority: str) -> None:
             target.rmdir()
         raise
     click.echo(f"Extract for {purpose!r} written to {target}: delete it when you are done.")
+
+
+@main.command()
+@click.argument("kind", type=click.Choice(["stores", "reports"]))
+@AUTHORITY
+def inputs(kind: str, authority: str) -> None:
+    """Write what the intake of each store, or each report, rests on: see data/inputs."""
+    from datamall.inputs import write
+
+    write(find_root(), authority, kind)
 
 
 @main.command()

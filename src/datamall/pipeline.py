@@ -114,7 +114,8 @@ def derive(demo: dict[str, Any], authority: str, stores: set[str], root: Path) -
     for name, stage in demo["stages"].items():
         if name == "demo":
             continue
-        for key, item in stage.get("foreach", {"": ""}).items():
+        each = stage.get("foreach", [""])
+        for key, item in (each if isinstance(each, dict) else {v: v for v in each}).items():
             filled = _fill(stage.get("do", stage), values | {"key": key, "item": item})
             if (
                 filled["cmd"].startswith("datamall intake ")

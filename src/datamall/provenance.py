@@ -5,29 +5,30 @@ import hashlib
 import io
 import json
 import tokenize
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from datamall.modules import of_notebook, reached
 from datamall.project import file_digest, load_parameters, reports_folder, store_folder
 from datamall.yamlfile import load_mapping
 
-# What of the mall stands between a store and a page.
-MALL = (
-    *("access", "contracts", "door", "extracts", "kernel", "purposes", "registers", "sandbox"),
-    "vault",
-)
+# What runs a notebook, whatever it imports itself.
+RUNNING = ("datamall.mall.kernel", "datamall.reporting.notebooks")
 # What of the use case stands between counts and their verdict: hiding and reading them.
 JUDGING = ("audit/knowledge.py", "audit/sources.py", "disclosure.py")
 METHOD = "method that judges"
+ABOUT = ("title", "synthetic", "description")  # of an authority, on its pages
 REGISTERS = "mall."  # stores that the door makes from every contract and from what intake wrote
 
 
 def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
     """Return name → SHA-256 of everything that shaped a page.
 
-    The notebook, the modules that it can run, the contracts and the purposes, the parameters
-    (as canonical JSON) and the manifest of every input store; the manifest holds the SHA-256 of
-    each part and of each raw file. The mall's own registers rest on all stores, their reports of
+    The notebook, the modules that it and the kernel can run, the contracts of its stores, its
+    purposes and parameters (as canonical JSON), the authority's title and kind, and the manifest
+    of every input store; the manifest holds the SHA-256 of each part, of each raw file and of the
+    mapping. The mall's own registers rest on all stores, mappings and purposes, their reports of
     quality and the list of reports.
 
     Parameters
@@ -48,22 +49,17 @@ def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
     if registers:
         found = (root / "data" / "contracts").glob("*/*.yaml")
         stores = sorted(f"{path.parent.name}.{path.stem}" for path in found)
-    source = root / "src" / "datamall"
+    path = root / "notebooks" / f"{notebook}.ipynb"
     files = [
-        root / "notebooks" / f"{notebook}.ipynb",
-        *sorted((source / report["package"]).rglob("*.py")),
-        *sorted((source / "fairness").rglob("*.py")),  # any analysis may use it
-        *sorted((source / "reporting").rglob("*.py")),
-        *sorted((source / "reporting" / "templates").iterdir()),
-        *(source / "mall" / f"{name}.py" for name in MALL),
-        source / "requirements.py",
-        source / "written.py",
-        source / "yamlfile.py",
-        root / "data" / "purposes.yaml",
-        root / "data" / "authorities" / f"{authority}.yaml",
+        path,
+        *reached(root / "src" / "datamall", [*of_notebook(path), *RUNNING]),
         *(root / "data" / "contracts" / f"{store.replace('.', '/')}.yaml" for store in stores),
     ]
-    digests = {str(path.relative_to(root)): file_digest(path) for path in files if path.is_file()}
+    about = root / "data" / "authorities" / f"{authority}.yaml"
+    files += [root / "data" / "purposes.yaml", about] if registers else []
+    digests = file_digests(root, files) | about_digest(root, authority)
+    for purpose in report["purposes"]:
+        digests[f"purpose {purpose}"] = canonical_digest(purposes.get(purpose))
     digests[f"params.yaml: {notebook}"] = canonical_digest(parameters[notebook])
     if report.get("audit"):
         digests[METHOD] = method_digest(root)
@@ -76,6 +72,20 @@ def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
         if manifest.is_file():
             digests[f"store {store}"] = file_digest(manifest)
     return digests
+
+
+def about_digest(root: Path, authority: str) -> dict[str, str]:
+    """Return the SHA-256 of what pages say about an authority; nothing where it has no mapping."""
+    path = root / "data" / "authorities" / f"{authority}.yaml"
+    if not path.is_file():
+        return {}
+    known = load_mapping(path, f"data/authorities/{authority}.yaml")
+    return {"authority": canonical_digest({name: known.get(name) for name in ABOUT})}
+
+
+def file_digests(root: Path, files: Iterable[Path]) -> dict[str, str]:
+    """Return the SHA-256 of the files that are there, by their path in the project."""
+    return {str(path.relative_to(root)): file_digest(path) for path in files if path.is_file()}
 
 
 def method_digest(root: Path) -> str:

@@ -12,8 +12,7 @@ import yaml
 from conftest import Kernel
 from tiny_mall import SECRET, make_project, write_store
 
-from datamall.mall.contracts import Column, load_contracts
-from datamall.mall.intake.write import arrow_type
+from datamall.mall.contracts import Column, arrow_type, load_contracts
 
 HIDDEN = f"hidden-{SECRET}"
 HIDDEN_DAY = date(1947, 11, 1)

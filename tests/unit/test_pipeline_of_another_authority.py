@@ -20,8 +20,9 @@ def paths(stage: dict, kind: str) -> list[str]:
 
 def test_no_demo_and_no_variable_is_left(derived: dict) -> None:
     text = yaml.safe_dump(derived)
-    assert "demo" not in text
     assert "${" not in text
+    # Only the code that makes the demo city is named, as all code is that inputs are read from.
+    assert "demo" not in text.replace("src/datamall/demo/", "")
     assert "report-enforcement" in derived["stages"]
 
 
@@ -36,9 +37,10 @@ def test_outputs_are_this_authoritys_alone_and_not_cached(derived: dict) -> None
 
 def test_code_is_listed_file_by_file_and_exists(derived: dict, root: Path) -> None:
     folder = root / "data" / "authorities" / "elsewhere"
-    for stage in derived["stages"].values():
+    for kind in ("stores", "reports"):
+        stage = derived["stages"][f"inputs-of-{kind}"]
         code = [path for path in paths(stage, "deps") if "/src/" in path]
-        assert code
+        assert any(path.endswith("src/datamall/gate.py") for path in code)
         for path in code:
             assert (folder / path).resolve().is_file()
             assert "__pycache__" not in path
@@ -65,7 +67,7 @@ def test_every_stage_waits_for_what_another_one_makes(root: Path, stores: set[st
     stages = derive(demo, "elsewhere", stores, root)["stages"]
     made = {out for kind in ("outs", "metrics") for s in stages.values() for out in paths(s, kind)}
     there = ("../../../src/", "../../../data/contracts", "../../../data/purposes.yaml")
-    there += ("../../../notebooks/", "../../../data/authorities/", "../../../data/raw/")
+    there += ("../../../notebooks", "../../../data/authorities/", "../../../data/raw/")
     there += ("../../../data/audits/", "../../../params.yaml")
     for name, stage in stages.items():
         for dep in paths(stage, "deps"):

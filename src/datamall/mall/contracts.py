@@ -17,6 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pyarrow as pa
+
 from datamall.errors import DatamallError
 from datamall.imports import without_grammar
 from datamall.mall.expressions import columns_of, literal, type_of
@@ -169,6 +171,14 @@ class Contract:
                 days = column.name.removesuffix("_start") + "_days"
                 return column.name, days if days in names else None
         return None
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    """Return the Arrow type of a contract's column."""
+    if column.type == "number":
+        precision, scale = column.physical_type.removeprefix("decimal(").rstrip(")").split(",")
+        return pa.decimal128(int(precision), int(scale))
+    return {"string": pa.string(), "integer": pa.int64(), "date": pa.date32()}[column.type]
 
 
 # Contracts by the bytes they were read from: a process reads all of them several times.

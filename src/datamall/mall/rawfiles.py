@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from datamall.errors import DatamallError
@@ -56,6 +56,15 @@ class RawFile(Form):
         first, last = self.days
         days = (first + timedelta(days=n) for n in range((last - first).days + 1))
         return [day.strftime(pattern) for day in days]
+
+    def below(self, folder: Path) -> tuple[list[Path], list[str]]:
+        """Return the files that are there, in order, and the names of those that are not."""
+        if self.days is None:
+            paths = sorted(path for path in folder.glob(self.path) if path.is_file())
+            return paths, [] if paths else [self.path]
+        names = self.on_each_day(self.path)
+        there = [name for name in names if (folder / name).is_file()]
+        return [folder / name for name in there], [name for name in names if name not in {*there}]
 
 
 def keys(item: Any, known: tuple[str, ...], place: str, needed: tuple[str, ...] = ()) -> None:

@@ -14,8 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from datamall.mall.authorities import Authority
-from datamall.mall.contracts import Contract
-from datamall.mall.intake.write import arrow_type
+from datamall.mall.contracts import Contract, arrow_type
 from datamall.mall.purposes import Purpose, Refused
 from datamall.project import load_parameters, reports_folder, store_folder
 

@@ -274,12 +274,7 @@ class RawRecords:
 
     def _find(self, authority: Authority) -> list[Path]:
         spec = self._source.file
-        if spec.days is None:
-            paths = sorted(path for path in self._folder.glob(spec.path) if path.is_file())
-            missing = [] if paths else [spec.path]
-        else:
-            paths = [self._folder / name for name in spec.on_each_day(spec.path)]
-            missing = [self._name(path) for path in paths if not path.is_file()]
+        paths, missing = spec.below(self._folder)
         if missing:
             remedy = "put it there"
             if spec.sha256:

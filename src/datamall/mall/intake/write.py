@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from datamall.mall.contracts import Column, Contract
+from datamall.mall.contracts import Contract, arrow_type
 from datamall.mall.intake.read import RECORD, RawRecords
 
 PART_ROWS = 1_000_000
@@ -32,14 +32,6 @@ QUARANTINE_SCHEMA = pa.schema(
         pa.field("raw", pa.string(), nullable=False),
     ]
 )
-
-
-def arrow_type(column: Column) -> pa.DataType:
-    """Return the Arrow type of a contract's column."""
-    if column.type == "number":
-        precision, scale = column.physical_type.removeprefix("decimal(").rstrip(")").split(",")
-        return pa.decimal128(int(precision), int(scale))
-    return {"string": pa.string(), "integer": pa.int64(), "date": pa.date32()}[column.type]
 
 
 class Repeats:

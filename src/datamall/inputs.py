@@ -1,0 +1,79 @@
+"""What each stage of the pipeline rests on, in a small file of its own.
+
+A stage depends on its file alone, so that it runs when something in it has changed: code that it
+can run, contracts, the mapping and the raw files of its store, or the stores of its report. What
+another department delivers, or the mapping says of another store, is not in it.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+from datamall.mall.authorities import Authority, load_authority
+from datamall.mall.contracts import Contract, load_contracts
+from datamall.modules import reached
+from datamall.project import file_digest, load_parameters, raw_folder
+from datamall.provenance import about_digest, canonical_digest, file_digests, provenance
+
+
+def write(root: Path, authority: str, kind: str) -> None:
+    """Write ``data/inputs/<authority>/<kind>/<name>.json``: name → SHA-256.
+
+    Parameters
+    ----------
+    root, authority
+        Project folder and authority.
+    kind
+        ``stores``, one file for each that the authority delivers, before they are taken in; or
+        ``reports``, one for each report, the gate and the index page, after that.
+
+    Raises
+    ------
+    DatamallError
+        When the mapping, a contract or params.yaml has a mistake; the files then stay.
+    """
+    found = of_stores(root, authority) if kind == "stores" else of_reports(root, authority)
+    folder = root / "data" / "inputs" / authority / kind
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, digests in found.items():
+        text = json.dumps(digests, indent=1, ensure_ascii=False, sort_keys=True)
+        (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def of_stores(root: Path, authority: str) -> dict[str, dict[str, str]]:
+    """Return what the intake of each store of an authority rests on."""
+    contracts = load_contracts(root)
+    mapped = load_authority(root, authority, contracts)
+    code = file_digests(root, reached(root / "src" / "datamall", ["datamall.mall.intake"]))
+    return {name: code | _of_store(root, mapped, contracts[name]) for name in sorted(mapped.stores)}
+
+
+def _of_store(root: Path, mapped: Authority, contract: Contract) -> dict[str, str]:
+    mapping, folder = mapped.stores[contract.name], raw_folder(root, mapped.authority)
+    needed = [contract.name, *(c.reference[0] for c in contract.columns if c.reference)]
+    paths = [root / "data" / "contracts" / f"{name.replace('.', '/')}.yaml" for name in needed]
+    digests = file_digests(root, paths) | {f"mapping of {contract.name}": mapping.digest}
+    for source in mapping.sources:
+        there, missing = source.file.below(folder)
+        digests |= {f"raw {path.relative_to(folder)}": file_digest(path) for path in there}
+        digests |= {f"raw {name}": "not there" for name in missing}
+    return digests
+
+
+def of_reports(root: Path, authority: str) -> dict[str, dict[str, str]]:
+    """Return what each report of an authority, its gate and its index page rest on."""
+    parameters = load_parameters(root)
+    found: dict[str, dict[str, str]] = {
+        name: provenance(root, authority, name) for name in parameters["reports"]
+    }
+    source, contracts = root / "src" / "datamall", root / "data" / "contracts"
+    for name, module in (("gate", "datamall.gate"), ("index", "datamall.reporting.index")):
+        own = {"params.yaml: reports": canonical_digest(parameters["reports"])}
+        own |= about_digest(root, authority)
+        found[name] = own | file_digests(root, reached(source, [module]))
+    found["index"] = {**found["index"], **file_digests(root, sorted(contracts.glob("*/*.yaml")))}
+    for name, report in parameters["reports"].items():
+        if report.get("audit"):
+            found["gate"] = {**found["gate"], **found[name]}
+    return found
