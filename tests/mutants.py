@@ -25,7 +25,7 @@ def main() -> None:
     program = Path(sys.executable).with_name("mutmut")
     log = ROOT / "mutants" / "run.log"
     log.parent.mkdir(exist_ok=True)
-    with log.open("w") as file:
+    with log.open("w", encoding="utf-8") as file:
         ran = subprocess.run(
             [program, "run", *sys.argv[1:]],
             cwd=ROOT,
@@ -50,7 +50,7 @@ def main() -> None:
         few += [module] if killed < LEAST else []
     for name in live:
         shown = subprocess.run(
-            [program, "show", name], cwd=ROOT, capture_output=True, text=True, check=True
+            [program, "show", name], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
         ).stdout
         changed = [line for line in shown.splitlines() if line.startswith(("- ", "+ "))]
         print(f"\n{name}", *(f"  {line}" for line in changed), sep="\n")

@@ -402,7 +402,10 @@ def _from_errors(own: pd.DataFrame, check: Check, share: np.ndarray, plan: Plan)
             continue
         step = sign * z * own[error].to_numpy()
         found = edge * np.exp(step) if ratio else edge + step
-        out.append(np.where(np.isfinite(found) & (ratio | (np.abs(found) <= 1)), found, np.nan))
+        rate = own["other_rate"] * found if ratio else own["other_rate"] + found
+        # No group has a rate beyond 0 and 1, however far from that of the others.
+        there = np.isfinite(found) & (ratio | (np.abs(found) <= 1)) & ~((rate < 0) | (rate > 1))
+        out.append(np.where(there, found, np.nan))
     return np.stack(out, axis=1)
 
 

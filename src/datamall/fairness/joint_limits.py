@@ -328,13 +328,14 @@ class BoundedSample:
     mistakes: Array
     complete: bool = False
 
-    def corner(self, mistake: bool, up: bool | None, copies: int) -> Sample:
+    def corner(self, mistake: bool, up: bool | None, copies: int, share: bool = False) -> Sample:
         """Return the counts that make the people with (or without) a mistake most, or fewest.
 
-        `up` None: the estimate. `copies`: how often, one below the other.
+        `up` None: the estimate. `copies`: how often, one below the other. `share`: the counts that
+        make their share highest, or lowest. What is known of a list is least among most people.
         """
         this, that = (0, 0) if up is None else (2, 1) if up else (1, 2)
-        return self._sample(mistake, this, that, copies)
+        return self._sample(mistake, this, that, copies, 2 if share and up is not None else this)
 
     def among(self, mistake: bool, up: bool | None, copies: int) -> tuple[Sample, Array | None]:
         """Return the same where they are a number of all people, and how few may stand behind it.
@@ -344,14 +345,14 @@ class BoundedSample:
         """
         if not self.complete or up is None:
             return self.corner(mistake, up, copies), None
-        sample = self._sample(mistake, 2 if up else 1, 2, copies)
-        few = self._sample(mistake, 2 if up else 1, 1, copies)
-        return sample, few.people[:, 0]
+        this = 2 if up else 1
+        few = self._sample(mistake, this, 1, copies, this)
+        return self._sample(mistake, this, 2, copies, this), few.people[:, 0]
 
-    def _sample(self, mistake: bool, this: int, that: int, copies: int) -> Sample:
+    def _sample(self, mistake: bool, this: int, that: int, copies: int, stand: int) -> Sample:
         target, other = (self.mistakes, self.none) if mistake else (self.none, self.mistakes)
         wanted, rest = target[this], other[that]
-        people = wanted + rest if self.complete else self.people[this]
+        people = wanted + rest if self.complete else self.people[stand]
         people, wanted, rest = (np.tile(v, copies)[:, None] for v in (people, wanted, rest))
         return Sample(people, rest if mistake else wanted, wanted if mistake else rest, True)
 
@@ -419,7 +420,7 @@ class BoundedPart:
         flagged, left, drawn = self.other if against else self.one
         copies, fewest = np.size(tail), None
         a, b, c = (
-            v.corner(mistake, end, copies)
+            v.corner(mistake, end, copies, own.criterion == "sufficiency")
             for v, end in zip((flagged, left, drawn), (up, down, up), strict=True)
         )
         if own.criterion == "separation":
