@@ -92,14 +92,14 @@ def test_by_the_guide_from_scratch_to_the_index_page(
     parameters = parameters.replace("reports:\n", entry, 1) + "\n" + section
     (folder / "params.yaml").write_text(parameters, "utf-8")
     stages = (folder / "dvc.yaml").read_text("utf-8")
-    place = "      enforcement: enforcement\n"
+    place = "      - enforcement\n"
     assert stages.count(place) == 1
     stages = stages.replace(place, f"{place}      {line}")
     (folder / "dvc.yaml").write_text(stages, "utf-8")
     own = {"notebooks/weeks.ipynb", *files}
     assert set(changed(folder)) - before == own | {"params.yaml", "dvc.yaml"}
 
-    assert cli(folder, "parameters", **ours).returncode == 0
+    assert cli(folder, "inputs", "reports", **ours).returncode == 0
     here = str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", "report@weeks"]
     environment = os.environ | ours | {"PATH": here}

@@ -13,6 +13,7 @@ def test_help_names_every_command(tmp_path: Path, cli: Callable) -> None:
         "demo",
         "fetch",
         "parameters",
+        "inputs",
         "intake",
         "key",
         "check",

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +11,10 @@ from functools import cache
 from pathlib import Path
 
 import yaml
+
+from datamall.modules import of_notebook, reached
+from datamall.project import file_digest
+from datamall.provenance import RUNNING
 
 # What belongs to no analysis. Every other package is one: it may import itself and fairness.
 APART = {"mall", "fairness", "reporting", "demo", "tabular"}
@@ -114,6 +119,20 @@ def test_every_tracked_file_passes_the_guard(root: Path) -> None:
         ["git", "ls-files"], cwd=root, capture_output=True, text=True, check=True
     )
     assert complaints([root / name for name in listed.stdout.splitlines()]) == []
+
+
+def test_pages_are_those_of_these_files(root: Path) -> None:
+    for path in sorted((root / "reports" / "results").glob("*/provenance.json")):
+        rests_on = json.loads(path.read_text("utf-8"))
+        stale = {
+            name
+            for name, digest in rests_on.items()
+            if (root / name).is_file() and file_digest(root / name) != digest
+        }
+        notebook = of_notebook(root / "notebooks" / f"{path.parent.name}.ipynb")
+        code = reached(root / "src" / "datamall", [*notebook, *RUNNING])
+        stale |= {str(file.relative_to(root)) for file in code} - set(rests_on)
+        assert not stale, "run make, look at the pages, and commit what it writes"
 
 
 def test_lock_of_the_pipeline_is_that_of_these_files(root: Path) -> None:
