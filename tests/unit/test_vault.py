@@ -18,7 +18,7 @@ from datamall.mall.intake import intake
 from datamall.mall.vault import Seal
 from datamall.project import file_digest
 
-TABLE = pa.table({"client": ["K1", "K2"], "year": [2025, 2025]})
+TABLE = pa.table({"client": ["KLANT1", "KLANT2"], "year": [2025, 2025]})
 OWN = bytes(range(64))
 STORE = "welfare.protected"
 
@@ -42,7 +42,7 @@ def closed(tmp_path: Path) -> Path:
 def test_what_is_closed_opens_again_and_shows_nothing(closed: Path) -> None:
     assert closed.name == "part-00000.parquet.siv"
     assert [path.name for path in closed.parent.iterdir()] == [closed.name]
-    assert b"K1" not in closed.read_bytes() and b"PAR1" not in closed.read_bytes()
+    assert b"KLANT1" not in closed.read_bytes() and b"PAR1" not in closed.read_bytes()
     assert Seal(OWN, STORE, "1.0.0", 1).open(closed) == TABLE
 
 
@@ -106,7 +106,9 @@ def people(project: Path) -> None:
     """Let a city that is not invented deliver people."""
     raw = project / "data" / "raw" / "city"
     raw.mkdir(parents=True)
-    (raw / "people.csv").write_text("client,origin\nK1,Europe\nK2,Netherlands\nK3,Mars\n")
+    (raw / "people.csv").write_text(
+        "client,origin\nKLANT1,Europe\nKLANT2,Netherlands\nKLANT3,Mars\n"
+    )
     mapping = {
         **{"authority": "city", "title": "City", "synthetic": False},
         "files": {"people": {"path": "people.csv", "format": "csv"}},
@@ -137,7 +139,7 @@ def test_persons_are_taken_in_with_a_key_alone_and_never_lie_open(
     names = ["part-00000.parquet.siv", "quarantine.parquet.siv", "store.json"]
     assert sorted(path.name for path in folder.iterdir()) == names
     for path in folder.iterdir():
-        assert not [word for word in (b"K1", b"Mars", b"PAR1") if word in path.read_bytes()]
+        assert not [word for word in (b"KLANT1", b"Mars", b"PAR1") if word in path.read_bytes()]
     manifest = json.loads((folder / "store.json").read_text("utf-8"))
     found = vault.rows(folder, manifest, authority())
     assert found["origin"].to_pylist() == ["Europe", "Netherlands"]
