@@ -88,6 +88,7 @@ PLANTED = [
 
 
 @pytest.mark.parametrize(("world", "where"), [p[1:] for p in PLANTED], ids=[p[0] for p in PLANTED])
+@pytest.mark.slow
 def test_a_planted_bias_is_found_at_its_step_and_at_no_other(
     section: dict[str, Any], world: WelfareWorld, where: set[str]
 ) -> None:
@@ -102,6 +103,7 @@ def test_a_planted_bias_is_found_at_its_step_and_at_no_other(
         assert far.loc[step, "low"] < 1 < far.loc[step, "high"], step
 
 
+@pytest.mark.slow
 def test_single_mothers_are_seen_where_groups_cross_and_hardly_before(
     section: dict[str, Any],
 ) -> None:

@@ -61,6 +61,7 @@ def test_no_likeness_is_found_where_none_is() -> None:
     assert quarters.loc[0, "effective_inspections"] > 0.98 * quarters.loc[0, "inspections"]
 
 
+@pytest.mark.slow
 def test_habit_of_observers_is_recovered_where_timing_is_fair() -> None:
     hits = 0
     for seed in range(12):
@@ -160,6 +161,7 @@ def test_plan_keeps_its_promise_where_a_naive_one_does_not(
         assert chosen.sum() > 1.05 * (real["rate"] * real["bulky"] * 0.85).sum()
 
 
+@pytest.mark.slow
 def test_every_place_has_the_stated_chance_of_a_random_inspection() -> None:
     world = plant(7, districts=3, per_district=20, quarters=3)
     rates = knowledge.dirty_rates(world.data, CONFIDENCE)

@@ -20,6 +20,7 @@ def section(root: Path) -> dict[str, Any]:
     return {name: value for name, value in own.items() if name != "crossed"}
 
 
+@pytest.mark.slow
 def test_a_specification_of_the_demos_counts_is_the_page(
     section: dict[str, Any], tmp_path: Path
 ) -> None:

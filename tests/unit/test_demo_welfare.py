@@ -156,6 +156,7 @@ def test_marginals_are_those_of_rotterdam(demo: pd.DataFrame, shared: Path) -> N
     assert demo["age"].between(18, 68).all()
 
 
+@pytest.mark.slow
 def test_without_knobs_no_group_differs() -> None:
     people = welfare.people(7, WelfareWorld().none().times(10))
     for attribute, far, near in (
@@ -184,6 +185,7 @@ def test_without_knobs_no_group_differs() -> None:
         ("objection_odds", 0.6, {"objection"}, -1),
     ],
 )
+@pytest.mark.slow
 def test_each_knob_makes_its_gap_and_no_other(
     knob: str, size: float, moved: set[str], sign: int
 ) -> None:
@@ -197,6 +199,7 @@ def test_each_knob_makes_its_gap_and_no_other(
             assert abs(z) < 4.5, (name, z)
 
 
+@pytest.mark.slow
 def test_selection_bias_works_by_proxies_alone() -> None:
     both = WelfareWorld().only("selection_bias", "proxy_strength").times(10)
     people = welfare.people(3, both)
