@@ -49,7 +49,9 @@ def counts(kind: str, seed: int) -> Counts:
     found: Counts = {}
     for group in "abcd"[: rng.integers(2, 5)]:
         numbers = [int(rng.integers(rng.choice(sizes) + 1)) for _ in places(kind)]
-        numbers[0], numbers[-2] = numbers[0] + 1, numbers[-2] + 1
+        # Somebody is not chosen, and a mistake is drawn, or it would be a result of one arm only.
+        last = max(i for i, (_, _, result) in enumerate(places(kind)) if result == "mistake")
+        numbers[0], numbers[last] = numbers[0] + 1, numbers[last] + 1
         found[group] = dict(zip(places(kind), numbers, strict=True))
     return found
 
