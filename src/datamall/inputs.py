@@ -5,13 +5,12 @@ can run, contracts, the mapping and the raw files of its store, or the stores of
 another department delivers, or the mapping says of another store, is not in it.
 """
 
-import json
-import shutil
 from pathlib import Path
 
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.modules import reached
+from datamall.pipeline import write_apart
 from datamall.project import file_digest, load_parameters, raw_folder
 from datamall.provenance import about_digest, canonical_digest, file_digests, provenance
 
@@ -33,12 +32,8 @@ def write(root: Path, authority: str, kind: str) -> None:
         When the mapping, a contract or params.yaml has a mistake; the files then stay.
     """
     found = of_stores(root, authority) if kind == "stores" else of_reports(root, authority)
-    folder = root / "data" / "inputs" / authority / kind
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for name, digests in found.items():
-        text = json.dumps(digests, indent=1, ensure_ascii=False, sort_keys=True)
-        (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    ordered = {name: dict(sorted(digests.items())) for name, digests in found.items()}
+    write_apart(root / "data" / "inputs" / authority / kind, ordered)
 
 
 def of_stores(root: Path, authority: str) -> dict[str, dict[str, str]]:

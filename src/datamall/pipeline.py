@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,15 @@ def write_parameters(root: Path, authority: str) -> None:
     """
     _check(root, authority)
     sections = load_parameters(root)
-    folder = root / "data" / "parameters" / authority
+    write_apart(root / "data" / "parameters" / authority, sections)
+
+
+def write_apart(folder: Path, contents: Mapping[str, Any]) -> None:
+    """Write each of some contents to ``<name>.json`` in a folder that then holds nothing else."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name, section in sections.items():
-        text = json.dumps(section, indent=1, ensure_ascii=False)
+    for name, content in contents.items():
+        text = json.dumps(content, indent=1, ensure_ascii=False)
         (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 

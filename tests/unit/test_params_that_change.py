@@ -84,7 +84,7 @@ def test_a_stage_runs_again_when_its_section_says_something_else(change: Change)
 
 
 def test_dvc_itself_takes_them_for_equal(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reason for the stage `parameters`: without it, no stage would notice."""
+    """The reason for the files of inputs: by DVC's own parameters no stage would notice."""
     monkeypatch.chdir(project)
     stages = {"report": {"cmd": "echo", "params": ["city.neighbours"]}}
     (project / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}), "utf-8")

@@ -1,6 +1,6 @@
 """The SQL of intake: raw text → typed columns, and the first check that each row fails."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from datamall.mall.authorities import Filling, Source, StoreMapping
@@ -100,9 +100,10 @@ def _of_source(
         converted = _convert(contract.column(name), _notation(filling, source))
         typed.append(f"{converted} AS {identifier(name)}")
     if source.tally is not None:
-        texts.append(f"{_identifier(source)} AS {identifier(EVENT)}")
         # A single event counts for one, which is what rules of the contract are held against.
         typed.append(f"CAST(1 AS BIGINT) AS {identifier(source.tally)}")
+    if source.event:
+        texts.append(f"{_identifier(source.event)} AS {identifier(EVENT)}")
     if source.where:
         texts.append(f"coalesce(({source.where}\n), false) AS {identifier(WANTED)}")
     record, check, copies = identifier(RECORD), identifier(CHECK), identifier(COPIES)
@@ -110,55 +111,54 @@ def _of_source(
     cases += [f"WHEN {one.fails} THEN {n}" for n, one in enumerate(checks, first)]
     found = f"CASE {' '.join(cases)} ELSE 0 END" if cases else "0"
     verdict = f"CAST({found} AS SMALLINT)"
-    names = []
-    for name in mapping.columns:
-        if source.has(name):
-            names.append(identifier(name))
-        else:
-            kind = contract.column(name).physical_type
-            names.append(f"CAST(NULL AS {kind}) AS {identifier(name)}")
+    kinds = {name: contract.column(name).physical_type for name in mapping.columns}
+    values = {n: identifier(n) if source.has(n) else f"CAST(NULL AS {k})" for n, k in kinds.items()}
     parts = [
         f"texts_{number} AS (SELECT {', '.join(texts)}, {record} FROM {raw_table(number)})",
         f"typed_{number} AS (SELECT {', '.join(typed)}, * FROM texts_{number})",
     ]
     if source.tally is None:
         one = f", CAST(1 AS BIGINT) AS {copies}" if tallied else ""
-        parts.append(
-            f"checked_{number} AS (SELECT {', '.join(names)}, {record}, {verdict} AS {check}{one} "
-            f"FROM typed_{number})"
-        )
-        return parts
-    added = [name for name in source.columns if contract.column(name).additive]
-    by = ", ".join(identifier(name) for name in source.columns if name not in added)
+        return [
+            *parts,
+            f"checked_{number} AS (SELECT {_named(values)}, {record}, {verdict} AS {check}{one} "
+            f"FROM typed_{number})",
+        ]
     own, event = ", ".join(identifier(name) for name in source.columns), identifier(EVENT)
-    judged = f"SELECT {own}, {record}, {event}, {verdict} AS {check} FROM typed_{number}"
+    terms = f"{own}, {record}, {verdict} AS {check}"
+    judged = f"SELECT {terms} FROM typed_{number}"
     if source.event:
+        # Materialised: the engine may read what such windows are about twice, the raw records come
+        # once.
+        known = f"SELECT {terms}, {event} FROM typed_{number}"
+        parts.append(f"events_{number} AS MATERIALIZED ({known})")
         among = f"OVER (PARTITION BY {event}, {check} = 0)"
         told = (
             f"CASE WHEN {check} <> 0 THEN {check} "
             f"WHEN min(hash({own})) {among} <> max(hash({own})) {among} THEN {end} "
             f"WHEN {record} <> min({record}) {among} THEN {end + 1} ELSE 0 END"
         )
-        # Materialised: the engine may read what such windows are about twice, the raw records come
-        # once.
-        parts.append(f"events_{number} AS MATERIALIZED ({judged})")
         judged = f"SELECT {own}, {record}, CAST({told} AS SMALLINT) AS {check} FROM events_{number}"
-    values = {name: _sum(contract.column(name)) for name in added}
-    values[source.tally] = "count(*)"
-    names = [f"{values[n]} AS {identifier(n)}" if n in values else v
-             for n, v in zip(mapping.columns, names, strict=True)]  # fmt: skip
-    parts += [
+    added = {n: _sum(contract.column(n)) for n in source.columns if contract.column(n).additive}
+    by = ", ".join(identifier(name) for name in source.columns if name not in added)
+    values |= added | {source.tally: "count(*)"}
+    return [
+        *parts,
         f"judged_{number} AS ({judged})",
-        f"checked_{number} AS (SELECT {', '.join(names)}, min({record}) AS {record}, {check}, "
+        f"checked_{number} AS (SELECT {_named(values)}, min({record}) AS {record}, {check}, "
         f"count(*) AS {copies} FROM judged_{number} "
         f"GROUP BY {by}, {check}, CASE WHEN {check} = 0 THEN 0 ELSE {record} END)",
     ]
-    return parts
 
 
-def _identifier(source: Source) -> str:
+def _named(values: Mapping[str, str]) -> str:
+    """Return the terms of a SELECT, each called by its column."""
+    return ", ".join(f"{value} AS {identifier(name)}" for name, value in values.items())
+
+
+def _identifier(headers: Sequence[str]) -> str:
     """Return SQL for the identifier of an event as one text, NULL where it has none."""
-    parts = [f"coalesce({identifier(header)}, '')" for header in source.event] or ["'-'"]
+    parts = [f"coalesce({identifier(header)}, '')" for header in headers]
     return f"nullif(concat_ws(chr(31), {', '.join(parts)}), repeat(chr(31), {len(parts) - 1}))"
 
 
