@@ -354,3 +354,16 @@ def test_p_values_are_where_the_limit_meets_the_bound(kind: Kind, method: Method
     turned = -bound if kind == "difference" else 1 / bound
     below = p_below((y, m), (x, n), turned, kind, method)
     np.testing.assert_allclose(below, got, rtol=1e-9)
+
+
+def test_a_bound_where_the_limit_is_very_bent() -> None:
+    """One of few against one of many: false position alone would not get there."""
+    one, other = counts([1, 1], [132, 10]), counts([1, 6], [37_590, 11_895])
+    at = gap_lower(one, other, p_above(one, other, 0.01, "ratio"), "ratio")
+    np.testing.assert_allclose(at, 0.01, rtol=1e-10)
+
+
+def test_limits_by_a_name_that_nobody_knows_are_refused() -> None:
+    """A method that is written wrongly must not be taken for another."""
+    with pytest.raises(ValueError, match="No limits by 'midp'; there are exact, mid-p, wilson"):
+        lower_limit(np.array(1), np.array(2), 0.1, "midp")  # type: ignore[arg-type]

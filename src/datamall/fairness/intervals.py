@@ -13,7 +13,7 @@ thousand comparisons) exact 0.6, mid-p 1.0, score 9.3. The percentile bootstrap 
 time for 20 people at 2 %.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from scipy.special import betainc, betaln, ndtr, ndtri
@@ -48,6 +48,8 @@ def lower_limit(
     """
     x, n, a = (np.asarray(v, float) for v in np.broadcast_arrays(successes, trials, tail))
     z = -ndtri(a)
+    if method not in get_args(Method):
+        raise ValueError(f"No limits by {method!r}; there are {', '.join(get_args(Method))}.")
     if method == "wilson":
         return np.where(x > 0, _score(x, n, z), 0.0)
     # The beta function needs positive arguments; without successes the limit is known.
@@ -217,14 +219,17 @@ def _crossing(known: Array, above: Array, below: Array, kind: Kind, method: Meth
 
     `known` has the rows x, n, y, m and bound; `above` and `below` are how far the limit is from
     the bound at an error of 0.5 and of `SMALLEST`. The limit is nearly linear in the normal deviate
-    of the error, so false position (with the Illinois rule against a stuck end) takes few steps.
+    of the error, so false position (with the Illinois rule against a stuck end) takes few steps;
+    what is open after them, at bounds where the limit is very bent, is halved to the last digit.
     """
     z, last = np.zeros(above.shape), np.zeros(above.shape)
     left, right = np.zeros(above.shape), np.full(above.shape, -ndtri(SMALLEST))
     open_ = np.arange(len(z))
-    for _ in range(25):
+    for step in range(90):
         i = open_
-        z[i] = (left[i] * below[i] - right[i] * above[i]) / (below[i] - above[i])
+        z[i] = (left[i] + right[i]) / 2
+        if step < 25:
+            z[i] = (left[i] * below[i] - right[i] * above[i]) / (below[i] - above[i])
         x, n, y, m, bound = known[:, i]
         value = gap_lower((x, n), (y, m), ndtr(-z[i]), kind, method) - bound
         up = value > 0
