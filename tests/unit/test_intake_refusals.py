@@ -233,7 +233,7 @@ def test_a_file_that_changes_while_it_is_read(
             path.unlink()
         return write(*arguments)
 
-    monkeypatch.setattr("datamall.mall.intake.write_quarantine", meanwhile)
+    monkeypatch.setattr("datamall.mall.intake.fill.write_quarantine", meanwhile)
     assert "things.csv was changed while it was being read" in refused(project)
 
 
@@ -259,7 +259,7 @@ def test_a_disk_that_is_full(
     def full(*_: object) -> None:
         raise OSError(number, "no room")
 
-    monkeypatch.setattr(f"datamall.mall.intake.{place}", full)
+    monkeypatch.setattr(f"datamall.mall.intake.fill.{place}", full)
     assert "no room on the disk to take shop.things in" in refused(project)
 
 
@@ -309,7 +309,7 @@ def test_limits_in_earnest(
 def test_a_fault_of_ours_is_no_quarantine_without_a_trace(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("datamall.mall.intake.Repeats.finish", lambda _: [])
+    monkeypatch.setattr("datamall.mall.intake.fill.Repeats.finish", lambda _: [])
     before = contents(project)
     with pytest.raises(Exception, match=r"\d accepted") as caught:
         intake(project, "tiny", STORE)
