@@ -13,7 +13,7 @@ from datamall.errors import DatamallError
 from datamall.mall.authorities import Source, StoreMapping
 from datamall.mall.contracts import Contract
 from datamall.mall.intake.read import RECORD, RawRecords
-from datamall.mall.intake.sql import CHECK, COPIES, LEFT_OUT, Check, query, raw_table
+from datamall.mall.intake.sql import CHECK, COPIES, LEFT_OUT, REPLACED, Check, query, raw_table
 from datamall.mall.intake.write import Kept, Parts, Reason, Repeats, write_quarantine
 
 BATCH_ROWS = 125_000
@@ -46,7 +46,7 @@ def fill_store(
     repeats, parts = Repeats(contract.key, columns), Parts(folder, contract, columns)
     failed: list[np.ndarray] = []
     verdicts: list[np.ndarray] = []
-    left_out = merged = 0
+    left_out = merged = replaced = 0
     try:
         for number, source in enumerate(sources):
             raw = pa.RecordBatchReader.from_batches(
@@ -61,6 +61,7 @@ def fill_store(
             if COPIES in table.schema.names:
                 merged += int(pc.sum(table[COPIES]).as_py() or 0) - table.num_rows
             left_out += int((verdict == LEFT_OUT).sum())
+            replaced += int((verdict == REPLACED).sum())
             bad = verdict > 0
             if bad.any():
                 failed.append(table[RECORD].to_numpy()[bad])
@@ -96,12 +97,12 @@ def fill_store(
     for source in sources:
         source.verify()
     read, quarantined = sum(source.parsed for source in sources), counts.total()
-    if parts.rows + quarantined + merged + left_out != read:
+    if parts.rows + quarantined + merged + replaced + left_out != read:
         raise LostRecords(
-            f"{contract.name}: {parts.rows} accepted, {quarantined} quarantined, {merged} merged "
-            f"and {left_out} left out of {read} read"
+            f"{contract.name}: {parts.rows} accepted, {quarantined} quarantined, {merged} merged, "
+            f"{replaced} replaced and {left_out} left out of {read} read"
         )
-    parsed = read - merged - left_out
+    parsed = read - merged - replaced - left_out
     if parsed == 0:
         raise DatamallError(
             f"`where` leaves out all {read:,} records for {contract.name}: correct it in the "
@@ -116,7 +117,8 @@ def fill_store(
         )
     asked = {
         "left_out": (left_out, any(source.where for source in mapping.sources)),
-        "merged": (merged, any(source.distinct or source.tally for source in mapping.sources)),
+        "merged": (merged, any(s.distinct or s.tally or s.adds for s in mapping.sources)),
+        "replaced": (replaced, any(s.later.startswith("replaces") for s in mapping.sources)),
     }
     more = {name: count for name, (count, wanted) in asked.items() if wanted}
     report = {
@@ -174,7 +176,7 @@ def _check_tally(table: pa.Table, contract: Contract, mapping: StoreMapping) -> 
 
     Rows that other sources deliver as counts have been checked one by one.
     """
-    if not any(source.tally for source in mapping.sources):
+    if not any(source.tally or source.adds for source in mapping.sources):
         return
     for name in mapping.columns:
         column = contract.column(name)
