@@ -6,6 +6,7 @@ same bytes.
 """
 
 import csv
+import hashlib
 import io
 import shutil
 from collections import Counter, defaultdict
@@ -55,14 +56,23 @@ def project_of(root: Path, folder: Path, later: str, events: bool) -> Path:
 def take_in(project: Path, files: list[list[Row]]) -> dict[str, Any]:
     raw = project / "data" / "raw" / "town"
     shutil.rmtree(raw, ignore_errors=True)
-    shutil.rmtree(project / "data" / "stores", ignore_errors=True)
+    for made in ("data/stores", "reports"):
+        shutil.rmtree(project / made, ignore_errors=True)
     raw.mkdir(parents=True)
+    looked_at = []
     for number, rows in enumerate(files):
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(
             [("bin", "day", "seen", "waste", "id"), *rows]
         )
         (raw / f"{number}.csv").write_text(text.getvalue(), "utf-8")
+        digest = hashlib.sha256(text.getvalue().encode()).hexdigest()
+        looked_at.append({"decision": "accepted", "file": f"{number}.csv", "sha256": digest})
+    # Files drawn by chance differ so much that some would wait for the steward.
+    decisions = project / "data" / "deliveries" / "town" / f"{STORE}.yaml"
+    decisions.parent.mkdir(parents=True, exist_ok=True)
+    said = {"by": "steward", "reason": "drawn so"}
+    decisions.write_text(yaml.safe_dump([one | said for one in looked_at]), "utf-8")
     return intake(project, "town", STORE)
 
 

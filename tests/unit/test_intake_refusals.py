@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tiny_intake import GOOD, HEADER, STORE, fields, folder, write_project
+from tiny_intake import GOOD, HEADER, STORE, fields, folder, stored, write_project
 
 from datamall.errors import DatamallError
 from datamall.mall.intake import intake
@@ -327,8 +327,22 @@ def test_the_new_store_takes_the_place_of_the_old_one_or_not_at_all(
             raise OSError(errno.ENOSPC, "no room")
         return rename(path, target)
 
+    # As where the system cannot exchange two names at once.
+    monkeypatch.setattr("datamall.mall.intake.workplace._exchanged", lambda *_: False)
     monkeypatch.setattr(Path, "rename", fails)
     assert "no room" in refused(project)
+
+
+def test_what_a_killed_run_had_moved_aside_is_put_back(
+    project: Path,
+) -> None:
+    intake(project, "tiny", STORE)
+    before = stored(project)
+    folder(project).rename(folder(project).with_name(f"{STORE}.old.partial"))
+    (project / RAW).write_bytes(GOOD[:40])
+    with pytest.raises(DatamallError):
+        intake(project, "tiny", STORE)
+    assert stored(project) == before
 
 
 def test_unknown_store(project: Path) -> None:

@@ -1,71 +1,17 @@
 """What a later file does to the rows of earlier ones: nothing, replace them, add to them."""
 
-import csv
-import io
-import shutil
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 import yaml
+from town import COLUMNS, STORE, WEEK, Row, city, stored
 
 from datamall.errors import DatamallError
 from datamall.mall.authorities import load_authority
 from datamall.mall.intake import intake
 
-STORE = "enforcement.inspections"
-HEADER = ("bin", "day", "seen", "waste", "id")
-WEEK = ("2025-01-06", "2025-01-07", "2025-01-08", "2025-01-09")
-COLUMNS = {
-    "cluster": {"from": "bin"},
-    "period_start": {"from": "day"},
-    "period_days": {"value": "1"},
-    "observer_role": {"value": "cleaning crew"},
-    "inspections": {"from": "seen"},
-    "with_waste": {"from": "waste"},
-}
 EVENTS = {name: filling for name, filling in COLUMNS.items() if name != "inspections"}
-Row = tuple[Any, ...]
-
-
-def city(
-    root: Path, tmp_path: Path, files: dict[str, list[Row]], file: dict[str, Any], **store: Any
-) -> Path:
-    """Write a project in which a department delivers several files of counts, or of events."""
-    project = tmp_path / "city"
-    shutil.rmtree(project, ignore_errors=True)
-    shutil.copytree(root / "data" / "contracts", project / "data" / "contracts")
-    raw = project / "data" / "raw" / "town"
-    raw.mkdir(parents=True)
-    for name, rows in files.items():
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([HEADER, *rows])
-        (raw / name).write_text(text.getvalue(), "utf-8")
-    document = {
-        "authority": "town",
-        "title": "A town that corrects itself",
-        "synthetic": True,
-        "files": {"seen": {"path": "*.csv", "format": "csv", "separator": ",", **file}},
-        "stores": {STORE: {"file": "seen", "columns": COLUMNS, **store}},
-    }
-    (project / "data" / "authorities").mkdir()
-    (project / "data" / "authorities" / "town.yaml").write_text(yaml.safe_dump(document), "utf-8")
-    return project
-
-
-def stored(project: Path) -> list[Row]:
-    """Return cluster, day, inspections and with_waste of all rows, in order."""
-    folder = project / "data" / "stores" / "town" / STORE
-    rows = [
-        row for part in sorted(folder.glob("part-*")) for row in pq.read_table(part).to_pylist()
-    ]
-    return [
-        (r["cluster"], r["period_start"].isoformat(), r["inspections"], r["with_waste"])
-        for r in rows
-    ]
-
-
 FIRST: list[Row] = [("A", WEEK[0], 5, 1, ""), ("A", WEEK[1], 5, 2, ""), ("B", WEEK[0], 4, 4, "")]
 SECOND: list[Row] = [("A", WEEK[1], 6, 3, ""), ("A", WEEK[2], 5, 0, "")]
 

@@ -92,6 +92,7 @@ class Registers:
             "mall.purposes": self._uses,
             "mall.grants": self._grants,
             "mall.quality": self._qualities,
+            "mall.deliveries": self._deliveries,
             "mall.reasons": self._reasons,
         }
         contract = self._registers[store]
@@ -197,6 +198,13 @@ class Registers:
                 "files": len(self._manifests[name]["raw"]),
                 "empty_files": len(report.get("empty_files", ())),
             }
+
+    def _deliveries(self) -> Iterator[Row]:
+        for name, report in self._quality.items():
+            for number, one in enumerate(report.get("deliveries", ()), 1):
+                days = {key: _day(one[key]) for key in ("first_day", "last_day")}
+                kept = ("file", "state", "why", "records", "put_aside", "replaced")
+                yield {"store": name, "number": number, **{key: one[key] for key in kept}, **days}
 
     def _reasons(self) -> Iterator[Row]:
         for name, report in self._quality.items():

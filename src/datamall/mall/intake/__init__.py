@@ -7,6 +7,7 @@ quarantine; the old store stays as it was until the new one is complete.
 
 import json
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datamall.errors import DatamallError
-from datamall.mall import vault
+from datamall.mall import deliveries, vault
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.contracts import load_contracts
-from datamall.mall.intake.fill import fill_store
+from datamall.mall.intake.fill import Filled, fill_store
+from datamall.mall.intake.judge import unlike, unlike_before
+from datamall.mall.intake.observed import Brought
 from datamall.mall.intake.read import RawRecords
 from datamall.mall.intake.sql import checks_of
 from datamall.mall.intake.workplace import aside, explained, open_engine, swap, write_json
@@ -54,7 +57,8 @@ def intake(
         mapping leaves records out, or keeps or counts equal rows as one, also ``read`` (all
         records), ``left_out`` and ``merged``, and ``parsed`` is without these. If there are any:
         ``empty_files`` without a record, and ``unchecked_references``, the columns that refer to
-        a store that this authority does not deliver.
+        a store that this authority does not deliver. ``deliveries`` has, for each file, what
+        became of it (see `datamall.mall.deliveries.told`).
 
     Raises
     ------
@@ -62,7 +66,8 @@ def intake(
         When the store counts persons or households and the authority has no key; when contract
         or mapping have a mistake, a raw file is missing, empty, damaged, changed
         meanwhile or in another form than mapped, a store referred to is not there, all records
-        would end in quarantine, or there is no room on the disk. The old store is untouched.
+        would end in quarantine, a file that was taken in before is another or gone, or there is no
+        room on the disk. The old store is untouched.
     """
     contracts = load_contracts(root)
     mapped = load_authority(root, authority, contracts)
@@ -79,26 +84,42 @@ def intake(
         if target[0] in mapped.stores
     }
     unchecked = [name for name in targets if name not in references]
-    sources: list[RawRecords] = []
-    for source in mapping.sources:
-        first = sum(len(before.paths) for before in sources)
-        sources.append(RawRecords(root, mapped, source, contract, first))
+    accepted, withdrawn = deliveries.standing(root, authority, store)
     target = store_folder(root, authority, store)
     report_path = reports_folder(root, authority) / "quality" / f"{store}.json"
     with explained(store), aside(target) as folder:
-        spill = folder / "spill"
-        spill.mkdir()
-        with open_engine(threads, memory, spill, references) as engine:
-            checks = [checks_of(contract, source, references) for source in mapping.sources]
-            report, manifest, parts = fill_store(
-                engine, folder, spill, sources, contract, mapping, checks
-            )
+
+        def fill(without: Collection[str]) -> tuple[list[RawRecords], Filled]:
+            sources: list[RawRecords] = []
+            for source in mapping.sources:
+                first = sum(len(before.paths) for before in sources)
+                sources.append(RawRecords(root, mapped, source, contract, first, without))
+            spill = folder / "spill"
+            spill.mkdir()
+            with open_engine(threads, memory, spill, references) as engine:
+                checks = [checks_of(contract, source, references) for source in mapping.sources]
+                filled = fill_store(engine, folder, spill, sources, contract, mapping, checks)
+            shutil.rmtree(spill)
+            return sources, filled
+
+        sources, filled = fill(withdrawn)
+        held, notes = unlike(filled[-1], {}, accepted)
+        while held.keys() & {one.file for some in filled[-1] for one in some}:
+            # Without these; what comes after them is judged anew, on what it then brings.
+            for part in filled[2]:
+                part.unlink()
+            sources, filled = fill({*withdrawn, *held})
+            held, notes = unlike(filled[-1], held, accepted)
+        report, manifest, parts, brought = filled
+        left_out = {*withdrawn, *held}
+        _check_before(root, mapped, store, manifest, brought, accepted, left_out)
         empty = sorted({name for source in sources for name in source.empty})
         if empty:
             report["empty_files"] = empty
         if unchecked:
             report["unchecked_references"] = unchecked
-        shutil.rmtree(spill)
+        waiting = [(one, why) for one, _, why in held.values()]
+        report["deliveries"] = deliveries.told(brought, notes, waiting, withdrawn)
         listed = _listed(parts)
         if key is not None:
             seal = vault.Seal(key, store, contract.version, len(parts))
@@ -117,6 +138,61 @@ def intake(
         finally:
             report_aside.unlink(missing_ok=True)
     return report
+
+
+def _check_before(
+    root: Path,
+    mapped: Authority,
+    store: str,
+    manifest: dict[str, Any],
+    brought: list[list[Brought]],
+    accepted: frozenset[str],
+    left_out: set[str],
+) -> None:
+    """Refuse a file that was taken in before and is another now, or gone, unless that is known."""
+    authority, mapping = mapped.authority, mapped.stores[store]
+    before = {
+        str(one["file"]): one
+        for one in deliveries.history(root, authority, store)
+        if one["state"] == deliveries.TAKEN_IN
+    }
+    command = f"datamall deliveries {store} --authority {authority}"
+    now = {one.file: one for some in brought for one in some}
+    again = {
+        one.file: source.file
+        for source, some in zip(mapping.sources, brought, strict=True)
+        for one in some
+    }
+    for name, one in now.items():
+        known = before.get(name)
+        if known is None or known["sha256"] == one.sha256 or name in accepted:
+            continue
+        why = "It has changed since it was taken in: send a correction as a file of its own."
+        if again[name].overwritten:
+            why = unlike_before(one, known) or ""
+        if why:
+            raise DatamallError(
+                f"{store}: {name} is held back. {why} The store is as it was; to take the file in "
+                f"all the same: `{command} --accept {name} --by ROLE --reason WHY`."
+            )
+    gone = sorted(before.keys() - now.keys() - left_out)
+    old = store_folder(root, authority, store) / "store.json"
+    if gone and old.is_file() and _same_mapping(old, manifest):
+        raise DatamallError(
+            f"{store}: {gone[0]} was taken in before and is not there any more. The store is as it "
+            f"was; put the file back, or withdraw it: `{command} --withdraw {gone[0]} --by ROLE "
+            "--reason WHY`."
+        )
+
+
+def _same_mapping(old: Path, manifest: dict[str, Any]) -> bool:
+    """Whether a store was filled by the mapping of now: another may ask for other files."""
+    try:
+        return bool(
+            json.loads(old.read_text("utf-8"))["mapping_sha256"] == manifest["mapping_sha256"]
+        )
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _listed(paths: list[Path], rows: list[int] | None = None) -> list[dict[str, Any]]:

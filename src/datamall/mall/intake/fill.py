@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import duckdb
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from datamall.errors import DatamallError
 from datamall.mall.authorities import Source, StoreMapping
 from datamall.mall.contracts import Contract
+from datamall.mall.intake.observed import Brought, Observed, content_columns
 from datamall.mall.intake.read import RECORD, RawRecords
 from datamall.mall.intake.sql import CHECK, COPIES, LEFT_OUT, REPLACED, Check, query, raw_table
 from datamall.mall.intake.write import Kept, Parts, Reason, Repeats, write_quarantine
@@ -22,6 +23,10 @@ BATCH_ROWS = 125_000
 CONFLICTS, FEW = 0.01, 100
 DUPLICATE = Reason("duplicate", "The same row was read before; the first one is kept.")
 CONFLICT = Reason("conflict", "Rows with this key differ; none of them is kept.")
+
+
+# Quality report, manifest, parts, and what each file of each source brings.
+Filled: TypeAlias = tuple[dict[str, Any], dict[str, Any], list[Path], list[list[Brought]]]
 
 
 class LostRecords(Exception):
@@ -36,9 +41,12 @@ def fill_store(
     contract: Contract,
     mapping: StoreMapping,
     checks: list[list[Check]],
-) -> tuple[dict[str, Any], dict[str, Any], list[Path]]:
-    """Write parts and quarantine into a folder; return quality report, manifest and parts."""
+) -> Filled:
+    """Write parts and quarantine into a folder."""
     columns = list(mapping.columns)
+    observed = Observed(contract, mapping.columns, sum(len(source.paths) for source in sources))
+    # Only a second file can be the copy of a first.
+    content = content_columns(contract, mapping.columns) if len(observed.brought) > 1 else []
     kept = [
         Kept(source, spill / f"{raw_table(number)}.arrow", _secret(contract, how))
         for number, (source, how) in enumerate(zip(sources, mapping.sources, strict=True))
@@ -54,18 +62,24 @@ def fill_store(
             )
             # As a C stream: a reader would be wrapped in a scanner that runs far ahead in memory.
             engine.register(raw_table(number), raw.__arrow_c_stream__())
-        result = engine.execute(query(contract, mapping, checks)).to_arrow_reader(BATCH_ROWS)
+        result = engine.execute(query(contract, mapping, checks, content)).to_arrow_reader(
+            BATCH_ROWS
+        )
         for batch in result:
             table = pa.Table.from_batches([batch])
             verdict = table[CHECK].to_numpy()
             if COPIES in table.schema.names:
                 merged += int(pc.sum(table[COPIES]).as_py() or 0) - table.num_rows
             left_out += int((verdict == LEFT_OUT).sum())
-            replaced += int((verdict == REPLACED).sum())
+            again = verdict == REPLACED
+            replaced += observed.replace(table, again)
             bad = verdict > 0
             if bad.any():
                 failed.append(table[RECORD].to_numpy()[bad])
                 verdicts.append(verdict[bad] - 1)
+            observed.feed(
+                table.filter(pa.array(again | (verdict == 0))) if verdict.any() else table
+            )
             if verdict.any():
                 table = table.filter(pa.array(verdict == 0))
             _check_tally(table, contract, mapping)
@@ -96,6 +110,7 @@ def fill_store(
     counts = write_quarantine(path, kept, records[order], numbers[order], reasons)
     for source in sources:
         source.verify()
+    brought = observed.told(sources, records)
     read, quarantined = sum(source.parsed for source in sources), counts.total()
     if parts.rows + quarantined + merged + replaced + left_out != read:
         raise LostRecords(
@@ -141,7 +156,7 @@ def fill_store(
         "last_day": parts.last_day.isoformat() if parts.last_day else None,
         "raw": list(raws.values()),
     }
-    return report, manifest, written
+    return report, manifest, written, brought
 
 
 def _numbers(some: list[np.ndarray]) -> np.ndarray:
@@ -160,14 +175,15 @@ def _check_conflicts(found: int, parsed: int, contract: Contract, mapping: Store
         return
     key = ", ".join(name for name in contract.key if mapping.has(name))
     way = (
-        "say `events` in the mapping if a row is a single event, or"
+        "say `events` in the mapping if a row is a single event,"
         if contract.tally and not all(source.tally for source in mapping.sources)
-        else "leave out all but the row that holds, or"
+        else "leave out all but the row that holds,"
     )
     raise DatamallError(
         f"{found:,} of {parsed:,} records for {contract.name} share their key ({key}) with others "
         f"that differ: set aside, what is seen often would be lost and what is seen once kept. "
-        f"Nothing was changed; {way} say why it is right so: `conflicts`."
+        f"Nothing was changed; {way} say what a later delivery does (`later`), or say why it is "
+        "right so (`conflicts`)."
     )
 
 

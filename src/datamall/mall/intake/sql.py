@@ -10,6 +10,7 @@ from datamall.mall.intake.read import FILE_SHIFT, RECORD
 from datamall.tabular.form import Notation
 
 CHECK = "check of datamall"
+CONTENT = "content of datamall"
 COPIES = "copies of datamall"
 EVENT = "event of datamall"
 WANTED = "wanted by datamall"
@@ -46,7 +47,12 @@ def raw_table(source: int) -> str:
     return f"raw_{source}"
 
 
-def query(contract: Contract, mapping: StoreMapping, checks: list[list[Check]]) -> str:
+def query(
+    contract: Contract,
+    mapping: StoreMapping,
+    checks: list[list[Check]],
+    content: Sequence[str] = (),
+) -> str:
     """Return the query over the raw tables that gives every record once, sorted by its key.
 
     Its columns are those delivered, `RECORD`, and `CHECK`: the number (from 1, over the checks of
@@ -62,6 +68,8 @@ def query(contract: Contract, mapping: StoreMapping, checks: list[list[Check]]) 
         Contract and mapping of the store.
     checks
         The checks of each source.
+    content
+        Columns of which each row is to have a hash, `CONTENT`.
     """
     tallied = any(source.tally or source.adds for source in mapping.sources)
     parts, selects, first = [], [], 1
@@ -73,7 +81,9 @@ def query(contract: Contract, mapping: StoreMapping, checks: list[list[Check]]) 
     # Ties in the key are rare, and a column with one value in all rows orders nothing.
     keys = [name for name in contract.key if not _one_value(mapping, name)]
     order = ", ".join(identifier(name) for name in (*keys, RECORD))
-    return f"WITH {', '.join(parts)} {' UNION ALL '.join(selects)} ORDER BY {order}"
+    hashed = f", hash({', '.join(map(identifier, content))}) AS {identifier(CONTENT)}"
+    rows = f"SELECT *{hashed if content else ''} FROM ({' UNION ALL '.join(selects)})"
+    return f"WITH {', '.join(parts)} {rows} ORDER BY {order}"
 
 
 def _one_value(mapping: StoreMapping, column: str) -> bool:

@@ -1,5 +1,6 @@
 """Where intake works: an engine that reaches no file, a folder aside, and one move at the end."""
 
+import ctypes
 import errno
 import fcntl
 import json
@@ -47,7 +48,9 @@ def aside(target: Path) -> Iterator[Path]:
                 f"{target.name} is being taken in by another process: wait until it is done."
             ) from None
         try:
-            for left in folder.iterdir():  # of a run that was killed
+            if not target.exists() and _old(target).exists():  # of a run that was killed
+                _old(target).rename(target)
+            for left in folder.iterdir():
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
             yield folder
         finally:
@@ -57,9 +60,16 @@ def aside(target: Path) -> Iterator[Path]:
 
 
 def swap(folder: Path, target: Path) -> None:
-    """Put a complete folder in the place of the target; on failure put the old one back."""
-    old = target.with_name(f"{target.name}.old.partial")
+    """Put a complete folder in the place of the target; on failure the old one is still there.
+
+    Where the system can exchange two names at once it does, so that a process that is killed
+    leaves the old store or the new one. Elsewhere there is a moment between two moves; what is
+    aside then is put back by the next run (`aside`).
+    """
+    old = _old(target)
     shutil.rmtree(old, ignore_errors=True)
+    if target.exists() and _exchanged(folder, target):
+        return
     if target.exists():
         target.rename(old)
     try:
@@ -69,6 +79,19 @@ def swap(folder: Path, target: Path) -> None:
             old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _old(target: Path) -> Path:
+    return target.with_name(f"{target.name}.old.partial")
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange two folders by Linux's ``renameat2``; False where there is no such call."""
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if call is None:
+        return False
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of linux/fs.h
+    return bool(call(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
