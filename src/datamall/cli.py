@@ -311,11 +311,18 @@ def index(authority: str) -> None:
 @click.option("--force", is_flag=True, help="Run every stage, changed or not.")
 def run_pipeline(authority: str, force: bool) -> None:
     """Run all stages of an AUTHORITY that are not up to date."""
+    from datamall.mall.deliveries import held_back
     from datamall.pipeline import run
 
     root = find_root()
     run(root, authority, force)
     page = reports_folder(root, authority).relative_to(root) / "index.html"
+    waiting = held_back(root, authority)
+    for store, files in waiting.items():
+        click.echo(
+            f"{store}: {files:,} held back. `datamall deliveries {store} --authority {authority}` "
+            "says why."
+        )
     click.echo(f"Done: open {page}")
 
 

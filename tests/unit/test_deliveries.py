@@ -19,7 +19,7 @@ from town import COLUMNS, STORE, Row, city, deliver, stored
 from datamall.cli import main
 from datamall.errors import DatamallError
 from datamall.inputs import of_stores
-from datamall.mall.deliveries import decide, decisions, history, standing
+from datamall.mall.deliveries import decide, decisions, held_back, history, standing
 from datamall.mall.intake import intake
 from datamall.project import file_digest
 
@@ -75,6 +75,7 @@ def test_half_the_records(root: Path, tmp_path: Path) -> None:
     intake(project, "town", STORE)
     assert states(project)["week5.csv"] == "taken in"
     assert history(project, "town", STORE)[-1]["why"] is None
+    assert held_back(project, "town") == {STORE: 1}
 
 
 def test_a_few_records_less_are_an_ordinary_week(root: Path, tmp_path: Path) -> None:

@@ -100,15 +100,15 @@ def over_time(data: Tables) -> pd.DataFrame:
     -------
     pandas.DataFrame
         store, number (1 is the first that was delivered), file, last_day (of its rows), records,
-        put_aside, share_put_aside (of its records), replaced (records that a later one took the
-        place of), ordered by store and number. Empty where no store had a second delivery.
+        share_put_aside (of its records), replaced (records that a later one took the place of),
+        ordered by store and number. Empty where no store had a second delivery.
     """
     table = data["mall.deliveries"]
     table = table[(table["state"] == "taken in") & (table["records"] > 0)]
     table = table[table.groupby("store")["number"].transform("size") > 1]
     table = table.assign(share_put_aside=table["put_aside"] / table["records"])
-    names = ["store", "number", "file", "last_day", "records", "put_aside", "share_put_aside"]
-    return table[[*names, "replaced"]].reset_index(drop=True)
+    names = ["store", "number", "file", "last_day", "records", "share_put_aside", "replaced"]
+    return table[names].reset_index(drop=True)
 
 
 @needs("Deliveries to look at", "mall.deliveries.store", "mall.deliveries.state")

@@ -92,6 +92,16 @@ def history(root: Path, authority: str, store: str) -> list[dict[str, Any]]:
     return found
 
 
+def held_back(root: Path, authority: str) -> dict[str, int]:
+    """Return how many deliveries wait for a steward, by store; only stores with any."""
+    stores = load_authority(root, authority).stores
+    waiting = {
+        store: sum(one["state"] == HELD_BACK for one in history(root, authority, store))
+        for store in stores
+    }
+    return {store: files for store, files in waiting.items() if files}
+
+
 def told(
     brought: list[list["Brought"]],
     notes: dict[str, str],
