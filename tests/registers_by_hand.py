@@ -9,7 +9,16 @@ def _table(header: str, *lines: str) -> pd.DataFrame:
     rows = [[cell.strip() or None for cell in line.split("|")] for line in lines]
     table = pd.DataFrame(rows, columns=names, dtype="str")
     numbers = {"rows", "position", "missing", "read", "merged", "accepted", "put_aside"}
-    numbers |= {"files", "empty_files", "records", "number", "replaced"}
+    numbers |= {
+        "files",
+        "empty_files",
+        "records",
+        "number",
+        "replaced",
+        "accepted",
+        "least",
+        "most",
+    }
     for name in numbers & set(names):
         table[name] = pd.to_numeric(table[name])
     for name in {"first_day", "last_day"} & set(names):
@@ -84,6 +93,11 @@ def registers() -> dict[str, pd.DataFrame]:
             "2025-03-31",
             "street.bins|4|none.csv|taken in||0|0|0||",
             "street.bins|5|twice.csv|withdrawn|Sent by mistake.|||||",
+        ),
+        "mall.conflicts": _table(
+            "store|column|title|accepted|least|most",
+            "street.bins|litter|Litter|0|1|3",
+            "street.bins|looks|Looks|200|204|210",
         ),
         "mall.reasons": _table(
             "store|reason|meaning|records",

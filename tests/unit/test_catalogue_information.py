@@ -1,5 +1,6 @@
 """What is in the stores, and what became of the records."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from registers_by_hand import registers
@@ -81,3 +82,10 @@ def test_what_a_steward_has_to_look_at_comes_first() -> None:
         ["mar.csv", "taken in"],
     ]
     assert table["steward"].nunique() == 1
+
+
+def test_what_contradictions_could_change_is_a_share_of_what_was_accepted() -> None:
+    table = information.in_conflict(registers()).set_index("title")
+    assert table.index.tolist() == ["Looks", "Litter"]
+    assert table.loc["Looks", "change"] == pytest.approx(10 / 200)
+    assert np.isnan(table.loc["Litter", "change"])

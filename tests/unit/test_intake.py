@@ -218,17 +218,22 @@ def test_keys_that_span_batches_are_judged_as_one(batch: int) -> None:
         ("e", 8),
     ]
     assert sorted(n for some in repeats.duplicates for n in some) == [2, 3, 9]
-    assert sorted(n for some in repeats.conflicts for n in some) == [4, 5, 6, 10, 11, 12]
+    conflicts = [n for some in repeats.conflicts for n in some[intake_read.RECORD].to_pylist()]
+    assert sorted(conflicts) == [4, 5, 6, 10, 11, 12]
 
 
 def test_what_is_remembered_of_a_batch_does_not_keep_it_in_memory() -> None:
-    repeats = intake_write.Repeats(("k",), ["k"])
-    for start in range(0, 50, 5):
-        repeats.feed(pa.table({"k": range(start, start + 5), intake_read.RECORD: range(5)}))
+    repeats = intake_write.Repeats(("k",), ["k", "v"])
+    for start in range(0, 5000, 500):
+        keys = [*range(start, start + 499), start + 498]  # the last two contradict each other
+        values = pa.array(range(500), pa.int64())
+        repeats.feed(pa.table({"k": keys, "v": values, intake_read.RECORD: range(500)}))
     repeats.finish()
-    remembered = [*repeats.duplicates, *repeats.conflicts]
-    assert remembered
-    assert all(array.base is None for array in remembered)
+    assert repeats.duplicates and all(array.base is None for array in repeats.duplicates)
+    assert sum(table.num_rows for table in repeats.conflicts) == 20
+    # Key and record, eight bytes each; a slice would hold its whole batch of 500.
+    size = sum(table.get_total_buffer_size() for table in repeats.conflicts)
+    assert size == 20 * 2 * 8
 
 
 def test_distinct_keeps_one_of_each_and_says_how_many_it_merged(tmp_path: Path) -> None:

@@ -92,6 +92,26 @@ def quality(data: Tables) -> pd.DataFrame:
     )
 
 
+@needs("What records in conflict could change", "mall.conflicts.store", "mall.conflicts.most")
+def in_conflict(data: Tables) -> pd.DataFrame:
+    """Return one row per store and column that adds up, where records contradict each other.
+
+    Returns
+    -------
+    pandas.DataFrame
+        store, title (of the column), accepted (sum), least and most (the sum if of each
+        contradiction the smallest, or the largest, were right), change (largest, as a share of
+        what was accepted), the largest change first.
+    """
+    table = data["mall.conflicts"]
+    numbers = table[["accepted", "least", "most"]].astype("float64")
+    change = (numbers[["least", "most"]].sub(numbers["accepted"], axis=0)).abs().max(axis=1)
+    table = table[["store", "title"]].join(numbers)
+    table["change"] = change / numbers["accepted"].where(numbers["accepted"] != 0)
+    order = ["change", "store", "title"]
+    return table.sort_values(order, ascending=[False, True, True], ignore_index=True)
+
+
 @needs("Quality over time", "mall.deliveries.store", "mall.deliveries.number")
 def over_time(data: Tables) -> pd.DataFrame:
     """Return one row per delivery that was taken in, of stores that had more than one.

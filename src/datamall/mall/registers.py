@@ -8,6 +8,7 @@ its data as every analysis does, by a purpose, and nothing is written twice.
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,7 @@ class Registers:
             "mall.grants": self._grants,
             "mall.quality": self._qualities,
             "mall.deliveries": self._deliveries,
+            "mall.conflicts": self._conflicts,
             "mall.reasons": self._reasons,
         }
         contract = self._registers[store]
@@ -205,6 +207,13 @@ class Registers:
                 days = {key: _day(one[key]) for key in ("first_day", "last_day")}
                 kept = ("file", "state", "why", "records", "put_aside", "replaced")
                 yield {"store": name, "number": number, **{key: one[key] for key in kept}, **days}
+
+    def _conflicts(self) -> Iterator[Row]:
+        for name, report in self._quality.items():
+            for column, sums in report.get("in_conflict", {}).items():
+                numbers = {end: Decimal(str(value)) for end, value in sums.items()}
+                title = self._contracts[name].column(column).title
+                yield {"store": name, "column": column, "title": title, **numbers}
 
     def _reasons(self) -> Iterator[Row]:
         for name, report in self._quality.items():

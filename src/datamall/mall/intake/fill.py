@@ -12,15 +12,14 @@ import pyarrow.compute as pc
 from datamall.errors import DatamallError
 from datamall.mall.authorities import Source, StoreMapping
 from datamall.mall.contracts import Contract
+from datamall.mall.intake.conflicts import at_stake
+from datamall.mall.intake.conflicts import check as check_conflicts
 from datamall.mall.intake.observed import Brought, Observed, content_columns
 from datamall.mall.intake.read import RECORD, RawRecords
 from datamall.mall.intake.sql import CHECK, COPIES, LEFT_OUT, REPLACED, Check, query, raw_table
 from datamall.mall.intake.write import Kept, Parts, Reason, Repeats, write_quarantine
 
 BATCH_ROWS = 125_000
-# Share of records, and number, that may contradict others before a delivery is held back: a few
-# can be looked at one by one.
-CONFLICTS, FEW = 0.01, 100
 DUPLICATE = Reason("duplicate", "The same row was read before; the first one is kept.")
 CONFLICT = Reason("conflict", "Rows with this key differ; none of them is kept.")
 
@@ -51,7 +50,10 @@ def fill_store(
         Kept(source, spill / f"{raw_table(number)}.arrow", _secret(contract, how))
         for number, (source, how) in enumerate(zip(sources, mapping.sources, strict=True))
     ]
-    repeats, parts = Repeats(contract.key, columns), Parts(folder, contract, columns)
+    repeats, parts = (
+        Repeats(contract.key, columns, contract.summed),
+        Parts(folder, contract, columns),
+    )
     failed: list[np.ndarray] = []
     verdicts: list[np.ndarray] = []
     left_out = merged = replaced = 0
@@ -101,8 +103,10 @@ def fill_store(
         low, high = source.range
         kept_once |= how.distinct & (copies >= low) & (copies < high)
     merged += int(kept_once.sum())
-    failed += [conflicts := _numbers(repeats.conflicts), copies[~kept_once]]
-    verdicts.append(np.full(len(conflicts), len(every), np.int16))
+    conflicts = pa.concat_tables(repeats.conflicts) if repeats.conflicts else None
+    in_conflict = _numbers([] if conflicts is None else [conflicts[RECORD].to_numpy()])
+    failed += [in_conflict, copies[~kept_once]]
+    verdicts.append(np.full(len(in_conflict), len(every), np.int16))
     verdicts.append(np.full(len(failed[-1]), len(every) + 1, np.int16))
     records, numbers = np.concatenate(failed), np.concatenate(verdicts)
     order = np.argsort(records, kind="stable")
@@ -123,7 +127,8 @@ def fill_store(
             f"`where` leaves out all {read:,} records for {contract.name}: correct it in the "
             "mapping."
         )
-    _check_conflicts(counts[CONFLICT.code], parsed, contract, mapping)
+    if conflicts is not None:
+        check_conflicts(conflicts, parsed, contract, mapping, observed.seen, observed.place)
     if parts.rows == 0:
         code, count = min(counts.items(), key=lambda item: (-item[1], item[0]))
         raise DatamallError(
@@ -145,6 +150,8 @@ def fill_store(
         "reasons": dict(sorted(counts.items())),
         "missing": {name: parts.missing[name] for name in columns},
     }
+    if conflicts is not None and conflicts.num_rows and not contract.personal:
+        report["in_conflict"] = at_stake(conflicts, contract, parts.sums)
     raws = {part.name: asdict(part) for source in sources for part in source.parts}
     manifest = {
         "contract": {"name": contract.name, "version": contract.version},
@@ -166,25 +173,6 @@ def _numbers(some: list[np.ndarray]) -> np.ndarray:
 def _secret(contract: Contract, source: Source) -> bool:
     """Return whether raw text is not to be shown: a record is a person, the store holds counts."""
     return source.tally is not None and contract.counted != "things"
-
-
-def _check_conflicts(found: int, parsed: int, contract: Contract, mapping: StoreMapping) -> None:
-    """Refuse a delivery that would lose what is seen often: none of rows that differ is kept."""
-    known = mapping.conflicts
-    if found <= FEW or found <= parsed * (CONFLICTS if known is None else known.at_most):
-        return
-    key = ", ".join(name for name in contract.key if mapping.has(name))
-    way = (
-        "say `events` in the mapping if a row is a single event,"
-        if contract.tally and not all(source.tally for source in mapping.sources)
-        else "leave out all but the row that holds,"
-    )
-    raise DatamallError(
-        f"{found:,} of {parsed:,} records for {contract.name} share their key ({key}) with others "
-        f"that differ: set aside, what is seen often would be lost and what is seen once kept. "
-        f"Nothing was changed; {way} say what a later delivery does (`later`), or say why it is "
-        "right so (`conflicts`)."
-    )
 
 
 def _check_tally(table: pa.Table, contract: Contract, mapping: StoreMapping) -> None:

@@ -95,6 +95,13 @@ class Observed:
         Contract of the store, and the columns delivered.
     files
         Number of files of all sources.
+
+    Attributes
+    ----------
+    brought
+        What each file brings.
+    place, seen
+        Columns that name a place, and place → rows of all files.
     """
 
     def __init__(self, contract: Contract, columns: tuple[str, ...], files: int) -> None:
@@ -104,13 +111,14 @@ class Observed:
         self._start = period[0] if period and period[0] in columns else None
         own = [n for n in columns if contract.column(n).additive and n != contract.tally]
         self._counted = own or ([contract.tally] if contract.tally in columns else [])
-        self._place: list[str] = []
+        self.place: list[str] = []
+        self.seen: Counter[tuple[str | None, ...]] = Counter()
         # Persons are no places: whether one is in the next file is nobody's business here.
         if contract.column(contract.key[0]).reference and not contract.personal:
             for name in contract.key:
                 if contract.column(name).type != "string" or name not in columns:
                     break
-                self._place.append(name)
+                self.place.append(name)
 
     def replace(self, table: pa.Table, again: np.ndarray) -> int:
         """Count the rows that a later delivery replaced; return how many they are."""
@@ -172,16 +180,19 @@ class Observed:
             days[day] = Day(before.counted + rows, (before.content + sum_) % (1 << 64))
 
     def _places(self, table: pa.Table, files: np.ndarray) -> None:
-        if not self._place:
+        if not self.place:
             return
         # Rows come sorted by place, so that few of them begin a new one.
         new = np.ones(table.num_rows, bool)
         new[1:] = files[1:] != files[:-1]
-        for name in self._place:
+        for name in self.place:
             column = table[name].combine_chunks()
             unlike = pc.not_equal(column.slice(1), column.slice(0, len(column) - 1))
             new[1:] |= pc.fill_null(unlike, True).to_numpy(zero_copy_only=False)
         begins = np.flatnonzero(new)
-        names = [table[name].take(pa.array(begins)).to_pylist() for name in self._place]
-        for number, place in zip(files[begins].tolist(), zip(*names, strict=True), strict=True):
+        names = [table[name].take(pa.array(begins)).to_pylist() for name in self.place]
+        lengths = np.diff(begins, append=table.num_rows).tolist()
+        places = zip(*names, strict=True)
+        for number, rows, place in zip(files[begins].tolist(), lengths, places, strict=True):
             self.brought[number].places.add(place)
+            self.seen[place] += rows

@@ -157,7 +157,7 @@ def _of_source(
         one = f", CAST(1 AS BIGINT) AS {copies}" if tallied else ""
         chosen = f"SELECT {_named(values)}, {record}, {check}{one} FROM ({rows})"
         return [*parts, f"checked_{number} AS ({chosen})"]
-    summed = [n for n in source.columns if contract.column(n).additive or n == contract.tally]
+    summed = [name for name in source.columns if name in contract.summed]
     added = {name: _sum(contract.column(name)) for name in summed}
     by = ", ".join(identifier(name) for name in source.columns if name not in added)
     values |= added | ({source.tally: "count(*)"} if source.tally else {})
