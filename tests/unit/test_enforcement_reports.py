@@ -218,8 +218,42 @@ def test_the_purpose_grants_exactly_what_the_chapters_need(root: Path, data: Dat
     for column in granted:
         lacking = data | {STORE: data[STORE].drop(columns=column)}
         gaps = [chapter for chapter in chapters(lacking) if isinstance(chapter, Absent)]
-        assert gaps
         assert all(f"{STORE}.{column}" in gap.reason for gap in gaps)
+        caption = words.caption_of_reports(reports.reported(lacking, 0.9))
+        assert gaps or f"Not known here: {column}" in caption
+
+
+def test_reports_alone_give_trend_repeats_closing_and_categories(data: Data) -> None:
+    alone = {STORE: data[STORE]}
+    pd.testing.assert_frame_equal(reports.reported(alone, 0.9), reports.reported(data, 0.9))
+    repeats = reports.repeats(alone)
+    assert repeats.iloc[0][["cluster", "reports", "first_reports", "months"]].tolist() == [
+        *("c1", 5, 1, 1)
+    ]
+    assert repeats["cluster"].tolist() == ["c1", "c2", "c4"]
+    rates = reports.reporting_rates(alone, 0.9)
+    assert isinstance(rates, Absent)
+    assert "the store enforcement.containers" in rates.reason
+
+
+def test_trend_is_by_the_days_on_which_reports_could_come_in(data: Data) -> None:
+    days = pd.to_datetime(["2025-01-30", "2025-03-02", "2025-03-02", "2025-03-03"])
+    table = reports.trend({STORE: pd.DataFrame({"opened": days})})
+    assert table["month"].tolist() == ["2025-01", "2025-02", "2025-03"]
+    assert table["days"].tolist() == [2, 28, 3]
+    assert table["reports"].tolist() == [1, 0, 3]
+    assert table["reports_per_day"].tolist() == [0.5, 0, 1]
+
+
+def test_duplicates_that_were_never_recorded_are_not_nought(data: Data) -> None:
+    data[STORE] = data[STORE].assign(duplicate_of=None)
+    table = reports.reported(data, 0.9)
+    assert {"duplicates", "share"}.isdisjoint(table)
+    assert "Not known here: duplicates" in words.caption_of_reports(table)
+    rates = reports.reporting_rates(data, 0.9)
+    assert isinstance(rates, Absent)
+    assert "enforcement.reports.duplicate_of was never filled" in rates.reason
+    assert words.describe_reporting(rates, reports.differences(data, rates, 0.9)) is rates
 
 
 def test_no_table_holds_the_number_of_a_report(data: Data) -> None:
