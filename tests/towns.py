@@ -169,7 +169,7 @@ def lawful(data: Town) -> Town:
     found: Town = {}
     for store, table in data.items():
         contract = CONTRACTS[store]
-        key = [name for name in contract.key if name in table]
+        key = [name for name in contract.key if name in table and table[name].notna().any()]
         kept = table.drop_duplicates(key) if key else table
         for rule in contract.rules:
             kept = _obeying(kept, rule.expression, contract)
@@ -179,8 +179,9 @@ def lawful(data: Town) -> Town:
             if column.reference and column.name in table and column.reference[0] in found:
                 other, name = column.reference
                 known = found[other].get(name, table[column.name])
-                inside = table[column.name].isin(known) | table[column.name].isna()
-                table = table[inside].reset_index(drop=True)
+                if known.notna().any():
+                    inside = table[column.name].isin(known) | table[column.name].isna()
+                    table = table[inside].reset_index(drop=True)
         found[store] = table
     return found
 
