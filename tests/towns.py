@@ -86,6 +86,8 @@ def _reports(rng: np.random.Generator, places: pd.DataFrame) -> pd.DataFrame:
     before = np.maximum(np.arange(number) - 1, 0)
     cluster = np.where(again, cluster[before], cluster)
     names = np.array([f"r{row:02}" for row in range(number)], dtype=object)
+    at = places.set_index("cluster").loc[cluster]
+    unknown = rng.random(number) < 0.2
     return pd.DataFrame(
         {
             "report": names,
@@ -95,6 +97,8 @@ def _reports(rng: np.random.Generator, places: pd.DataFrame) -> pd.DataFrame:
             "category": rng.choice(["container full", "bulky waste", "other"], number),
             "cluster": pd.Series(cluster, dtype=object).mask(rng.random(number) < 0.1, None),
             "duplicate_of": pd.Series(np.where(again, names[before], None), dtype=object),
+            "x": np.where(unknown, np.nan, at["x"] + rng.integers(0, 2000, number)),
+            "y": np.where(unknown, np.nan, at["y"] + rng.integers(0, 2000, number)),
         }
     )
 

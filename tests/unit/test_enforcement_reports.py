@@ -9,7 +9,7 @@ import yaml
 from scipy.stats import chi2, chisquare, spearmanr
 from statsmodels.duration.survfunc import SurvfuncRight
 
-from datamall.enforcement import reports, words
+from datamall.enforcement import report_places, reports, spatial, words
 from datamall.errors import DatamallError
 from datamall.requirements import Absent
 
@@ -37,6 +37,9 @@ def data() -> Data:
     table = pd.DataFrame(rows, columns=names)
     for name in ("opened", "closed"):
         table[name] = pd.to_datetime("2025-" + table[name])
+    # r1 to r4 at one crossing, r5 across the border of its square, the others nowhere.
+    table["x"] = [1010.0, 1020.0, 1024.9, 1000.0, 1025.0, *[np.nan] * 5]
+    table["y"] = [2000.0, 2005.0, 2024.9, 2010.0, 2000.0, *[np.nan] * 5]
     places = pd.DataFrame(
         {
             "cluster": ["c1", "c2", "c3", "c4", "c5"],
@@ -199,6 +202,7 @@ def chapters(data: Data) -> list[object]:
         *(reports.reported(data, 0.9), reports.two_sources(data), rates, difference),
         *(reports.raw_counts(data, rates, 0.9), words.describe_raw(rates)),
         words.describe_reporting(rates, difference),
+        *(report_places.squares(data, 8, 0.05), report_places.spots(data)),
     ]
 
 
@@ -234,6 +238,39 @@ def test_reports_alone_give_trend_repeats_closing_and_categories(data: Data) -> 
     rates = reports.reporting_rates(alone, 0.9)
     assert isinstance(rates, Absent)
     assert "the store enforcement.containers" in rates.reason
+
+
+def test_reports_with_a_position_are_counted_by_square_and_spot(data: Data) -> None:
+    alone = {STORE: data[STORE]}
+    [square] = report_places.squares(alone, 8, 0.05).to_dict("records")
+    assert (square["square"], square["x"], square["y"]) == ("1.00 2.00", 1125, 2125)
+    assert (square["reports"], square["hot"]) == (5, False)
+    assert "Too few squares" in words.describe_squares(report_places.squares(alone, 8, 0.05))
+    spots = report_places.spots(alone)
+    assert spots[["x", "y", "reports", "first_reports"]].to_numpy().tolist() == [
+        [1012.5, 2012.5, 4, 1],
+        [1037.5, 2012.5, 1, 0],
+    ]
+
+
+def test_hot_spots_of_reports_lie_where_they_were_planted() -> None:
+    x, y = (axis.ravel() * 250.0 + 10 for axis in np.meshgrid(np.arange(12), np.arange(12)))
+    number = np.random.Generator(np.random.PCG64(1)).poisson(3, len(x)) + 1
+    dirty = np.hypot(x - 760, y - 760) < 400
+    number = np.where(dirty, 4 * number, number)
+    table = pd.DataFrame({"x": x.repeat(number), "y": y.repeat(number)})
+    found = report_places.squares({STORE: table}, 8, 0.05)
+    assert found["reports"].sum() == number.sum()
+    hot = found[found["hot"]]
+    assert len(hot) >= 5
+    assert (np.hypot(hot["x"] - 875, hot["y"] - 875) < 600).all()
+    scores = spatial.normal_scores(found["reports"].to_numpy())
+    near = spatial.nearest(found["x"].to_numpy(), found["y"].to_numpy(), 8)
+    np.testing.assert_allclose(found["z"], spatial.local_g_star(scores, near))
+    assert "to the south-west of the middle" in words.describe_squares(found)
+    equal = report_places.squares({STORE: pd.DataFrame({"x": x, "y": y})}, 8, 0.05)
+    assert equal["z"].isna().all()
+    assert not equal["hot"].any()
 
 
 def test_trend_is_by_the_days_on_which_reports_could_come_in(data: Data) -> None:

@@ -125,16 +125,21 @@ def repeats(data: Tables) -> pd.DataFrame:
         cluster, reports, first_reports (where duplicates were recorded), months (in which a report
         came in), first_day and last_day (of reports).
     """
-    table = _reports(data).dropna(subset="cluster")
-    table = table.assign(month=table["opened"].dt.strftime("%Y-%m"))
+    return repeated(data[_STORE].dropna(subset="cluster"), ["cluster"])
+
+
+def repeated(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Return the columns of `repeats` for each place; `keys` name it, which orders ties."""
+    opened = table["opened"].astype("datetime64[s]")
+    table = table.assign(opened=opened, month=opened.dt.strftime("%Y-%m"))
     about = {"reports": ("opened", "size")}
     if "duplicate_of" in table:
         table["first"] = table["duplicate_of"].isna()
         about["first_reports"] = ("first", "sum")
     about |= {"months": ("month", "nunique")}
     about |= {"first_day": ("opened", "min"), "last_day": ("opened", "max")}
-    result = table.groupby("cluster", as_index=False).agg(**about)
-    order = result.assign(order=-result["reports"]).sort_values(["order", "cluster"])
+    result = table.groupby(keys, as_index=False).agg(**about)
+    order = result.assign(order=-result["reports"]).sort_values(["order", *keys])
     return order.drop(columns="order").reset_index(drop=True)
 
 

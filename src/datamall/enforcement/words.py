@@ -306,6 +306,17 @@ def describe_trend(table: Result) -> str:
 
 
 @passes_absent
+def describe_squares(table: pd.DataFrame) -> str:
+    """Say where reports came from; `table` as from `report_places.squares`."""
+    text = describe_map(table, "reports", "reports").replace("place", "square")
+    if table["z"].isna().all():
+        return f"{text} Too few squares, or equal numbers, for hot spots."
+    hot = table[table["hot"]]
+    where = f", {_where(hot, table)}" if len(hot) else ""
+    return f"{text} {counted(len(hot), 'hot spot')}{where}."
+
+
+@passes_absent
 def describe_reporting(rates: pd.DataFrame, difference: pd.DataFrame) -> str:
     """Say how readily residents report; as from `reports.reporting_rates` and `differences`."""
     own = rates.iloc[:-1].dropna(subset="rate")
