@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
+REGISTRY: dict[str, list["Chapter"]] = {}  # package → its chapters
+REGISTERS = "mall."
+
 
 @dataclass(frozen=True)
 class Absent:
@@ -65,7 +68,10 @@ class Chapter:
     varying: tuple[str, ...]
 
     def absent(
-        self, stores: Mapping[str, Collection[str]], constant: Collection[str]
+        self,
+        stores: Mapping[str, Collection[str]],
+        constant: Collection[str],
+        unfilled: Collection[str] = (),
     ) -> Absent | None:
         """Return what is not possible for want of a delivery, or None.
 
@@ -75,27 +81,65 @@ class Chapter:
             Store → its columns, of those delivered.
         constant
             Columns, as ``store.column``, that have one value only.
+        unfilled
+            Columns, as ``store.column``, that have no value at all, and stores without rows.
         """
-        missing = []
+        missing, rowless, never = [], [], []
         for name in (*self.columns, *self.varying):
             store, column = name.rsplit(".", 1)
-            if column not in stores.get(store, ()):
+            if store in unfilled:
+                rowless.append(f"the store {store}")
+            elif name in unfilled:
+                never.append(name)
+            elif column not in stores.get(store, ()):
                 missing.append(name if store in stores else f"the store {store}")
-        alike = [name for name in self.varying if name in constant]
-        parts = []
-        if missing:
-            names = " and ".join(dict.fromkeys(missing))
-            parts.append(f"the authority does not deliver {names}")
-        if alike:
-            parts.append(f"{' and '.join(alike)} has one value only")
+        sentences = {
+            "the authority does not deliver {}": missing,
+            "{} holds no rows": rowless,
+            "{} was never filled": never,
+            "{} has one value only": [name for name in self.varying if name in constant],
+        }
+        parts = [
+            sentence.format(" and ".join(dict.fromkeys(names)))
+            for sentence, names in sentences.items()
+            if names
+        ]
         return Absent(self.title, f"Not possible here: {'; '.join(parts)}.") if parts else None
 
 
-REGISTRY: dict[str, list[Chapter]] = {}
+def unfilled(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the columns of an extract without any value and its stores without rows, by name.
+
+    A column that nobody ever filled is missing: it says neither no nor nought. Not so in the mall's
+    own registers, which the door makes: there nothing means that there is nothing.
+    """
+    found = []
+    for store, table in data.items():
+        if store.startswith(REGISTERS):
+            continue
+        if not len(table):
+            found.append(store)
+            continue
+        for column, values in table.items():
+            # The first value mostly tells; columns may have millions.
+            if values.head(1).isna().all() and values.isna().all():
+                found.append(f"{store}.{column}")
+    return tuple(found)
+
+
+def _filled(data: Mapping[str, Any], never: Collection[str]) -> Mapping[str, Any]:
+    """Return an extract without what is `unfilled`; the same object where all is filled."""
+    if not never:
+        return data
+    return {
+        store: table[[column for column in table if f"{store}.{column}" not in never]]
+        for store, table in data.items()
+        if store not in never
+    }
 
 
 def needs(
-    title: str, *columns: str, varying: tuple[str, ...] = ()
+    title: str, *columns: str, varying: tuple[str, ...] = (), blank: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare what a chapter function needs of the extract, its first argument.
 
@@ -105,13 +149,17 @@ def needs(
         Title of the chapter.
     columns, varying
         See `Chapter`; names are ``department.store.column``.
+    blank
+        Whether no value is an answer in every column, as "not visited" is. Else a column without
+        any value counts as not delivered.
 
     Returns
     -------
     Callable
         Decorator; the decorated function returns an `Absent` instead of running when the extract (a
-        mapping from store to DataFrame) lacks something. The chapter is listed in `REGISTRY`
-        under the package that defines it.
+        mapping from store to DataFrame) lacks something. It is given the extract without what is
+        `unfilled`, so that a column without values is to it a column that is not there. The
+        chapter is listed in `REGISTRY` under the package that defines it.
     """
     chapter = Chapter(title, columns, varying)
 
@@ -121,13 +169,15 @@ def needs(
 
         @wraps(function)
         def run(data: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-            stores = {store: set(table.columns) for store, table in data.items()}
+            never = () if blank else unfilled(data)
+            known = _filled(data, never)
+            stores = {store: set(table.columns) for store, table in known.items()}
             constant = []
             for name in varying:
                 store, column = name.rsplit(".", 1)
-                if column in stores.get(store, ()) and data[store][column].nunique() < 2:
+                if column in stores.get(store, ()) and known[store][column].nunique() < 2:
                     constant.append(name)
-            return chapter.absent(stores, constant) or function(data, *args, **kwargs)
+            return chapter.absent(stores, constant, never) or function(known, *args, **kwargs)
 
         return run
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 from scipy.special import ndtr
 from scipy.stats import false_discovery_control
 
@@ -138,9 +139,15 @@ def test_ties_go_by_index_whatever_their_number() -> None:
     assert middle.tolist() == [14, 8, 13, 15]
 
 
-def test_equal_values_are_no_hot_spots() -> None:
+@pytest.mark.parametrize("noise", [0, 1e-15])
+def test_statistics_of_equal_values_are_undefined(noise: float) -> None:
     near = spatial.nearest(np.arange(10.0), np.zeros(10), 2)
-    assert not spatial.local_g_star(np.full(10, 3.0), near).any()
+    values = 3 + noise * np.arange(10.0)
+    assert np.isnan(spatial.local_g_star(values, near)).all()
+    assert (spatial.upper_tail(spatial.normal_scores(values), near) == 1).all()
+    weights = csr_matrix(np.eye(10, k=1))
+    found = spatial.moran(values, weights)
+    assert np.isnan([found["I"], found["z"]]).all()
 
 
 @pytest.mark.parametrize("neighbours", [0, 10])

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamall.enforcement import causes, information, knowledge
+from datamall.enforcement import causes, information, knowledge, words
 from datamall.errors import DatamallError
 from datamall.requirements import Absent
 
@@ -124,6 +124,98 @@ def test_a_cause_left_blank_is_not_counted_as_absent(data: dict[str, pd.DataFram
     assert (row["found"], row["with_waste"]) == (4, 6)
 
 
+def bulky(rows: list[tuple[int, int, int]]) -> pd.Series:
+    """Return what is said of bulky waste, from places with n inspections, w with waste, b bulky."""
+    columns = ["inspections", "with_waste", "bulky"]
+    table = pd.DataFrame(rows, columns=columns).assign(
+        cluster=[f"p{n:03}" for n in range(len(rows))]
+    )
+    return causes.truck_reach({"enforcement.inspections": table}, 0.9).iloc[0]
+
+
+def test_what_was_found_without_waste_is_no_part_of_the_waste() -> None:
+    # Ten checks each: of 100 with waste 31 were bulky, and 200 times it was found without waste.
+    row = bulky([(1, 1, 1)] * 31 + [(1, 1, 0)] * 69 + [(1, 0, 1)] * 200 + [(1, 0, 0)] * 50)
+    # Single checks tell it exactly, so that the interval is that of 31 of 100.
+    assert row[["found", "with_waste", "apart"]].tolist() == [31, 100, 200]
+    assert row["share"] == 0.31
+    assert 0.2 < row["low"] < 0.31 < row["high"] < 0.42
+    assert "at most 31 %" in words.describe_truck(row.to_frame().T.infer_objects())
+
+
+def test_what_counts_cannot_tell_is_in_the_interval() -> None:
+    # Found at a tenth of the checks without waste, so at about a tenth of the 900 others here:
+    # of 400 finds about 90 are likely to be among these, 100 at most with waste in the rest.
+    apart = [(100, 0, 10)] * 10
+    row = bulky([(20, 11, 10)] * 50 + apart)
+    assert row["share"] == pytest.approx(500 / 550)
+    assert row["low"] < (500 - 0.1 * 450) / 550 < row["share"] <= row["high"] < 1
+    assert row["apart"] == 100
+    # Never found without waste where there is none: then all of it is taken to be waste.
+    sure = bulky([(20, 11, 10)] * 50)
+    assert "apart" not in sure
+    assert sure["low"] > row["low"]
+    # Where no row is without waste, only the least possible is certain: 10 + 11 - 20.
+    worst = bulky([(20, 11, 10)] * 50 + [(20, 1, 20)])
+    assert worst["low"] < (50 + 1) / 551
+
+
+def test_an_interval_ends_within_0_and_1_by_itself() -> None:
+    # Nearly always found, in places that differ: the ratio's own interval ends above 1.
+    row = bulky([(10, 10, 10)] * 9 + [(10, 10, 6)])
+    waste, found = np.full(10, 10.0), np.array([10.0] * 9 + [6])
+    half = 1.6448536 * np.sqrt(((found - 0.96 * waste) ** 2).sum() * 10 / 9) / 100
+    assert 0.96 + half > 1
+    # Wilson's, of as many witnesses as that width is worth.
+    spread = half**2 / (0.96 * 0.04)
+    middle = (0.96 + spread / 2) / (1 + spread)
+    width = np.sqrt(0.96 * 0.04 * spread + spread**2 / 4) / (1 + spread)
+    assert [row["low"], row["high"]] == pytest.approx([middle - width, middle + width])
+    assert row["high"] < 1
+
+
+def test_no_waste_at_all_leaves_causes_unknown() -> None:
+    table = pd.DataFrame(
+        {"cluster": ["a", "b"], "inspections": 3, "with_waste": 0, "bulky": [0, 2]}
+    )
+    truck = causes.truck_reach({"enforcement.inspections": table}, 0.9)
+    assert truck[["share", "low", "high"]].isna().all(axis=None)
+    assert "nothing is known of what it was" in words.describe_truck(truck)
+
+
+def test_inspections_alone_give_totals_months_observers_and_causes(
+    data: dict[str, pd.DataFrame],
+) -> None:
+    alone = {"enforcement.inspections": data["enforcement.inspections"]}
+    totals = information.totals(alone)
+    assert totals["kind"].tolist() == ["all places"]
+    assert totals[["places", "inspections", "with_waste"]].to_numpy().tolist() == [[3, 22, 9]]
+    assert "registered" not in totals
+    pd.testing.assert_frame_equal(information.months(alone), information.months(data))
+    habits = knowledge.observer_habits(alone, 0.9)
+    pd.testing.assert_frame_equal(habits, knowledge.observer_habits(data, 0.9))
+    shares = causes.cause_shares(alone, 0.9)
+    whole = causes.cause_shares(data, 0.9)
+    whole = whole[whole["kind"] == "all places"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(shares, whole)
+    rates = knowledge.dirty_rates(alone, 0.9)
+    assert rates["rate"].between(0, 1).all()
+    assert {"district", "x"}.isdisjoint(rates)
+    for chapter in (information.exposure(alone), information.on_map(alone)):
+        assert isinstance(chapter, Absent)
+        assert "does not deliver the store enforcement.containers" in chapter.reason
+
+
+def test_a_register_without_kinds_districts_or_positions_still_counts(
+    data: dict[str, pd.DataFrame],
+) -> None:
+    data["enforcement.containers"] = data["enforcement.containers"][["cluster"]]
+    totals = information.totals(data)
+    assert totals["registered"].tolist() == [4]
+    assert totals["kind"].tolist() == ["all places"]
+    assert information.registered(data)["kind"].unique().tolist() == ["place"]
+
+
 def test_an_inspection_with_several_causes_is_divided(data: dict[str, pd.DataFrame]) -> None:
     rates = knowledge.dirty_rates(data, 0.9)
     shares = causes.place_causes(data, rates)
@@ -142,25 +234,9 @@ def test_bags_at_a_full_container_belong_to_the_container(data: dict[str, pd.Dat
     assert shares.loc["A", ["full", "residual", "unknown"]].tolist() == pytest.approx([0.5, 0.5, 0])
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda d: d.pop("shared.neighbourhoods"), "lacks shared.neighbourhoods"),
-        (
-            lambda d: d.update({"enforcement.inspections": d["enforcement.inspections"].head(0)}),
-            "holds no rows",
-        ),
-        (
-            lambda d: d.update({"enforcement.containers": d["enforcement.containers"].tail(3)}),
-            "3 rows of enforcement.inspections name a cluster without .* e.g. A",
-        ),
-    ],
-)
-def test_what_cannot_be_counted_is_refused(
-    data: dict[str, pd.DataFrame], change: object, message: str
-) -> None:
-    change(data)
-    with pytest.raises(DatamallError, match=message):
+def test_a_place_that_is_not_in_the_register_is_refused(data: dict[str, pd.DataFrame]) -> None:
+    data["enforcement.containers"] = data["enforcement.containers"].tail(3)
+    with pytest.raises(DatamallError, match=r"3 rows of .*inspections name a cluster .* e.g. A"):
         information.cells(data)
 
 

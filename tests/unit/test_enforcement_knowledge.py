@@ -245,8 +245,9 @@ def test_lists_summarise_by_hand() -> None:
     assert lists.loc[lists["top_rate"], "cluster"].tolist() == ["A", "D", "E"]
     row = knowledge.agreement(lists).iloc[0]
     assert (row["places"], row["shared"], row["jaccard"]) == (6, 2, 0.5)
-    with pytest.raises(DatamallError, match="lower minimum_inspections"):
-        knowledge.two_lists(rates, 3, 1000)
+    few = knowledge.two_lists(rates, 3, 1000)
+    assert isinstance(few, Absent)
+    assert "no place has 1000 inspections, see minimum_inspections" in few.reason
 
 
 def test_hot_spots_need_enough_places(data: dict[str, pd.DataFrame]) -> None:

@@ -9,7 +9,7 @@ import yaml
 from scipy.stats import chi2, chisquare, spearmanr
 from statsmodels.duration.survfunc import SurvfuncRight
 
-from datamall.enforcement import reports, words
+from datamall.enforcement import report_places, reports, spatial, words
 from datamall.errors import DatamallError
 from datamall.requirements import Absent
 
@@ -37,6 +37,9 @@ def data() -> Data:
     table = pd.DataFrame(rows, columns=names)
     for name in ("opened", "closed"):
         table[name] = pd.to_datetime("2025-" + table[name])
+    # r1 to r4 at one crossing, r5 across the border of its square, the others nowhere.
+    table["x"] = [1010.0, 1020.0, 1024.9, 1000.0, 1025.0, *[np.nan] * 5]
+    table["y"] = [2000.0, 2005.0, 2024.9, 2010.0, 2000.0, *[np.nan] * 5]
     places = pd.DataFrame(
         {
             "cluster": ["c1", "c2", "c3", "c4", "c5"],
@@ -199,6 +202,7 @@ def chapters(data: Data) -> list[object]:
         *(reports.reported(data, 0.9), reports.two_sources(data), rates, difference),
         *(reports.raw_counts(data, rates, 0.9), words.describe_raw(rates)),
         words.describe_reporting(rates, difference),
+        *(report_places.squares(data, 8, 0.05), report_places.spots(data)),
     ]
 
 
@@ -218,8 +222,75 @@ def test_the_purpose_grants_exactly_what_the_chapters_need(root: Path, data: Dat
     for column in granted:
         lacking = data | {STORE: data[STORE].drop(columns=column)}
         gaps = [chapter for chapter in chapters(lacking) if isinstance(chapter, Absent)]
-        assert gaps
         assert all(f"{STORE}.{column}" in gap.reason for gap in gaps)
+        caption = words.caption_of_reports(reports.reported(lacking, 0.9))
+        assert gaps or f"Not known here: {column}" in caption
+
+
+def test_reports_alone_give_trend_repeats_closing_and_categories(data: Data) -> None:
+    alone = {STORE: data[STORE]}
+    pd.testing.assert_frame_equal(reports.reported(alone, 0.9), reports.reported(data, 0.9))
+    repeats = reports.repeats(alone)
+    assert repeats.iloc[0][["cluster", "reports", "first_reports", "months"]].tolist() == [
+        *("c1", 5, 1, 1)
+    ]
+    assert repeats["cluster"].tolist() == ["c1", "c2", "c4"]
+    rates = reports.reporting_rates(alone, 0.9)
+    assert isinstance(rates, Absent)
+    assert "the store enforcement.containers" in rates.reason
+
+
+def test_reports_with_a_position_are_counted_by_square_and_spot(data: Data) -> None:
+    alone = {STORE: data[STORE]}
+    [square] = report_places.squares(alone, 8, 0.05).to_dict("records")
+    assert (square["square"], square["x"], square["y"]) == ("1.00 2.00", 1125, 2125)
+    assert (square["reports"], square["hot"]) == (5, False)
+    assert "Too few squares" in words.describe_squares(report_places.squares(alone, 8, 0.05))
+    spots = report_places.spots(alone)
+    assert spots[["x", "y", "reports", "first_reports"]].to_numpy().tolist() == [
+        [1012.5, 2012.5, 4, 1],
+        [1037.5, 2012.5, 1, 0],
+    ]
+
+
+def test_hot_spots_of_reports_lie_where_they_were_planted() -> None:
+    x, y = (axis.ravel() * 250.0 + 10 for axis in np.meshgrid(np.arange(12), np.arange(12)))
+    number = np.random.Generator(np.random.PCG64(1)).poisson(3, len(x)) + 1
+    dirty = np.hypot(x - 760, y - 760) < 400
+    number = np.where(dirty, 4 * number, number)
+    table = pd.DataFrame({"x": x.repeat(number), "y": y.repeat(number)})
+    found = report_places.squares({STORE: table}, 8, 0.05)
+    assert found["reports"].sum() == number.sum()
+    hot = found[found["hot"]]
+    assert len(hot) >= 5
+    assert (np.hypot(hot["x"] - 875, hot["y"] - 875) < 600).all()
+    scores = spatial.normal_scores(found["reports"].to_numpy())
+    near = spatial.nearest(found["x"].to_numpy(), found["y"].to_numpy(), 8)
+    np.testing.assert_allclose(found["z"], spatial.local_g_star(scores, near))
+    assert "to the south-west of the middle" in words.describe_squares(found)
+    equal = report_places.squares({STORE: pd.DataFrame({"x": x, "y": y})}, 8, 0.05)
+    assert equal["z"].isna().all()
+    assert not equal["hot"].any()
+
+
+def test_trend_is_by_the_days_on_which_reports_could_come_in(data: Data) -> None:
+    days = pd.to_datetime(["2025-01-30", "2025-03-02", "2025-03-02", "2025-03-03"])
+    table = reports.trend({STORE: pd.DataFrame({"opened": days})})
+    assert table["month"].tolist() == ["2025-01", "2025-02", "2025-03"]
+    assert table["days"].tolist() == [2, 28, 3]
+    assert table["reports"].tolist() == [1, 0, 3]
+    assert table["reports_per_day"].tolist() == [0.5, 0, 1]
+
+
+def test_duplicates_that_were_never_recorded_are_not_nought(data: Data) -> None:
+    data[STORE] = data[STORE].assign(duplicate_of=None)
+    table = reports.reported(data, 0.9)
+    assert {"duplicates", "share"}.isdisjoint(table)
+    assert "Not known here: duplicates" in words.caption_of_reports(table)
+    rates = reports.reporting_rates(data, 0.9)
+    assert isinstance(rates, Absent)
+    assert "enforcement.reports.duplicate_of was never filled" in rates.reason
+    assert words.describe_reporting(rates, reports.differences(data, rates, 0.9)) is rates
 
 
 def test_no_table_holds_the_number_of_a_report(data: Data) -> None:

@@ -205,6 +205,12 @@ def test_help_of_a_parameter_is_its_comment() -> None:
     assert parameters.declared(book(typed=""), "n") == {}
 
 
+def test_an_infinite_number_is_null_in_json_and_itself_in_csv() -> None:
+    rows = notebooks._records('high\ninf\n-inf\n1.5\n""\n', {"high": "number"})
+    assert [row["high"] for row in rows] == [None, None, 1.5, None]
+    assert notebooks._json_rows(rows[:1]) == '[\n{"high":null}\n]\n'
+
+
 # Running
 
 

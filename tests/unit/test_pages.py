@@ -189,6 +189,20 @@ def test_record_of_the_answer(project: Path) -> None:
     }  # fmt: skip
 
 
+def test_columns_without_any_value_are_named(project: Path) -> None:
+    class Given(dict[str, pd.DataFrame]):
+        """An extract of one store."""
+
+    given = Given({"a.b": pd.DataFrame({"count": [1], "again": [None]})})
+    vars(given).update(vars(extract()))
+    notebook = sample()
+    notebook.cells[-1] = cell(tables.answer_bundle(SENTENCE, data=given), source="answer()")
+    html, record = render(project, notebook)
+    assert record is not None
+    assert record["never_filled"] == ["a.b.again"]
+    assert "Delivered without any value: a.b.again." in check(html).text
+
+
 def test_page_without_answer_or_period(project: Path) -> None:
     bare = new_notebook(cells=[new_markdown_cell("# A title")])
     html, record = render(project, bare)

@@ -24,6 +24,30 @@ def test_a_chapter_runs_or_names_what_it_lacks() -> None:
     assert habits({}).reason == "Not possible here: the authority does not deliver the store a.b."
 
 
+def test_a_column_without_any_value_is_not_there() -> None:
+    @needs("Spells", "a.b.count")
+    def spells(data: dict[str, pd.DataFrame]) -> list[str]:
+        """Return the columns that the chapter sees."""
+        return list(data["a.b"])
+
+    table = pd.DataFrame({"count": [1, 2], "again": [None, "x"]})
+    assert spells({"a.b": table}) == ["count", "again"]
+    assert spells({"a.b": table.assign(again=None), "a.c": table.head(0)}) == ["count"]
+    never = spells({"a.b": table.assign(count=None)})
+    assert never.reason == "Not possible here: a.b.count was never filled."
+    assert (
+        spells({"a.b": table.head(0)}).reason == "Not possible here: the store a.b holds no rows."
+    )
+    # Where no value is an answer the chapter sees all.
+    whole = needs("Spells", "a.b.count", blank=True)(lambda data: list(data["a.b"]))
+    assert whole({"a.b": table.assign(count=None)}) == ["count", "again"]
+
+
+def test_registers_of_the_mall_may_be_empty() -> None:
+    reasons = needs("Reasons", "mall.reasons.reason")(lambda data: len(data["mall.reasons"]))
+    assert reasons({"mall.reasons": pd.DataFrame({"reason": []})}) == 0
+
+
 def test_chapters_are_registered_under_their_package() -> None:
     def chapter(data: object) -> None:
         """Do nothing."""

@@ -1,5 +1,7 @@
 """Counts become dense arrays, and sums make up for few detectors but not for many."""
 
+from collections.abc import Callable
+
 import counted_streets as streets
 import numpy as np
 import pandas as pd
@@ -64,7 +66,6 @@ def test_a_missing_column_leaves_a_gap(rows: pd.DataFrame) -> None:
         ("hour", 24, "an hour or minute outside the day"),
         ("minute", -1, "an hour or minute outside the day"),
         ("minutes", 25, "Detector D0 counts in intervals of 25 minutes"),
-        ("minutes", 0, "holds rows but no count"),
     ],
 )
 def test_times_that_cannot_be_are_refused(
@@ -75,9 +76,20 @@ def test_times_that_cannot_be_are_refused(
         cells({COUNTS: rows})
 
 
-def test_nothing_is_refused(rows: pd.DataFrame) -> None:
-    with pytest.raises(DatamallError, match="holds no rows"):
-        cells({COUNTS: rows.head(0)})
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda rows: rows.head(0), "the store traffic.counts holds no rows"),
+        (lambda rows: rows.assign(minutes=0), "no interval of traffic.counts was counted"),
+        (lambda rows: rows.assign(count=None), "traffic.counts.count was never filled"),
+    ],
+)
+def test_nothing_counted_is_a_gap(
+    rows: pd.DataFrame, change: Callable[[pd.DataFrame], pd.DataFrame], reason: str
+) -> None:
+    found = cells({COUNTS: change(rows)})
+    assert isinstance(found, Absent)
+    assert reason in found.reason
 
 
 def test_an_interval_twice_is_refused(rows: pd.DataFrame) -> None:

@@ -60,9 +60,10 @@ def test_a_place_without_position_is_near_nothing() -> None:
 
 
 def test_no_stops_or_no_positions_are_a_gap() -> None:
-    assert "no stop is planned" in trucks.stops(extract(), 150).reason
+    assert "enforcement.rounds holds no rows" in trucks.stops(extract(), 150).reason
     data = extract(("A", 1, "T", 400))
-    data["traffic.junctions"] = data["traffic.junctions"].assign(x=np.nan)
+    half = data["traffic.junctions"].assign(x=[np.nan, np.nan, 1.0], y=[1.0, 1.0, np.nan])
+    data["traffic.junctions"] = half
     assert "no junction has a position" in trucks.stops(data, 150).reason
     del data["enforcement.rounds"]
     assert "the store enforcement.rounds" in trucks.stops(data, 150).reason

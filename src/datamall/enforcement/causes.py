@@ -5,7 +5,14 @@ import pandas as pd
 from scipy.special import ndtri
 
 from datamall.enforcement import pooling
-from datamall.enforcement.information import COUNTED, Tables, cells, recorded_causes
+from datamall.enforcement.information import (
+    ALL_PLACES,
+    COUNTED,
+    Tables,
+    by_kind,
+    cells,
+    recorded_causes,
+)
 from datamall.enforcement.knowledge import check_level
 from datamall.requirements import needs, passes_absent
 
@@ -14,12 +21,65 @@ _OF_CONTAINERS = ("full", "broken")
 
 
 def _tally(data: Tables) -> tuple[pd.DataFrame, list[str]]:
-    """Sum causes per place over the cells in which all delivered causes were filled in."""
+    """Sum causes per place over the cells in which all delivered causes were filled in.
+
+    Per cause: the inspections at which it was found *and* waste lay there, at most
+    (`<cause>`) and less what was likely found without waste (`<cause>_least`), and how often it was
+    surely found without waste (`<cause>_apart`).
+
+    Notes
+    -----
+    A cell holds counts: of n inspections w with waste and b with the cause, at least b + w - n and
+    at most min(b, w) are the same ones, and b - w are not. Where a cause is never found more often
+    than waste, it is taken to be found with waste, as bulky waste is waste. Elsewhere how often it
+    is found at an inspection without waste is seen in the cells without any, and at least in all;
+    as often it is taken to be found without waste in the others, within these bounds. Where no cell
+    is without waste, the least possible is the end.
+    """
     table = cells(data)
-    causes = [cause for cause in recorded_causes(table) if table[cause].notna().any()]
-    keys = ["cluster", "kind"]
-    sums = table.dropna(subset=causes).groupby(keys, as_index=False)[["with_waste", *causes]].sum()
+    causes = recorded_causes(table)
+    table = table.dropna(subset=causes)
+    n, w = table["inspections"], table["with_waste"]
+    clean = w == 0
+    sums = table[["cluster", "kind", "with_waste", *causes]].copy()
+    for cause in causes:
+        found = table[cause]
+        most, least = np.minimum(found, w), np.maximum(found + w - n, 0)
+        apart = found - most
+        likely = np.zeros(len(table))
+        if apart.any():
+            seen = found[clean].sum() / n[clean].sum() if clean.any() else np.inf
+            share = max(seen, apart.sum() / (n - w).sum())
+            likely = np.minimum(share * np.where(n > w, n - w, np.nan), most - least)
+        sums[cause], sums[f"{cause}_apart"] = most, apart
+        sums[f"{cause}_least"] = most - np.nan_to_num(likely)
+    names = [f"{cause}{end}" for cause in causes for end in ("", "_least", "_apart")]
+    sums = sums.groupby(["cluster", "kind"], as_index=False)[["with_waste", *names]].sum()
     return sums.sort_values("cluster", ignore_index=True), causes
+
+
+def _limits(found: np.ndarray, waste: np.ndarray, confidence: float) -> tuple[float, float, float]:
+    """Return the share of waste that was found, and its interval; places as witnesses.
+
+    Ratio estimator (Cochran 1977, section 6.4). Where it has no width or reaches beyond 0 or 1,
+    Wilson's interval with as many witnesses as the spread between places is worth.
+    """
+    width, places, total = ndtri((1 + confidence) / 2), len(waste), waste.sum()
+    if not total:
+        return np.nan, np.nan, np.nan
+    share = found.sum() / total
+    residual = float(((found - share * waste) ** 2).sum())
+    half = width * np.sqrt(residual * places / max(places - 1, 1)) / total
+    middle = share
+    if residual < 1e-9 or not half <= middle <= 1 - half:
+        spread = width**2 / max(int((waste > 0).sum()), 1)
+        if residual >= 1e-9:
+            spread = half**2 / (share * (1 - share))
+        middle = (share + spread / 2) / (1 + spread)
+        # Z times the root of share (1 - share) / n + z² / 4n², for n places.
+        half = np.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
+    # Beyond 0 and 1 by the last digit alone.
+    return share, max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 @needs("What was found", *COUNTED)
@@ -29,41 +89,38 @@ def cause_shares(data: Tables, confidence: float) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        kind ("all places" first), cause, found (inspections), with_waste, share, low, high; no rows
-        where no cause is recorded, and none for a full or broken container at dump spots, which
-        have no container. Causes occur together, so that shares need not add up to 1.
+        kind ("all places" first), cause, found (inspections with waste at which it was found, at
+        most), with_waste, share, low, high, and apart (inspections at which it was surely found
+        without waste; they are no part of the share) where there are any; no rows where no cause
+        is recorded, and none for a full or broken container at dump spots, which have no container.
+        Causes occur together, so that shares need not add up to 1.
 
     Notes
     -----
     Ratio estimator with places as clusters (Cochran 1977, section 6.4): inspections of one place
     are no independent witnesses. Where places do not differ, as when a cause was found never or
     always, that estimator has no width: Wilson's interval (1927) with as many witnesses as there
-    are places with waste.
+    are places with waste. Where a cause was also found without waste, counts do not tell how often
+    it was found with it: low is then that of the least that is likely (see `_tally`), so that the
+    interval holds what is not known as well.
     """
     check_level("confidence", confidence)
     table, causes = _tally(data)
-    width = ndtri((1 + confidence) / 2)
     rows = []
-    groups = [("all places", table), *table.groupby("kind")]
-    for kind, own in groups:
-        waste, places = own["with_waste"], len(own)
+    for kind, own in by_kind(table):
+        waste = own["with_waste"].to_numpy(float)
         for cause in causes:
             if kind == "dump spot" and cause in _OF_CONTAINERS:
                 continue
-            found, total = own[cause].sum(), waste.sum()
-            share = found / total if total else np.nan
-            residual = float(((own[cause] - share * waste) ** 2).sum())
-            error = np.sqrt(residual * places / max(places - 1, 1)) / max(total, 1)
-            middle, half = share, width * error
-            if residual < 1e-9:
-                spread = width**2 / max(int((waste > 0).sum()), 1)
-                middle = (share + spread / 2) / (1 + spread)
-                # Z times the root of share (1 - share) / n + z² / 4n², for n places.
-                half = np.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
-            limits = np.clip([middle - half, middle + half], 0, 1)
-            rows.append((kind, cause, int(found), int(total), share, *limits))
-    columns = ["kind", "cause", "found", "with_waste", "share", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+            found, least = own[cause].to_numpy(float), own[f"{cause}_least"].to_numpy(float)
+            share, low, high = _limits(found, waste, confidence)
+            if not np.array_equal(found, least):
+                _, low, _ = _limits(least, waste, confidence)
+            counts = (int(found.sum()), int(waste.sum()))
+            rows.append((kind, cause, *counts, share, low, high, int(own[f"{cause}_apart"].sum())))
+    columns = ["kind", "cause", "found", "with_waste", "share", "low", "high", "apart"]
+    result = pd.DataFrame(rows, columns=columns)
+    return result if result["apart"].any() else result.drop(columns="apart")
 
 
 @needs("What a regular truck can take", *COUNTED, f"{_STORE}.bulky")
@@ -73,12 +130,12 @@ def truck_reach(data: Tables, confidence: float) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        part, found and with_waste (inspections), share, low, high. Rows: "bulky, beyond a regular
-        truck" and, where it is recorded, "container recorded full".
+        part, found and with_waste (inspections), share, low, high, apart, as in `cause_shares`.
+        Rows: "bulky, beyond a regular truck" and, where it is recorded, "container recorded full".
     """
     shares = cause_shares(data, confidence)
     parts = {"bulky": "bulky, beyond a regular truck", "full": "container recorded full"}
-    own = shares[(shares["kind"] == "all places") & shares["cause"].isin(list(parts))]
+    own = shares[(shares["kind"] == ALL_PLACES) & shares["cause"].isin(list(parts))]
     own = own.assign(cause=own["cause"].map(parts)).rename(columns={"cause": "part"})
     return own.drop(columns="kind").reset_index(drop=True)
 
@@ -110,10 +167,8 @@ def place_causes(data: Tables, rates: pd.DataFrame) -> pd.DataFrame:
     table = rates[["cluster", "kind", "inspections", "effective_inspections"]].merge(
         table.drop(columns="kind"), on="cluster", how="left"
     )
-    counts = table[causes].fillna(0).to_numpy(float).reshape(len(table), len(causes))
+    counts = np.array(table[causes].fillna(0), dtype=float).reshape(len(table), len(causes))
     waste = table["with_waste"].fillna(0).to_numpy(float)
-    # More findings of a cause than of waste: a few places in real data.
-    counts = np.minimum(counts, waste[:, None])
     names = pd.Index(causes)
     container = np.minimum(counts[:, names.isin(_OF_CONTAINERS)].sum(axis=1), waste)
     free = 1 - container / np.maximum(waste, 1)

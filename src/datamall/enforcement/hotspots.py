@@ -7,11 +7,10 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from datamall.enforcement import spatial
-from datamall.enforcement.information import COUNTED, Tables
+from datamall.enforcement.information import COUNTED, ON_MAP, Tables, known_of
 from datamall.enforcement.knowledge import check_level
 from datamall.requirements import Absent, needs
 
-_XY = ("enforcement.containers.x", "enforcement.containers.y")
 # Fewer places than this give no pattern in space.
 LEAST_PLACES = 30
 _VALUES = {
@@ -21,7 +20,7 @@ _VALUES = {
 }
 
 
-@needs("Hot spots", *COUNTED, *_XY)
+@needs("Hot spots", *COUNTED, *ON_MAP)
 def hot_spots(
     data: Tables, rates: pd.DataFrame, neighbours: int, fdr: float, minimum: int
 ) -> pd.DataFrame | Absent:
@@ -47,8 +46,9 @@ def hot_spots(
     -------
     pandas.DataFrame
         cluster, kind, district, x, y, inspections, with_waste, rate, z_count, z_rate, z_district
-        (Gi* of the normal scores of each), hot_count, hot_rate, hot_district (bool) and hot (both
-        lists, count only, rate only, neither).
+        (Gi* of the normal scores of each; NaN where all are equal, so that it is undefined),
+        hot_count, hot_rate, hot_district (bool) and hot (both lists, count only, rate only,
+        neither). Nothing about districts where they are not delivered.
     """
     from scipy.stats import false_discovery_control
 
@@ -66,7 +66,7 @@ def hot_spots(
     table = pd.concat(found).sort_values("cluster", ignore_index=True)
     names = np.array(["neither", "count only", "rate only", "both lists"])
     table["hot"] = names[table["hot_count"] + 2 * table["hot_rate"]]
-    about = ["cluster", "kind", "district", "x", "y", "inspections", "with_waste", "rate"]
+    about = [*known_of(table), "inspections", "with_waste", "rate"]
     return table[[*about, *(c for c in table if c.startswith(("z_", "hot")))]]
 
 
@@ -81,9 +81,9 @@ def hot_spot_lists(hot: pd.DataFrame | Absent) -> pd.DataFrame | Absent:
     Returns
     -------
     pandas.DataFrame
-        kind, value (count, pooled rate, rate relative to the own district), places, hot_spots,
-        shared_with_rate, jaccard_with_rate, in_one_district (the most hot spots that lie in one and
-        the same district).
+        kind, value (count, pooled rate, rate relative to the own district), places, hot_spots (NaN
+        where undefined), shared_with_rate, jaccard_with_rate, in_one_district (the most hot spots
+        that lie in one and the same district, where districts are delivered).
     """
     if isinstance(hot, Absent):
         return hot
@@ -91,16 +91,23 @@ def hot_spot_lists(hot: pd.DataFrame | Absent) -> pd.DataFrame | Absent:
     for kind, own in hot.groupby("kind"):
         for name, title in _VALUES.items():
             column = f"hot_{name}"
+            if column not in own:
+                continue
             shared = int((own[column] & own["hot_rate"]).sum())
             union = int((own[column] | own["hot_rate"]).sum())
-            most = int(own.groupby("district")[column].sum().max())
-            jaccard = shared / union if union else np.nan
-            rows.append((kind, title, len(own), int(own[column].sum()), shared, jaccard, most))
-    names = ["hot_spots", "shared_with_rate", "jaccard_with_rate", "in_one_district"]
-    return pd.DataFrame(rows, columns=["kind", "value", "places", *names])
+            row = {"kind": kind, "value": title, "places": len(own)}
+            z = own.get(f"z_{name}")
+            undefined = z is not None and z.isna().all()
+            row["hot_spots"] = np.nan if undefined else int(own[column].sum())
+            row["shared_with_rate"] = shared
+            row["jaccard_with_rate"] = shared / union if union else np.nan
+            if "district" in own:
+                row["in_one_district"] = int(own.groupby("district")[column].sum().max())
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
-@needs("Clustering in space", *COUNTED, *_XY)
+@needs("Clustering in space", *COUNTED, *ON_MAP)
 def clustering(
     data: Tables, rates: pd.DataFrame, neighbours: int, minimum: int
 ) -> pd.DataFrame | Absent:
@@ -110,7 +117,8 @@ def clustering(
     -------
     pandas.DataFrame
         kind, value (count, pooled rate, rate relative to the own district), places, moran_i,
-        expected, z (under randomisation). Nearest-neighbour weights, row-standardised.
+        expected, z (under randomisation); moran_i and z are NaN where all values are equal.
+        Nearest-neighbour weights, row-standardised.
     """
     rows = []
     for kind, own, near, values in _neighbourhoods(rates, neighbours, minimum):
@@ -131,11 +139,12 @@ def _neighbourhoods(
     """Yield for each kind with enough places: its rows, their neighbours, the values to look at."""
     for kind, own in rates[rates["inspections"] >= minimum].groupby("kind"):
         if len(own) >= max(LEAST_PLACES, neighbours + 2):
-            relative = own["rate"] - own.groupby("district")["rate"].transform("mean")
             near = spatial.nearest(own["x"].to_numpy(), own["y"].to_numpy(), neighbours)
-            columns = (own["with_waste"], own["rate"], relative)
-            values = {k: c.to_numpy(float) for k, c in zip(_VALUES, columns, strict=True)}
-            yield str(kind), own, near, values
+            columns = {"count": own["with_waste"], "rate": own["rate"]}
+            if "district" in own:
+                mean = own.groupby("district")["rate"].transform("mean")
+                columns["district"] = own["rate"] - mean
+            yield str(kind), own, near, {k: c.to_numpy(float) for k, c in columns.items()}
 
 
 def _too_few(chapter: str, minimum: int) -> Absent:

@@ -1,6 +1,6 @@
 """Information: what was counted, by whom and where, before any judgement."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
@@ -13,12 +13,15 @@ _INSPECTIONS, _PLACES, _AREAS = (
     "enforcement.containers",
     "shared.neighbourhoods",
 )
-COUNTED = (
-    f"{_INSPECTIONS}.inspections",
-    f"{_INSPECTIONS}.with_waste",
-    f"{_PLACES}.kind",
-    f"{_AREAS}.district",
+COUNTED = tuple(f"{_INSPECTIONS}.{name}" for name in ("cluster", "inspections", "with_waste"))
+DISTRICTS = (
+    *(f"{_PLACES}.{name}" for name in ("cluster", "neighbourhood")),
+    *(f"{_AREAS}.{name}" for name in ("neighbourhood", "district")),
 )
+ON_MAP = tuple(f"{_PLACES}.{name}" for name in ("cluster", "x", "y"))
+# What may be known of a place besides its name.
+ABOUT = ("kind", "district", "x", "y")
+PLACE, ALL_PLACES = "place", "all places"  # the kind where none is delivered; all kinds together
 Tables = Mapping[str, pd.DataFrame]
 
 
@@ -27,50 +30,75 @@ def recorded_causes(table: pd.DataFrame) -> list[str]:
     return [cause for cause in CAUSES if cause in table]
 
 
+def known_of(table: pd.DataFrame) -> list[str]:
+    """Return the columns of a table that say which place it is and what is known of it."""
+    return ["cluster", *(name for name in ABOUT if name in table)]
+
+
+@needs("Registered places", f"{_PLACES}.cluster")
+def registered(data: Tables) -> pd.DataFrame:
+    """Return the places of the register.
+
+    Returns
+    -------
+    pandas.DataFrame
+        cluster, kind (`PLACE` where none is delivered), then district and x, y (m), as far as
+        delivered.
+    """
+    table = data[_PLACES]
+    areas = data.get(_AREAS, pd.DataFrame())
+    if "neighbourhood" in table and {"neighbourhood", "district"} <= set(areas):
+        table = table.merge(areas, on="neighbourhood", how="left")
+    table = table if "kind" in table else table.assign(kind=PLACE)
+    table = table[known_of(table)]
+    return table.astype(dict.fromkeys({"x", "y"} & set(table), "float64"))
+
+
+@needs("Inspections", *COUNTED)
 def cells(data: Tables) -> pd.DataFrame:
     """Return one row per place, role and period, with what is known of the place.
 
     Parameters
     ----------
     data
-        The extract: stores enforcement.inspections, enforcement.containers and
+        The extract: enforcement.inspections and, as far as delivered, enforcement.containers and
         shared.neighbourhoods.
 
     Returns
     -------
     pandas.DataFrame
         cluster, kind, district, x, y (m), observer_role, period_start, inspections, with_waste and
-        the causes recorded (numbers of inspections), ordered by its keys.
+        the causes recorded (numbers of inspections), ordered by its keys; what is not delivered is
+        not among them, but for kind, which is `PLACE` then.
 
     Raises
     ------
     DatamallError
-        When a store is missing, nothing was inspected or an inspected place is not registered.
+        When an inspected place is not registered, in a register that is delivered.
     """
-    for store in (_INSPECTIONS, _PLACES, _AREAS):
-        if store not in data:
-            raise DatamallError(f"The extract lacks {store}: add it to the purpose enforcement.")
     seen = data[_INSPECTIONS]
-    if seen.empty:
-        raise DatamallError(f"{_INSPECTIONS} holds no rows: take in the inspections first.")
-    places = data[_PLACES].merge(data[_AREAS], on="neighbourhood", how="left")
-    table = seen.merge(places, on="cluster", how="left", validate="many_to_one", indicator=True)
-    strange = table["_merge"].ne("both") | table["district"].isna()
-    if strange.any():
-        raise DatamallError(
-            f"{int(strange.sum())} rows of {_INSPECTIONS} name a cluster without a registered "
-            f"place or district, e.g. {table.loc[strange, 'cluster'].min()}: take the stores in "
-            "again."
-        )
-    numbers = {"x": "float64", "y": "float64", "inspections": "int64", "with_waste": "int64"}
+    if "cluster" in data.get(_PLACES, pd.DataFrame()):
+        places = registered(data)
+        table = seen.merge(places, on="cluster", how="left", validate="many_to_one", indicator=True)
+        strange = table["_merge"].ne("both")
+        strange |= table["district"].isna() if "district" in table else False
+        if strange.any():
+            raise DatamallError(
+                f"{int(strange.sum())} rows of {_INSPECTIONS} name a cluster without a registered "
+                f"place or district, e.g. {table.loc[strange, 'cluster'].min()}: take the stores "
+                "in again."
+            )
+    else:
+        table = seen.assign(kind=PLACE)
+    numbers = dict.fromkeys(("inspections", "with_waste"), "int64")
     # A cause that was left blank stays missing: no answer is not the answer no.
     table = table.astype(numbers | dict.fromkeys(recorded_causes(table), "float64"))
     keys = [k for k in ("cluster", "period_start", "observer_role") if k in table]
-    columns = ["cluster", "kind", "district", "x", "y", *keys[1:], "inspections", "with_waste"]
+    columns = [*known_of(table), *keys[1:], "inspections", "with_waste"]
     return table.sort_values(keys, ignore_index=True)[[*columns, *recorded_causes(table)]]
 
 
-@needs("Places", *COUNTED, f"{_PLACES}.x", f"{_PLACES}.y")
+@needs("Places", *COUNTED)
 def places(data: Tables) -> pd.DataFrame:
     """Return one row per inspected place: the sums of `cells` over roles and periods.
 
@@ -78,14 +106,26 @@ def places(data: Tables) -> pd.DataFrame:
     -------
     pandas.DataFrame
         cluster, kind, district, x, y (m), inspections, with_waste, observed (with_waste per
-        inspection), then the causes; ordered by cluster.
+        inspection), then the causes; ordered by cluster. District and x, y as far as delivered.
     """
     table = cells(data)
-    causes = recorded_causes(table)
-    keys = ["cluster", "kind", "district", "x", "y"]
+    causes, keys = recorded_causes(table), known_of(table)
     result = table.groupby(keys, as_index=False)[["inspections", "with_waste", *causes]].sum()
-    result.insert(7, "observed", result["with_waste"] / result["inspections"])
+    result.insert(len(keys) + 2, "observed", result["with_waste"] / result["inspections"])
     return result.sort_values("cluster", ignore_index=True)
+
+
+@needs("Map of the places", *COUNTED, *ON_MAP)
+def on_map(data: Tables) -> pd.DataFrame:
+    """Return the inspected places, which have x and y, as from `places`."""
+    return places(data)
+
+
+def by_kind(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield `ALL_PLACES` and then each kind of place, if kinds are known, with its rows."""
+    yield ALL_PLACES, table
+    if set(table["kind"]) != {PLACE}:
+        yield from table.groupby("kind")
 
 
 @needs("Totals", *COUNTED)
@@ -95,23 +135,26 @@ def totals(data: Tables) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        kind (the last row: all places), registered (places), places (inspected at least once),
-        inspections, with_waste, share (with_waste per inspection), inspections_per_place,
-        correlation (Pearson's, over places, of inspections with inspections with waste: near 1, a
-        map of counts is a map of inspectors).
+        kind (the last row: all places), registered (places, where the register is delivered),
+        places (inspected at least once), inspections, with_waste, share (with_waste per
+        inspection), inspections_per_place, correlation (Pearson's, over places, of inspections
+        with inspections with waste: near 1, a map of counts is a map of inspectors).
     """
-    table = places(data)
-    table = pd.concat([table, table.assign(kind="all places")])
-    kinds = [*sorted(set(table["kind"]) - {"all places"}), "all places"]
-    result = _summed(table, ["kind"]).set_index("kind").loc[kinds].reset_index()
-    registered = data[_PLACES]["kind"].value_counts()
-    result.insert(1, "registered", result["kind"].map(registered).fillna(len(data[_PLACES])))
-    pairs = {kind: own[["inspections", "with_waste"]] for kind, own in table.groupby("kind")}
-    result["correlation"] = [pairs[kind].corr().iloc[0, 1] for kind in kinds]
-    return result.astype({"registered": int})
+    whole, *kinds = by_kind(places(data))
+    rows = []
+    for kind, own in (*kinds, whole):
+        pair = own[["inspections", "with_waste"]]
+        row = _summed(own.assign(kind=kind), ["kind"])
+        rows.append(row.assign(correlation=pair.corr().iloc[0, 1]))
+    result = pd.concat(rows, ignore_index=True)
+    if "cluster" in data.get(_PLACES, pd.DataFrame()):
+        register = registered(data)
+        number = {kind: len(own) for kind, own in by_kind(register)}
+        result.insert(1, "registered", result["kind"].map(number).astype(int))
+    return result
 
 
-@needs("Where inspectors go", *COUNTED)
+@needs("Where inspectors go", *COUNTED, *DISTRICTS)
 def exposure(data: Tables) -> pd.DataFrame:
     """Return how often places are looked at in each district, in alphabetical order.
 

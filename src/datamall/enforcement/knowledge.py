@@ -112,7 +112,7 @@ def within_places(data: Tables) -> pd.DataFrame:
     intervals held the true rate with weeks as blocks, 88 % with months, 90 % with quarters.
     """
     table = cells(data).assign(quarter=_quarter)
-    keys = ["cluster", "observer_role"]
+    keys = [name for name in ("cluster", "observer_role") if name in table]
     table = table.groupby([*keys, "quarter"])[["inspections", "with_waste"]].sum().reset_index()
     counts = table["with_waste"].to_numpy(), table["inspections"].to_numpy()
     dispersion, rho = pooling.likeness(*counts, table.groupby(keys).ngroup().to_numpy())
@@ -186,11 +186,13 @@ def dirty_rates(data: Tables, confidence: float) -> pd.DataFrame:
     mix = by_role["inspections"].sum()[roles].to_numpy(float)
     standard = pooling.standard_rate(offset.to_numpy(), mix / mix.sum())
     result["effective_inspections"] = _effective(table, rho).to_numpy()
+    # Where districts are not delivered, all places of a kind are one.
+    districts = result.get("district", pd.Series("", index=result.index))
     scale = (result["effective_inspections"] / result["inspections"]).to_numpy()[:, None]
     for kind in sorted(result["kind"].unique()):
         own = (result["kind"] == kind).to_numpy()
         y, n = (by_role[name][roles].to_numpy(float)[own] for name in ("with_waste", "inspections"))
-        district = pd.factorize(result.loc[own, "district"], sort=True)[0]
+        district = pd.factorize(districts[own], sort=True)[0]
         weights = pooling.pool(y * scale[own], n * scale[own], offset.to_numpy(), district).weights
         mean = weights @ standard
         tail = (1 - confidence) / 2
@@ -218,7 +220,7 @@ def leading(table: pd.DataFrame, column: str, number: int) -> pd.DataFrame:
 
 
 @passes_absent
-def two_lists(rates: pd.DataFrame, top: int, minimum: int) -> pd.DataFrame:
+def two_lists(rates: pd.DataFrame, top: int, minimum: int) -> pd.DataFrame | Absent:
     """Return which places lead by count and which by rate, per kind of place.
 
     Parameters
@@ -234,18 +236,13 @@ def two_lists(rates: pd.DataFrame, top: int, minimum: int) -> pd.DataFrame:
     -------
     pandas.DataFrame
         cluster, kind, inspections, with_waste, rate, low, high, rank_low, rank_high, top (length of
-        the lists of this kind), top_count and top_rate (bool).
-
-    Raises
-    ------
-    DatamallError
-        When no place has that many inspections.
+        the lists of this kind), top_count and top_rate (bool). An Absent where no place has that
+        many inspections.
     """
     use = rates[rates["inspections"] >= minimum]
     if use.empty:
-        raise DatamallError(
-            f"No place has {minimum} inspections: set a lower minimum_inspections in params.yaml."
-        )
+        reason = f"no place has {minimum} inspections, see minimum_inspections in params.yaml"
+        return Absent("List by count and list by rate", f"Not possible here: {reason}.")
     about = ["cluster", "kind", "inspections", "with_waste", "rate", "low", "high"]
     parts = []
     for _, own in use.groupby("kind"):

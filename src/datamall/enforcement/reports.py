@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtri, gammaincinv, ndtri
 
-from datamall.enforcement.information import COUNTED, Tables, cells
+from datamall.enforcement.information import COUNTED, DISTRICTS, Tables, cells
 from datamall.enforcement.knowledge import check_level
 from datamall.requirements import needs, passes_absent
 
@@ -22,8 +22,14 @@ _FIRST = (f"{_STORE}.report", f"{_STORE}.duplicate_of")
 
 
 def _reports(data: Tables) -> pd.DataFrame:
-    """Return the reports with until (closed, or the last day known of all) and days (open)."""
-    table = data[_STORE].astype(dict.fromkeys(["opened", "closed"], "datetime64[s]"))
+    """Return the reports with until (closed, or the last day known of all) and days (open).
+
+    Without these two where no closing is known.
+    """
+    days = [name for name in ("opened", "closed") if name in data[_STORE]]
+    table = data[_STORE].astype(dict.fromkeys(days, "datetime64[s]"))
+    if "closed" not in table:
+        return table
     last = table[["opened", "closed"]].max().max()
     table["until"] = table["closed"].fillna(last)
     return table.assign(days=(table["until"] - table["opened"]).dt.days)
@@ -47,40 +53,94 @@ def _first(table: pd.DataFrame) -> pd.DataFrame:
     return first.assign(duplicates=first["report"].map(number).fillna(0).astype(int))
 
 
-@needs(
-    "What residents reported",
-    *(f"{_STORE}.{name}" for name in ("channel", "category", "cluster", "closed")),
-    *_FIRST,
-    varying=_OPEN[:1],
-)
+@needs("What residents reported", *_OPEN[:1])
 def reported(data: Tables, confidence: float) -> pd.DataFrame:
     """Return reports, duplicates and time to closing, by category and by channel.
 
     Returns
     -------
     pandas.DataFrame
-        by ("all", "category" or "channel"), group, reports, duplicates, share (of duplicates in the
-        reports), without_place (reports), still_open (first reports on the last day), days (median
-        from first report to closing, in whole days), low, high; NaN where that is not reached.
+        by ("all", "category" or "channel"), group, reports; then duplicates and share (of
+        duplicates in the reports) where duplicates were recorded; without_place (reports) where
+        places were; still_open (first reports on the last day) and days (median from first report
+        to closing, in whole days) with low and high, NaN where that is not reached, where days of
+        closing were recorded and reports came in on more days than one.
 
     Notes
     -----
     Median of Kaplan and Meier (1958), as reports that are still open at the end are not yet as
-    old as they will be; interval of Brookmeyer and Crowley (1982) on the scale log(-log).
+    old as they will be; interval of Brookmeyer and Crowley (1982) on the scale log(-log). Where
+    duplicates were not recorded every report counts as a first one.
     """
     check_level("confidence", confidence)
     table = _reports(data)
+    timed = "closed" in table and table["opened"].min() < table["opened"].max()
     groups = [("all", "all reports", table)]
-    groups += [(by, *own) for by in ("category", "channel") for own in table.groupby(by)]
+    known = [by for by in ("category", "channel") if by in table]
+    groups += [(by, *own) for by in known for own in table.groupby(by)]
     rows = []
     for by, group, own in groups:
-        first = own[own["duplicate_of"].isna()]
-        counts = (len(own), len(own) - len(first))
-        waiting = (int(own["cluster"].isna().sum()), int(first["closed"].isna().sum()))
-        median = _median(first["days"], first["closed"].notna(), confidence)
-        rows.append((by, group, *counts, counts[1] / counts[0], *waiting, *median))
-    counted = ["reports", "duplicates", "share", "without_place", "still_open"]
-    return pd.DataFrame(rows, columns=["by", "group", *counted, "days", "low", "high"])
+        row: dict[str, object] = {"by": by, "group": group, "reports": len(own)}
+        first = own
+        if "duplicate_of" in own:
+            first = own[own["duplicate_of"].isna()]
+            row["duplicates"] = len(own) - len(first)
+            row["share"] = (len(own) - len(first)) / len(own)
+        if "cluster" in own:
+            row["without_place"] = int(own["cluster"].isna().sum())
+        if timed:
+            row["still_open"] = int(first["closed"].isna().sum())
+            median = _median(first["days"], first["closed"].notna(), confidence)
+            row |= dict(zip(("days", "low", "high"), median, strict=True))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+@needs("Reports through the year", varying=_OPEN[:1])
+def trend(data: Tables) -> pd.DataFrame:
+    """Return the reports of each month.
+
+    Returns
+    -------
+    pandas.DataFrame
+        month (YYYY-MM), days (of the month, from the first to the last day on which a report came
+        in), reports, reports_per_day.
+    """
+    opened = _reports(data)["opened"]
+    months = opened.dt.strftime("%Y-%m").value_counts().sort_index()
+    days = pd.date_range(opened.min(), opened.max()).strftime("%Y-%m").value_counts()
+    days = days.sort_index()
+    table = pd.DataFrame({"month": days.index, "days": days.to_numpy()})
+    table["reports"] = months.reindex(days.index, fill_value=0).to_numpy()
+    return table.assign(reports_per_day=table["reports"] / table["days"])
+
+
+@needs("Repeats at one place", f"{_STORE}.cluster", *_OPEN[:1])
+def repeats(data: Tables) -> pd.DataFrame:
+    """Return the places with reports, the most first; ties go by cluster.
+
+    Returns
+    -------
+    pandas.DataFrame
+        cluster, reports, first_reports (where duplicates were recorded), months (in which a report
+        came in), first_day and last_day (of reports).
+    """
+    return repeated(data[_STORE].dropna(subset="cluster"), ["cluster"])
+
+
+def repeated(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Return the columns of `repeats` for each place; `keys` name it, which orders ties."""
+    opened = table["opened"].astype("datetime64[s]")
+    table = table.assign(opened=opened, month=opened.dt.strftime("%Y-%m"))
+    about = {"reports": ("opened", "size")}
+    if "duplicate_of" in table:
+        table["first"] = table["duplicate_of"].isna()
+        about["first_reports"] = ("first", "sum")
+    about |= {"months": ("month", "nunique")}
+    about |= {"first_day": ("opened", "min"), "last_day": ("opened", "max")}
+    result = table.groupby(keys, as_index=False).agg(**about)
+    order = result.assign(order=-result["reports"]).sort_values(["order", *keys])
+    return order.drop(columns="order").reset_index(drop=True)
 
 
 def _median(days: pd.Series, closed: pd.Series, confidence: float) -> list[float]:
@@ -162,8 +222,7 @@ def _spells(data: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
     *_FIRST,
     f"{_STORE}.cluster",
     f"{_STORE}.closed",
-    f"{_PLACES}.neighbourhood",
-    f"{_AREAS}.district",
+    *DISTRICTS,
     varying=_OPEN[:1],
 )
 def reporting_rates(data: Tables, confidence: float) -> pd.DataFrame:
@@ -251,7 +310,7 @@ def differences(data: Tables, rates: pd.DataFrame, confidence: float) -> pd.Data
     return pd.DataFrame([row], columns=columns)
 
 
-@needs("What raw counts of reports follow", *COUNTED)
+@needs("What raw counts of reports follow", *COUNTED, *DISTRICTS)
 @passes_absent
 def raw_counts(data: Tables, rates: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """Return what the number of reports per place goes together with, over districts.

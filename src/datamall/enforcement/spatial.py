@@ -104,6 +104,11 @@ def upper_tail(scores: np.ndarray, near: np.ndarray) -> np.ndarray:
     return tail[steps[near].sum(axis=1)] / tail[0]
 
 
+def constant(values: np.ndarray) -> bool:
+    """Return whether all values are equal to 12 decimals, as ranks take them in `normal_scores`."""
+    return bool(np.ptp(np.asarray(values, float).round(12)) == 0)
+
+
 def local_g_star(values: np.ndarray, near: np.ndarray) -> np.ndarray:
     """Return the z-score of Gi* (Ord and Getis 1995, Geographical Analysis 27:286).
 
@@ -117,13 +122,13 @@ def local_g_star(values: np.ndarray, near: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Shape (places,); zero where all values are equal.
+        Shape (places,); NaN where all values are equal, as the statistic is undefined then.
     """
     values = np.asarray(values, float)
     n, m = near.shape
     excess = values[near].sum(axis=1) - m * values.mean()
     scale = values.std() * np.sqrt(m * (n - m) / (n - 1))
-    return excess / scale if scale > 0 else np.zeros(n)
+    return np.full(n, np.nan) if constant(values) else excess / scale
 
 
 def moran(values: np.ndarray, weights: spmatrix) -> dict[str, float]:
@@ -139,10 +144,13 @@ def moran(values: np.ndarray, weights: spmatrix) -> dict[str, float]:
     Returns
     -------
     dict
-        `I`, `expected`, `z`.
+        `I`, `expected`, `z`; `I` and `z` are NaN where all values are equal, as they are undefined
+        then.
     """
     z = np.asarray(values, float) - np.mean(values)
     n, total = len(z), weights.sum()
+    if constant(values):
+        return {"I": np.nan, "expected": -1 / (n - 1), "z": np.nan}
     statistic = n / total * float(z @ (weights @ z)) / float(z @ z)
     both = weights + weights.T
     s1 = both.multiply(both).sum() / 2

@@ -7,11 +7,11 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from datamall.enforcement.effects import EFFECTS, FOUND, draws, recorded
-from datamall.enforcement.information import Tables
+from datamall.enforcement.information import Tables, known_of, registered
 from datamall.enforcement.knowledge import check_level, leading
 from datamall.enforcement.words import counted
 from datamall.errors import DatamallError
-from datamall.requirements import Absent, passes_absent
+from datamall.requirements import Absent, needs, passes_absent
 
 
 def crews(bulky: int, collection: int, maintenance: int, enforcement: int) -> dict[str, int]:
@@ -89,8 +89,8 @@ def plan(
     Returns
     -------
     pandas.DataFrame
-        crew, cluster, kind, district, x, y, action, inspections, with_waste, rate (probability that
-        waste lies there), removed (nuisance expected to be
+        crew, cluster, kind, district, x, y (as far as known), action, inspections, with_waste, rate
+        (probability that waste lies there), removed (nuisance expected to be
         removed, in inspections with waste) with low and high, certainty
         and reason; the most useful stop of each crew first. A place may have two crews, for two
         causes. Certainty is that the stop is above what is expected of the best place that this
@@ -114,7 +114,7 @@ def plan(
     for row in recorded(chosen).itertuples():
         found = chosen[f"{row.cause}_found"].map(lambda number: counted(round(number), "time"))
         reason += (f", {FOUND[row.cause]} " + found).where(chosen["crew"] == row.crew, "")
-    about = ["cluster", "kind", "district", "x", "y", "action"]
+    about = [*known_of(chosen), "action"]
     return chosen[["crew", *about, "inspections", "with_waste", "rate"]].assign(
         removed=chosen["expected"],
         low=low,
@@ -157,13 +157,14 @@ def crew_values(
     return table.reset_index()
 
 
-def stops_on_map(places: pd.DataFrame, stops: pd.DataFrame | Absent) -> pd.DataFrame | Absent:
+@passes_absent
+def stops_on_map(places: pd.DataFrame, stops: pd.DataFrame) -> pd.DataFrame:
     """Return all places with the action planned there, the stops first.
 
     Parameters
     ----------
     places, stops
-        As from `information.places` and `plan`; an Absent is passed on.
+        As from `information.on_map` and `plan`; an Absent is passed on.
 
     Returns
     -------
@@ -171,8 +172,6 @@ def stops_on_map(places: pd.DataFrame, stops: pd.DataFrame | Absent) -> pd.DataF
         cluster, x, y (m), action ("none" at places without a stop, "more than one crew" at those
         with several).
     """
-    if isinstance(stops, Absent):
-        return stops
     several = stops["cluster"].duplicated(keep=False)
     planned = stops.assign(action=stops["action"].mask(several, "more than one crew"))
     others = places[~places["cluster"].isin(stops["cluster"])].assign(action="none")
@@ -237,6 +236,7 @@ def compare_plans(
     return pd.DataFrame(rows, columns=columns)
 
 
+@needs("Where to look tomorrow", "enforcement.containers.cluster")
 def inspection_plan(
     data: Tables,
     choices: pd.DataFrame | Absent,
@@ -282,9 +282,10 @@ def inspection_plan(
         sentence = f"inspections_per_day is {inspections}: set it to at least 1 in params.yaml."
         raise DatamallError(sentence)
     check_level("random_share", random_share)
-    frame = data["enforcement.containers"].merge(data["shared.neighbourhoods"], on="neighbourhood")
-    frame = frame.astype({"x": float, "y": float})
-    frame = frame.sort_values(["kind", "district", "cluster"], ignore_index=True)
+    frame = registered(data)
+    columns = known_of(frame)
+    order = [name for name in ("kind", "district", "cluster") if name in columns]
+    frame = frame.sort_values(order, ignore_index=True)
     number = min(inspections, len(frame))
     drawn = max(round(random_share * number), 1)
     start = np.random.Generator(np.random.PCG64(seed)).random()
@@ -292,7 +293,6 @@ def inspection_plan(
     random = frame.iloc[index].assign(
         drawn="at random", reason="Keeps rates estimable without a bias of choice."
     )
-    columns = ["cluster", "kind", "district", "x", "y"]
     rest = _worth_knowing(rates, choices, crews)
     rest = rest[~rest["cluster"].isin(random["cluster"]) & (rest["gain"] > 0)]
     rest = leading(rest, "gain", number - drawn).assign(drawn="on purpose")
@@ -319,7 +319,7 @@ def decision_records(
         part (a crew with stops, or inspectors), recommended, expected, and the empty columns
         decided, decided_by_role, why_different and what_came_of_it.
     """
-    if isinstance(inspections, Absent):
+    if isinstance(inspections, Absent) and isinstance(stops, Absent):
         return inspections
     rows = []
     if not isinstance(stops, Absent):
@@ -327,7 +327,8 @@ def decision_records(
             text = f"{counted(len(own), 'stop')} to {action}, first {own['cluster'].iloc[0]}"
             expected = f"{own['removed'].sum():.1f}"
             rows.append((crew, text, expected))
-    for drawn, own in inspections.groupby("drawn"):
+    looks = () if isinstance(inspections, Absent) else inspections.groupby("drawn")
+    for drawn, own in looks:
         text = f"{counted(len(own), 'inspection')} {drawn}"
         random = drawn == "at random"
         expected = "rates without bias" if random else "a better next plan"
@@ -368,7 +369,7 @@ def _worth_knowing(
     rates: pd.DataFrame, choices: pd.DataFrame | Absent, crews: Mapping[str, int]
 ) -> pd.DataFrame:
     """Return for each place what knowing it exactly would add to tomorrow's plan."""
-    columns = ["cluster", "kind", "district", "x", "y"]
+    columns = known_of(rates)
     if isinstance(choices, Absent) or isinstance(_chosen(choices, crews), Absent):
         return rates[columns].assign(gain=rates["sd"], reason="The rate is uncertain.")
     left_out = _left_out(choices, crews)

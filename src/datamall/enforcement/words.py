@@ -40,8 +40,10 @@ HEADINGS = {
 
 
 def only(table: Result, *columns: str) -> Result:
-    """Return the columns that readers of the page need; an Absent is passed on."""
-    return table if isinstance(table, Absent) else table[list(columns)]
+    """Return the columns that readers need, of those that are known; an Absent is passed on."""
+    if isinstance(table, Absent):
+        return table
+    return table[[name for name in columns if name in table]]
 
 
 def counted(number: int, noun: str) -> str:
@@ -68,28 +70,63 @@ def answer(comparison: Result, truck: Result, confidence: float) -> str:
         f"{own['low']:.1f} to {own['high']:.1f}) inspections with waste, if actions work as "
         "assumed."
     )
-    return (
-        text
-        if isinstance(truck, Absent)
-        else f"{text} Of all nuisance, {_share(truck.iloc[0])} is bulky."
-    )
+    if isinstance(truck, Absent) or truck["share"].isna().iloc[0]:
+        return text
+    return f"{text} Of all nuisance, {_share(truck.iloc[0])} is bulky."
 
 
 def describe_truck(truck: Result) -> str:
     """Say how much is bulky and where containers were full; as from `causes.truck_reach`."""
     if isinstance(truck, Absent):
         return truck.reason
+    if truck["share"].isna().iloc[0]:
+        return "No inspection found waste, so that nothing is known of what it was"
     text = (
         f"Of the inspections with waste, {_share(truck.iloc[0])} is bulky, beyond a regular truck"
     )
     if len(truck) > 1:
         text += f"; the container was recorded full at {_share(truck.iloc[1])}"
-    return text
+    return text + _apart(truck)
 
 
 def _share(row: pd.Series) -> str:
     """Return a share in per cent with its interval."""
-    return f"{100 * row['share']:.0f} % ({100 * row['low']:.0f} to {100 * row['high']:.0f} %)"
+    text = f"{100 * row['share']:.0f} % ({100 * row['low']:.0f} to {100 * row['high']:.0f} %)"
+    return f"at most {text}" if row.get("apart", 0) else text
+
+
+def _apart(table: pd.DataFrame) -> str:
+    """Say that some of it was found at inspections without waste; as from `cause_shares`."""
+    if "apart" not in table:
+        return ""
+    return (
+        ". Some of it was found at inspections without waste (apart), which are no part of these "
+        "shares; from counts it cannot be told exactly how many, so that a share is the most there "
+        "can be and its interval holds what is not known as well"
+    )
+
+
+def caption_of_causes(table: Result) -> str:
+    """Return the caption of the causes by kind of place; as from `causes.cause_shares`."""
+    text = "Causes by kind of place, as a share of the inspections with waste"
+    return text if isinstance(table, Absent) else text + _apart(table)
+
+
+def with_undefined(caption: str, table: Result, column: str) -> str:
+    """Return a caption that names the values of which a statistic of space is undefined.
+
+    Parameters
+    ----------
+    caption
+        What the table holds.
+    table, column
+        As from `hotspots.hot_spot_lists` or `hotspots.clustering`, and the statistic.
+    """
+    if isinstance(table, Absent) or not table[column].isna().any():
+        return caption
+    own = table[table[column].isna()]
+    names = "; ".join(own["value"] + " (" + own["kind"] + ")")
+    return f"{caption}. Undefined where all places have equal values: {names}"
 
 
 def metrics(comparison: Result, truck: Result, agreed: Result, hot: Result) -> dict[str, float]:
@@ -207,6 +244,8 @@ def describe_causes(table: pd.DataFrame) -> str:
     own = table[table["kind"] == "all places"]
     if own.empty:
         return "No causes are recorded."
+    if own["share"].isna().all():
+        return "No inspection found waste."
     parts = [f"{row.cause} at {100 * row.share:.0f} %" for row in own.itertuples()]
     return f"Of the inspections with waste, {', '.join(parts)}."
 
@@ -219,10 +258,12 @@ def describe_stops(stops: Result, places: pd.DataFrame) -> str:
     parts = [f"{number} to {action}" for action, number in stops["action"].value_counts().items()]
     where = stops.drop_duplicates("cluster")
     several = int(stops.loc[stops["cluster"].duplicated(), "cluster"].nunique())
+    districts = where["district"].nunique() if "district" in where else 0
+    inside = f" in {counted(districts, 'district')}" if districts else ""
     return (
         f"Map of {counted(len(stops), 'stop')}, {' and '.join(parts)}, at "
-        f"{counted(len(where), 'place')} in {counted(where['district'].nunique(), 'district')}, "
-        f"{several} of them with more than one crew. Their middle lies {_where(where, places)}."
+        f"{counted(len(where), 'place')}{inside}, {several} of them with more than one crew. "
+        f"Their middle lies {_where(where, places)}."
     )
 
 
@@ -235,6 +276,44 @@ def describe_plans(comparison: Result) -> str:
         for row in comparison.itertuples()
     ]
     return f"Nuisance removed by plan, in inspections with waste. {'; '.join(parts)}."
+
+
+@passes_absent
+def caption_of_reports(table: pd.DataFrame) -> str:
+    """Return what `reports.reported` holds, and what it lacks for want of a column."""
+    parts = {"duplicates": "duplicates", "days": "median days to closing"}
+    groups = [by for by in ("category", "channel") if by in set(table["by"])]
+    held = ["reports", *(text for name, text in parts.items() if name in table)]
+    text = " and ".join([", ".join(held[:-1]), held[-1]] if held[1:] else held)
+    text = text.capitalize() + "".join(
+        f"{' and' if turn else ','} by {by}" for turn, by in enumerate(groups)
+    )
+    lacking = [text for name, text in parts.items() if name not in table]
+    lacking += ["the places"] if "without_place" not in table else []
+    lacking += [by for by in ("category", "channel") if by not in groups]
+    return f"{text}. Not known here: {', '.join(lacking)}" if lacking else text
+
+
+def describe_trend(table: Result) -> str:
+    """Say how the months differ in reports; `table` as from `reports.trend`."""
+    if isinstance(table, Absent):
+        return table.reason
+    least, most = (table.loc[table["reports_per_day"].agg(f)] for f in ("idxmin", "idxmax"))
+    return (
+        f"Between {least['reports_per_day']:.1f} reports a day in {least['month']} and "
+        f"{most['reports_per_day']:.1f} in {most['month']}, of {counted(len(table), 'month')}."
+    )
+
+
+@passes_absent
+def describe_squares(table: pd.DataFrame) -> str:
+    """Say where reports came from; `table` as from `report_places.squares`."""
+    text = describe_map(table, "reports", "reports").replace("place", "square")
+    if table["z"].isna().all():
+        return f"{text} Too few squares, or equal numbers, for hot spots."
+    hot = table[table["hot"]]
+    where = f", {_where(hot, table)}" if len(hot) else ""
+    return f"{text} {counted(len(hot), 'hot spot')}{where}."
 
 
 @passes_absent

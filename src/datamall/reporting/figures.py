@@ -178,7 +178,9 @@ def ratios(
         kind=kind, tolerance=tolerance, verdict=verdict, interval_label=interval_label,
     )  # fmt: skip
     headings, further = {value: value_label}, [value, low, high, count, verdict]
-    publishing.figure(table, [label], further, plot.draw, plot.height, name, title, alt, headings)
+    publishing.figure(
+        table, [label], further, plot.draw, plot.height, name, title, alt, headings, infinite=True
+    )
 
 
 def bars(

@@ -11,6 +11,7 @@ import copy
 import csv
 import io
 import json
+import math
 import re
 import shutil
 import tempfile
@@ -270,10 +271,13 @@ def results(notebook: NotebookNode, answer: Mapping[str, Any] | None) -> dict[st
 
 
 def _records(text: str, kinds: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the rows of a CSV as records; empty cells are null."""
+    """Return the rows of a CSV as records; empty cells are null, as are infinite ones.
+
+    JSON has no infinite number; the CSV says which it is.
+    """
     convert: dict[str, Callable[[str], Any]] = {
         "integer": int,
-        "number": float,
+        "number": _finite,
         "boolean": lambda cell: cell == "True",
         "text": str,
     }
@@ -281,6 +285,11 @@ def _records(text: str, kinds: Mapping[str, str]) -> list[dict[str, Any]]:
         {key: convert[kinds[key]](cell) if cell else None for key, cell in row.items()}
         for row in csv.DictReader(io.StringIO(text))
     ]
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def _json(value: Any) -> str:

@@ -91,6 +91,8 @@ def render(
             "last_day": period.get("last_day"),
             "not_delivered": _flat(data.get("not_delivered")),
         }
+        if "never_filled" in data:
+            record["never_filled"] = _flat(data["never_filled"])
     parts = _parts(notebook)
     chapters = [
         (unescape(found.group("id")), re.sub(r"<[^>]+>", "", found.group("text")))

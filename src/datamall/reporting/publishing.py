@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ def figure(
     title: str,
     alt: str,
     headings: dict[str, str],
+    *,
+    infinite: bool = False,
 ) -> None:
     """Check, draw and publish a figure and the table of its numbers.
 
@@ -44,6 +47,8 @@ def figure(
         See `datamall.reporting.figures.dot_map`.
     headings
         Column → heading in the table.
+    infinite
+        Whether `draw` can draw what is infinite; else that is in the table alone.
 
     Raises
     ------
@@ -64,7 +69,8 @@ def figure(
         )
     kept = list(dict.fromkeys([str(table.columns[0]), *wanted]))  # the first column names the row
     numbers = tables.rounded(table[kept].reset_index(drop=True))
-    known = numbers.dropna(subset=list(drawn))
+    finite = numbers if infinite else numbers.replace([math.inf, -math.inf], math.nan)
+    known = finite.dropna(subset=list(drawn))
     picture = canvas.png(draw, known, height(known))
     about: dict[str, Any] = {"kind": "figure", "name": name, "caption": title}
     tables.publish(

@@ -14,7 +14,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from datamall.errors import DatamallError
-from datamall.requirements import Absent
+from datamall.requirements import Absent, unfilled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -266,6 +266,8 @@ def answer_bundle(
         key: getattr(data, key, None)
         for key in ("purpose", "authority", "synthetic", "personal", "period", "not_delivered")
     }
+    never = unfilled(data) if isinstance(data, Mapping) else ()
+    about |= {"never_filled": list(never)} if never else {}
     payload = {
         "sentence": sentence,
         "evidence": [check_text(text, "text", "A piece of evidence") for text in evidence],
@@ -343,8 +345,8 @@ def answer(
     evidence
         Names of tables and figures that bear it (the page links to them), or sentences.
     data
-        The extract; gives the date of the data, whether they are synthetic and what was not
-        delivered.
+        The extract; gives the date of the data, whether they are synthetic, what was not delivered
+        and what was never filled.
     metrics
         Name → number, kept as ``results/<notebook>/metrics.json``.
     verdict

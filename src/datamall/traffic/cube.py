@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from datamall.errors import DatamallError
-from datamall.requirements import needs
+from datamall.requirements import Absent, needs
 
 COUNTS = "traffic.counts"
 KEYS = ["site", "approach", "movement", "mode", "detector"]
@@ -121,7 +121,7 @@ class Cube:
 
 
 @needs("Counts", *COUNTED)
-def cells(data: Mapping[str, pd.DataFrame]) -> Cube:
+def cells(data: Mapping[str, pd.DataFrame]) -> Cube | Absent:
     """Arrange the counts of an extract as dense arrays.
 
     Parameters
@@ -133,17 +133,15 @@ def cells(data: Mapping[str, pd.DataFrame]) -> Cube:
     -------
     Cube
         Interval and period are found per detector, so that two authorities' counts may be in one
-        extract.
+        extract. An Absent where nothing was counted.
 
     Raises
     ------
     DatamallError
-        When there are no rows, nothing was counted, a count lies outside a day, an interval does
-        not divide the hour or an interval was delivered twice.
+        When a count lies outside a day, an interval does not divide the hour or an interval was
+        delivered twice.
     """
     table = data[COUNTS]
-    if table.empty:
-        raise DatamallError(f"{COUNTS} holds no rows: take in the counts first.")
     series, row = _series(table)
     day = table["day"].to_numpy().astype("datetime64[D]").astype(np.int64)
     hour = table["hour"].to_numpy()
@@ -157,7 +155,7 @@ def cells(data: Mapping[str, pd.DataFrame]) -> Cube:
     np.minimum.at(first, row, day)
     np.maximum.at(last, row, day)
     if not interval.any():
-        raise DatamallError(f"{COUNTS} holds rows but no count: take in the counts first.")
+        return Absent("Counts", f"Not possible here: no interval of {COUNTS} was counted.")
     interval[interval == 0] = interval.max()  # a detector that never counted
     if (60 % interval).any():
         wrong = series.loc[60 % interval > 0, "detector"].iloc[0]

@@ -252,7 +252,7 @@ def _adaptive(log: Array) -> Array:
 
 def _school(days: pd.DatetimeIndex, calendar: pd.DataFrame | None) -> NDArray[np.bool_]:
     """Return which working days lie in a school holiday."""
-    if calendar is None or "school_holiday" not in calendar:
+    if calendar is None or not {"day", "school_holiday"} <= set(calendar):
         return np.zeros(len(days), dtype=bool)
     off = calendar.loc[calendar["school_holiday"] == "yes", "day"]
     return np.asarray(days.isin(pd.DatetimeIndex(off)) & (days.day_of_week < 5))
@@ -356,15 +356,17 @@ def _scored(
 
 
 def _pooled(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the scores by mode: every site and week weighs the same."""
+    """Return the scores by mode: every site and week weighs the same; no rows without a test."""
     rows = []
+    errors = ["mase_median", "mase_model", "mase_gated", "model_used"]
     for mode, own in table.groupby("mode"):
         weight = own["origins"] / own["origins"].sum()
         row = {"period": own["period"].iloc[0], "mode": mode, "sites": len(own)}
         row["origins"] = int(own["origins"].max())
-        for name in ("mase_median", "mase_model", "mase_gated", "model_used"):
+        for name in errors:
             row[name] = (own[name] * weight).sum()
         row["nominal"] = own["nominal"].iloc[0]
         row["coverage"] = own["inside"].sum() / max(own["hours"].sum(), 1)
         rows.append(row)
-    return pd.DataFrame(rows)
+    columns = ["period", "mode", "sites", "origins", *errors, "nominal", "coverage"]
+    return pd.DataFrame(rows, columns=columns)

@@ -30,7 +30,7 @@ def check_confidence(confidence: float) -> None:
 
 def holidays(days: pd.DatetimeIndex, calendar: pd.DataFrame | None) -> NDArray[np.bool_]:
     """Return which days the calendar names a public holiday; none without a calendar."""
-    if calendar is None or "holiday" not in calendar:
+    if calendar is None or not {"day", "holiday"} <= set(calendar):
         return np.zeros(len(days), dtype=bool)
     free = calendar.loc[calendar["holiday"].notna(), "day"]
     return np.asarray(days.isin(pd.DatetimeIndex(free)))

@@ -14,7 +14,8 @@ from datamall.traffic.information import holidays
 from datamall.traffic.weekly import Floats
 
 _STORE = "traffic.junctions"
-SIGNALS = tuple(f"{_STORE}.{name}" for name in ("saturation_flow", "green", "cycle"))
+KEYS = ("site", "approach", "lane_group")
+SIGNALS = tuple(f"{_STORE}.{name}" for name in (*KEYS, "saturation_flow", "green", "cycle"))
 # First and last hour (exclusive) of the peaks: ochtendspits and avondspits.
 PEAKS = {"morning": (7, 10), "evening": (16, 19)}
 MOTOR = ("car", "bus")
@@ -93,7 +94,7 @@ def lane_groups(data: Any) -> pd.DataFrame | Absent:
         Ordered by its keys. An Absent where no capacity is known.
     """
     table = data[_STORE]
-    keys = ["site", "approach", "lane_group"]
+    keys = list(KEYS)
     result = table[keys].astype(str)
     for column in _WORDS:
         blank = pd.Series("", index=table.index)
@@ -179,7 +180,7 @@ def _peaks(
     slots = [np.arange(a * per_hour, b * per_hour) for a, b in PEAKS.values()]
     index = np.ix_(np.arange(len(keys)), np.flatnonzero(working), np.concatenate(slots))
     flow = counts[index] * per_hour
-    flow = flow.reshape(*flow.shape[:2], len(PEAKS), -1)
+    flow = flow.reshape(*flow.shape[:2], len(PEAKS), len(slots[0]))
     days = block.days[working]
     cars, buses = motor(keys, flow, groups)
     volume = cars + pcu_bus * buses
@@ -262,6 +263,8 @@ def _gather(member: Floats, chosen: pd.Series, flow: Floats) -> Floats:
 def over_days(values: Floats, function: Callable[..., Any]) -> Floats:
     """Apply a function such as nanmean over days, the second axis; NaN where none is known."""
     none = np.asarray(np.isnan(values).all(axis=1))
+    if none.all():
+        return np.full(none.shape, np.nan)
     filled = np.where(none[:, None], 0.0, values)
     return np.where(none, np.nan, function(filled, axis=1))
 

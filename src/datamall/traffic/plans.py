@@ -21,6 +21,7 @@ from datamall.traffic.weekly import Floats
 SLACK = 1.0  # seconds by which the greens of the plan of now may miss the cycle: rounding
 KINDS = ("motor", "bike", "pedestrian")
 OVER = "no timing solves it."
+UNSEEN = "Closed or not counted: nothing passed in this peak, or nobody knows what did."
 DAY_SHARE = 0.75  # of the intervals of a peak that must be counted for a day to be judged
 
 
@@ -145,7 +146,8 @@ def _site(
     ratio, least = highest(demand / saturation), highest(np.ceil(shortest))
     lost, total = groups["lost_time"].iloc[0], float(ratio.sum())
     optimal = float(signals.optimal_cycle(total, lost))
-    refused = _doubt(groups, coverage, rules) or _limits(total, least.sum(), lost, cut, rules)
+    refused = _doubt(groups, coverage, rules) or _unseen(flow)
+    refused = refused or _limits(total, least.sum(), lost, cut, rules)
     # Which lane groups need green of their own is not known without phases.
     known = (groups["phase"] != "").all()
     row = {
@@ -195,12 +197,19 @@ def _doubt(groups: pd.DataFrame, coverage: float, rules: Rules) -> str:
     one = groups[["cycle", "lost_time"]].nunique().max() == 1
     if phases.agg(np.ptp).max() > SLACK or off > SLACK or not one:
         return "The plan of now does not add up: its greens and lost time are not its cycle."
+    if not coverage > 0:
+        return UNSEEN
     if not coverage >= rules.coverage:
         return (
             f"Counted in {100 * coverage:.0f} % of the peaks, less than {100 * rules.coverage:g} %:"
             " first mend the detectors."
         )
     return ""
+
+
+def _unseen(flow: Floats) -> str:
+    """Say that the days which choose a plan show no flow to divide the cycle by, or nothing."""
+    return "" if not np.isnan(flow).any() and flow.sum() > 0 else UNSEEN
 
 
 def _limits(total: float, least: float, lost: float, cut: NDArray[np.bool_], rules: Rules) -> str:

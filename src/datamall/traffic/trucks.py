@@ -14,7 +14,10 @@ from datamall.traffic.weekly import Floats
 
 _ROUNDS, _PLACES, _JUNCTIONS = "enforcement.rounds", "enforcement.containers", "traffic.junctions"
 PLAN = tuple(f"{_ROUNDS}.{c}" for c in ("cluster", "weekday", "truck", "start", "service_seconds"))
-WHERE = (*(f"{_PLACES}.{c}" for c in ("cluster", "x", "y")), *(f"{_JUNCTIONS}.{c}" for c in "xy"))
+WHERE = (
+    *(f"{_PLACES}.{c}" for c in ("cluster", "x", "y")),
+    *(f"{_JUNCTIONS}.{c}" for c in ("site", "x", "y")),
+)
 LEAST_KNOWN = 0.5  # of a week's stops that must be known for that week to be a witness
 MOVE, KEEP, DOUBT = "serve earlier or later", "leave as it is", "not enough evidence"
 STUCK = "no calm hour that day"
@@ -45,9 +48,8 @@ def stops(data: Mapping[str, pd.DataFrame], distance: float) -> pd.DataFrame | A
     where = places.groupby("cluster")[["x", "y"]].mean()
     own = data[_JUNCTIONS].astype({"site": str, "x": float, "y": float})
     sites = own.groupby("site")[["x", "y"]].mean().dropna()
-    if plan.empty or sites.empty:
-        what = "no stop is planned" if plan.empty else "no junction has a position"
-        return Absent("Stops near junctions", f"Not possible here: {what}.")
+    if sites.empty:
+        return Absent("Stops near junctions", "Not possible here: no junction has a position.")
     table = plan.merge(where, left_on="cluster", right_index=True, how="left")
     away = np.hypot(
         where["x"].to_numpy()[:, None] - sites["x"].to_numpy()[None, :],
@@ -299,21 +301,19 @@ def decision_records(table: pd.DataFrame) -> pd.DataFrame:
         truck, weekday, recommended, expected, and the empty columns decided, decided_by_role,
         why_different and what_came_of_it.
     """
-    own = table[table["verdict"] == MOVE].reset_index(drop=True)
-    hour, calm = (_span(own[name]) for name in ("hour", "calm_hour"))
-    stops = own["stops"].map(lambda n: f"{n} stop{'' if n == 1 else 's'}")
-    recommended = "serve " + stops + " near " + own["site"] + " at " + calm + ", not " + hour
-    share = [
-        (100 * own[name]).map("{:.0f} %".format)
-        for name in ("chance", "low", "high", "calm_chance")
-    ]
-    text = "congested in " + share[0] + " of the weeks (" + share[1] + " to " + share[2] + "), then"
-    result = own[["truck", "weekday"]].assign(
-        recommended=recommended, expected=text + " in " + share[3]
-    )
+    rows = []
+    for row in table[table["verdict"] == MOVE].itertuples():
+        stops = f"{row.stops} stop{'' if row.stops == 1 else 's'}"
+        hour, calm = (f"{value}–{value + 1} h" for value in (row.hour, row.calm_hour))
+        share = [f"{100 * value:.0f} %" for value in (row.chance, row.low, row.high)]
+        rows.append(
+            {
+                "truck": row.truck,
+                "weekday": row.weekday,
+                "recommended": f"serve {stops} near {row.site} at {calm}, not {hour}",
+                "expected": f"congested in {share[0]} of the weeks ({share[1]} to {share[2]}), "
+                f"then in {100 * row.calm_chance:.0f} %",
+            }
+        )
+    result = pd.DataFrame(rows, columns=["truck", "weekday", "recommended", "expected"])
     return result.assign(decided="", decided_by_role="", why_different="", what_came_of_it="")
-
-
-def _span(hour: pd.Series) -> pd.Series:
-    """Return hours in words, such as 8–9 h."""
-    return hour.map(lambda value: f"{value}–{value + 1} h").astype(object)

@@ -52,9 +52,11 @@ def answer(totals: Result, confidence: float) -> str:
             "count are not known."
         )
     own = totals.iloc[0]
+    text = f"Of {counted(own['stops'], 'stop')} a week, {own['near']:,} are near a junction that "
+    if pd.isna(own["congested"]):
+        return f"{text}counts; in no week were enough hours counted to say which are congested."
     return (
-        f"Of {counted(own['stops'], 'stop')} a week, {own['near']:,} are near a junction that "
-        f"counts; {own['congested']:.0f} of these ({100 * confidence:g} % interval "
+        f"{text}counts; {own['congested']:.0f} of these ({100 * confidence:g} % interval "
         f"{own['low']:.0f} to {own['high']:.0f}) fall in congested hours, {own['movable']:.0f} of "
         "them with a calm hour the same day. Of the others traffic knows nothing."
     )

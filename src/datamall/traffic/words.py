@@ -290,9 +290,10 @@ def describe_ahead(week: pd.DataFrame, by_site: pd.DataFrame) -> str:
     if chosen["cars"].isna().all():
         return text
     why = by_site[(by_site["mode"] == "car") & by_site["site"].isin(chosen["site"])]["why"]
+    because = f", because {why.iloc[-1]}" if len(why) else ": no week could be tested"
     return (
         f"{text} In the whole week {chosen['cars'].sum():,.0f}; by the {MEDIAN_LINE} "
-        f"{other['cars'].sum():,.0f}. {chosen['line'].iloc[0]}, because {why.iloc[-1]}."
+        f"{other['cars'].sum():,.0f}. {chosen['line'].iloc[0]}{because}."
     )
 
 

@@ -30,7 +30,7 @@ Tables = Mapping[str, pd.DataFrame]
 Labels = Mapping[str, Meaning]
 
 
-@needs(OWN_CHAPTER, *(f"{INVESTIGATIONS}.{name}" for name in NEEDED))
+@needs(OWN_CHAPTER, *(f"{INVESTIGATIONS}.{name}" for name in NEEDED), blank=True)
 def own(
     data: Tables, groups: Sequence[str], depth: int, labels: Labels | None = None
 ) -> pd.DataFrame | Absent:
@@ -140,7 +140,11 @@ def _grouped(cells: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return every.set_index(KEYS).join(sums).fillna({"people": 0}).reset_index()
 
 
-@needs("Official counts", *(f"{OFFICIAL}.{name}" for name in (*KEYS, "people", "rounding")))
+@needs(
+    "Official counts",
+    *(f"{OFFICIAL}.{name}" for name in (*KEYS, "people", "rounding")),
+    blank=True,
+)
 def official(data: Tables) -> pd.DataFrame | Absent:
     """Return the official counts as they were delivered; totals of exact ones are added.
 
