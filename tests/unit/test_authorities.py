@@ -108,7 +108,10 @@ def sources(*own: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
 
 SHAPES = [
     (file(format="parquet", header_row=2), "has no meaning for parquet"),
-    (file(header_row=2), "header_row has no meaning for csv"),
+    (file(header_row=2, columns=["Nr"]), "columns names what has no header.*keep one"),
+    (file(missing="-"), r"missing must be a list of texts, such as"),
+    (store(totals=["Totaal"]), r"totals says which words mark a total under which header"),
+    (store(totals={"Nr": "Totaal"}), r"totals says which words mark a total under which header"),
     (lambda d: d["files"]["list"].update(format="xlsx"), "encoding has no meaning for xlsx"),
     (
         lambda d: d["files"].update(x={"path": "x.xlsx", "format": "xlsx", "header_row": 0}),

@@ -40,7 +40,7 @@ def test_rows_of_a_text_file_have_the_numbers_that_a_spreadsheet_gives_them(
     rows, reading = in_file(tmp_path, ending.join(lines).encode(), Form(format="csv"))
     # The blank lines and the row of blanks are none; a quoted line break is in one row.
     assert rows == {4: ["1", "2"], 6: [f"3{ending}x", "4"], 10: ["8", ""]}
-    assert reading.malformed == {8: (3, 2)}
+    assert reading.malformed == {8: "3 fields where the header has 2"}
 
 
 def test_one_column_with_blank_lines(tmp_path: Path) -> None:
@@ -116,7 +116,10 @@ def test_typed_values_of_a_parquet_file(
     ("item", "sentence"),
     [
         ({"format": "ods"}, "here: format must be csv or parquet or xlsx, not 'ods'"),
-        ({"format": "csv", "header_row": 2}, "header_row has no meaning for csv"),
+        ({"format": "parquet", "header_row": 2}, "header_row has no meaning for parquet"),
+        ({"format": "csv", "header_row": 2, "columns": ["a"]}, "keep one"),
+        ({"format": "csv", "columns": "a"}, "columns must be a list of texts"),
+        ({"format": "csv", "missing": [1]}, "missing must be a list of texts"),
         ({"format": "xlsx", "quote": "'"}, "quote has no meaning for xlsx"),
         ({"format": "csv", "thousands": ".."}, "thousands must be one character"),
         ({"format": "csv", "thousands": "."}, "one character has two meanings"),

@@ -14,13 +14,14 @@ from typing import Annotated, Any
 
 from datamall.errors import DatamallError
 from datamall.mall.contracts import Column, Contract, load_contracts
-from datamall.mall.expressions import columns_of, type_of
+from datamall.mall.expressions import columns_of, identifier, literal, type_of
 from datamall.mall.rawfiles import FETCHED, RawFile, keys, mapping, raw_file
+from datamall.tabular.form import plain
 from datamall.written import Ends, Text, read_as
 from datamall.yamlfile import load_mapping
 
 AUTHORITY_KEYS = ("authority", "title", "synthetic", "description", "files", "stores")
-SOURCE_KEYS = ("file", "sheet", "where", "unpivot", "distinct", "events", "columns")
+SOURCE_KEYS = ("file", "sheet", "where", "totals", "unpivot", "distinct", "events", "columns")
 COLUMN_KEYS = ("from", "map", "expression", "value")
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 TAKEN = ("results", "quality")  # folders that the demo has in reports/, where others have theirs
@@ -83,6 +84,9 @@ class Source:
         SQL over headers: records for which it is not true are left out.
     where_headers
         Headers that `where` reads.
+    totals
+        Headers whose words for totals are known: records with one of them are left out by
+        `where`.
     unpivot
         How wide records become long ones, if they do.
     distinct
@@ -100,6 +104,7 @@ class Source:
     sheet: str | None
     where: str | None
     where_headers: tuple[str, ...]
+    totals: tuple[str, ...]
     unpivot: Unpivot | None
     distinct: bool
     tally: str | None
@@ -292,11 +297,15 @@ def _source(contract: Contract, item: Any, files: Mapping[str, RawFile], place: 
             )
     if not any(filling.headers for filling in fillings.values()):
         raise DatamallError(f"{place}: no column is read from the file: fill one `from` a header.")
+    totals, without = _totals(item.get("totals", {}), place)
+    wanted = [f"({item['where']}\n)"] if "where" in item else []
+    read = _where(item["where"], place) if "where" in item else ()
     return Source(
         file=file,
         sheet=sheet,
-        where=item.get("where"),
-        where_headers=_where(item["where"], place) if "where" in item else (),
+        where=" AND ".join([*wanted, *without]) or None,
+        where_headers=(*read, *totals),
+        totals=totals,
         unpivot=_unpivot(item["unpivot"], fillings, place) if "unpivot" in item else None,
         distinct=item.get("distinct", False),
         tally=tally,
@@ -337,6 +346,26 @@ def _where(text: str, place: str) -> tuple[str, ...]:
     if kind != "BOOLEAN":
         raise DatamallError(f"{place}: where: `{text}` gives {kind}: write what is true or false.")
     return headers
+
+
+def _totals(item: Any, place: str) -> tuple[tuple[str, ...], list[str]]:
+    """Return the headers that tell totals, and SQL that is true for other records."""
+    good = isinstance(item, dict) and all(
+        isinstance(words, list) and all(isinstance(word, str) for word in words)
+        for words in item.values()
+    )
+    if not good:
+        raise DatamallError(
+            f"{place}: totals says which words mark a total under which header, such as "
+            '{Street: ["Total"]}; {Street: []} where none is one.'
+        )
+    listed = {
+        header: ", ".join(literal(plain(word).strip().lower()) for word in words)
+        for header, words in item.items()
+        if words
+    }
+    wanted = [f"lower({identifier(header)}) NOT IN ({words})" for header, words in listed.items()]
+    return tuple(item), wanted
 
 
 def _unpivot(item: Any, fillings: Mapping[str, Filling], place: str) -> Unpivot:

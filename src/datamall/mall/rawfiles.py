@@ -8,13 +8,13 @@ from typing import Any
 
 from datamall.errors import DatamallError
 from datamall.mall.expressions import literal, type_of
-from datamall.tabular.form import CSV_ONLY, Form, checked
+from datamall.tabular.form import MEANING, Form, checked
 
 FETCHED = ("sha256", "source", "found_under", "url")
 PATHS = ("path", "found_under", "url")  # patterns of days, where `days` is given
 WRITTEN = ("decimal", "thousands", "date_format")
 FILE_KEYS = (
-    "path", "format", "days", "may_be_empty", "header_row", *CSV_ONLY, *WRITTEN, *FETCHED,
+    "path", "format", "days", "may_be_empty", "missing", *MEANING, *WRITTEN, *FETCHED,
 )  # fmt: skip
 DAYS = re.compile(r"(\d{4}-\d\d-\d\d)/(\d{4}-\d\d-\d\d)")
 MOST_DAYS = 36_600

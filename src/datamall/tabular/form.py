@@ -1,6 +1,8 @@
 """The form of a table in a file: its format, its marks, and how it writes numbers and dates."""
 
 import codecs
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +11,25 @@ from datamall.errors import DatamallError
 
 FORMATS = ("csv", "parquet", "xlsx")
 CSV_ONLY = ("encoding", "separator", "quote", "trailing_separator")
+# Words that have a meaning for some formats only.
+MEANING = dict.fromkeys(CSV_ONLY, ("csv",)) | {
+    "header_row": ("csv", "xlsx"),
+    "columns": ("csv", "xlsx"),
+}
 FLAGS = ("trailing_separator",)
+LISTS = ("columns", "missing")
 HIGHEST_HEADER = 1000
+
+
+def plain(text: str) -> str:
+    """Return a text in one of its forms: composed (NFC), with plain spaces, without marks of order.
+
+    >>> plain("Gro\u0308ningen\u00a0Noord")
+    'Gröningen Noord'
+    """
+    return unicodedata.normalize(
+        "NFC", re.sub("[\u00a0\u2007\u202f]", " ", text.replace("\ufeff", ""))
+    )
 
 
 @dataclass(frozen=True)
@@ -30,6 +49,16 @@ class Notation:
         fraction = f"(?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?"
         return f"[+-]?{fraction if fractions else whole}"
 
+    @property
+    def whole(self) -> str:
+        """Regular expression of a whole number, be it as 3.0.
+
+        Three noughts (27.000) may be thousands: they count as a fraction only where another sign
+        is known to stand between thousands.
+        """
+        noughts = "0+" if self.thousands else "(?:0{1,2}|0{4,})"
+        return f"{self.pattern(fractions=False)}(?:\\{self.decimal}{noughts})?"
+
     def plain(self, text: str) -> str:
         """Return the text of a number as computers write it."""
         return text.replace(self.thousands, "").replace(self.decimal, ".")
@@ -44,7 +73,11 @@ class Form:
     format
         ``csv``, ``parquet`` or ``xlsx``.
     header_row
-        Row of the headers in a sheet, from 1.
+        Row of the headers in a sheet, or their line in a CSV file, from 1.
+    columns
+        Names of the columns, in order, of a CSV file or sheet without headers.
+    missing
+        Words that stand for a blank cell.
     encoding, separator, quote, trailing_separator
         Of a CSV file; `quote` is empty where quotes have no meaning; with `trailing_separator`
         each record ends in a separator, which the header does not.
@@ -54,6 +87,8 @@ class Form:
 
     format: str
     header_row: int = 1
+    columns: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     encoding: str = "utf-8"
     separator: str = ","
     quote: str = '"'
@@ -79,9 +114,9 @@ def checked(item: Mapping[str, Any], place: str) -> dict[str, Any]:
     kind = item["format"]
     if kind not in FORMATS:
         raise DatamallError(f"{place}: format must be {' or '.join(FORMATS)}, not {kind!r}.")
-    given = {word: item[word] for word in ("header_row", *CSV_ONLY) if word in item}
+    given = {word: item[word] for word in (*MEANING, "missing") if word in item}
     for word in given:
-        if (word in CSV_ONLY and kind != "csv") or (word == "header_row" and kind != "xlsx"):
+        if kind not in MEANING.get(word, FORMATS):
             raise DatamallError(f"{place}: {word} has no meaning for {kind}: leave it out.")
     row = item.get("header_row", 1)
     if type(row) is not int or not 1 <= row <= HIGHEST_HEADER:
@@ -90,11 +125,24 @@ def checked(item: Mapping[str, Any], place: str) -> dict[str, Any]:
     for word, value in {**given, **notation}.items():
         if word in FLAGS and not isinstance(value, bool):
             raise DatamallError(f"{place}: {word} must be true or false.")
-        if word not in (*FLAGS, "header_row") and not isinstance(value, str):
+        if word in LISTS:
+            given[word] = _texts(value, word, place)
+        elif word not in (*FLAGS, "header_row") and not isinstance(value, str):
             raise DatamallError(f"{place}: {word} must be text: write it between quotes.")
+    if "columns" in item and "header_row" in item:
+        raise DatamallError(
+            f"{place}: columns names what has no header, header_row says where it is: keep one."
+        )
     _check_marks(item, place)
     _check_encoding(item.get("encoding", Form.encoding), place)
     return {"format": kind, **given, "notation": Notation(**notation)}
+
+
+def _texts(value: Any, word: str, place: str) -> tuple[str, ...]:
+    texts = value if isinstance(value, list) else []
+    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+        raise DatamallError(f'{place}: {word} must be a list of texts, such as ["a", "b"].')
+    return tuple(plain(text).strip() for text in texts)
 
 
 def _check_encoding(encoding: str, place: str) -> None:

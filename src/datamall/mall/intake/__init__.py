@@ -225,8 +225,8 @@ def _fill(
     parsed = read - merged - left_out
     if parsed == 0:
         raise DatamallError(
-            f"`where` leaves out all {read:,} records for {contract.name}: correct it in the "
-            "mapping."
+            f"`where` or `totals` leaves out all {read:,} records for {contract.name}: correct it "
+            "in the mapping."
         )
     _check_conflicts(counts[CONFLICT.code], parsed, contract, mapping)
     if parts.rows == 0:

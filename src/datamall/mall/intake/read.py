@@ -16,11 +16,13 @@ from datamall.errors import DatamallError
 from datamall.mall.authorities import Authority, Source
 from datamall.mall.contracts import Contract
 from datamall.project import file_digest, raw_folder
+from datamall.tabular.form import plain
 from datamall.tabular.reading import Reading, read
 
 RECORD = "record number of datamall"
 # A record is file number × 2^46 + row number × 2^12 + number of the cell, 0 for a whole record.
 FILE_SHIFT, ROW_SHIFT = 46, 12
+HEADER_AGAIN = ("repeated_header", "The record is the header again.")
 LONG_ROWS = 65_536  # of records made long, in one batch
 OF_FILE = re.compile(r"#(file|row|[1-9][0-9]*)")  # what a mapping calls name, row, nth field
 
@@ -54,10 +56,10 @@ class RawRecords:
         Files that have been read to the end.
     empty
         Names of those that held no record.
-    malformed
-        Record → (fields found, fields in the header) of records that do not fit the header.
+    apart
+        Record → code and sentence of records that are none: malformed, or the header again.
     parsed
-        Number of records (of long ones, where wide ones are made long), malformed ones included.
+        Number of records (of long ones, where wide ones are made long), those apart included.
     error
         The exception that ended the stream; an engine that reads it would bury its message.
 
@@ -88,7 +90,7 @@ class RawRecords:
         self.paths = self._find(authority)
         self.parts: list[RawPart] = []
         self.empty: list[str] = []
-        self.malformed: dict[int, tuple[int, int]] = {}
+        self.apart: dict[int, tuple[str, str]] = {}
         self.parsed = 0
         self.error: Exception | None = None
 
@@ -173,8 +175,14 @@ class RawRecords:
     def _file(self, kept: Any, number: int, path: Path, place: str) -> Iterator[pa.RecordBatch]:
         """Yield the records of one file."""
         base = (self._first + number) << FILE_SHIFT
-        reading = Reading(path, place, lambda headers: self._positions(headers, place), {})
-        writer = None
+        titles: list[str] = []
+
+        def choose(headers: list[str]) -> list[int]:
+            positions = self._positions(headers, place)
+            titles.extend(_shown(headers[position], position) for position in positions)
+            return positions
+
+        reading, writer = Reading(path, place, choose, {}), None
         try:
             for rows, texts in read(self._source.file, self._source.sheet, reading):
                 if writer is None:
@@ -184,12 +192,19 @@ class RawRecords:
                     types = [pa.int64(), *[pa.string()] * (len(names) - 1)]
                     schema = pa.schema(list(zip(names, types, strict=True)))
                     writer = pa.ipc.new_stream(kept, schema)
+                again = _equal(texts, titles)
+                if again is not None:
+                    for row in rows[again]:
+                        self.apart[base + (int(row) << ROW_SHIFT)] = HEADER_AGAIN
+                    rows, texts = rows[~again], [text.filter(pa.array(~again)) for text in texts]
                 if not len(rows):
                     continue
                 wide = self._batch(
                     schema, base + (rows << ROW_SHIFT), self._fill(rows, texts, path)
                 )
                 writer.write_batch(wide)
+                if self._source.file.missing:
+                    wide = self._without(wide, self._source.file.missing)
                 if self._source.unpivot is None:
                     self.parsed += wide.num_rows
                     yield wide
@@ -200,10 +215,17 @@ class RawRecords:
         finally:
             if writer is not None:
                 writer.close()
-        for row, counts in reading.malformed.items():
-            self.malformed[base + (row << ROW_SHIFT)] = counts
-        self.parsed += len(reading.malformed)
+        for row, found in reading.malformed.items():
+            sentence = f"The record has {found}."
+            self.apart[base + (row << ROW_SHIFT)] = ("malformed", sentence)
+        self.parsed += sum(record >= base for record in self.apart)
         self.parts.append(RawPart(self._name(path), reading.bytes, reading.sha256))
+
+    def _without(self, wide: pa.RecordBatch, words: tuple[str, ...]) -> pa.RecordBatch:
+        """Return records in which words that stand for a blank cell are blank."""
+        known = pa.array(words)
+        texts = [pc.if_else(pc.is_in(text, known), "", text) for text in wide.columns[1:]]
+        return self._batch(wide.schema, wide.column(0), texts)
 
     def _fill(self, rows: np.ndarray, texts: list[Any], path: Path) -> list[Any]:
         """Return the fields of a chunk, with name and row of the file where they are wanted."""
@@ -289,11 +311,11 @@ class RawRecords:
         """Return where the wanted fields are; refuse a missing or doubtful one."""
         found: dict[str, list[int]] = {}
         for position, header in enumerate(headers):
-            found.setdefault(header.casefold(), []).append(position)
+            found.setdefault(_known(header), []).append(position)
         positions, missing = [], []
         for header in self._plain:
             of_file = OF_FILE.fullmatch(header)
-            if of_file is None and header.casefold() not in found:
+            if of_file is None and _known(header) not in found:
                 missing.append(header)
             elif of_file is None:
                 positions.append(self._only(header, found, place))
@@ -314,11 +336,11 @@ class RawRecords:
         return positions + [self._only(cell, found, place) for cell in cells]
 
     def _only(self, header: str, found: dict[str, list[int]], place: str) -> int:
-        if len(found[header.casefold()]) > 1:
+        if len(found[_known(header)]) > 1:
             raise DatamallError(
                 f"{place} has two columns called {header!r}: have one of them renamed."
             )
-        return found[header.casefold()][0]
+        return found[_known(header)][0]
 
     def _check_cells(
         self, headers: list[str], cells: list[str], found: dict[str, list[int]], place: str
@@ -331,7 +353,7 @@ class RawRecords:
                 f"mapping; the header is {', '.join(map(repr, headers))}."
             )
         for name in (long.name, long.value):
-            if name.casefold() in found:
+            if _known(name) in found:
                 raise DatamallError(
                     f"{place} has a column called {name!r} itself: give `unpivot` in the mapping "
                     "another name."
@@ -339,9 +361,9 @@ class RawRecords:
 
     def _check_types(self, path: Path, place: str) -> None:
         """Refuse Parquet columns that cannot fill the contract's column without loss."""
-        types = {field.name.casefold(): field.type for field in pq.read_schema(path)}
+        types = {_known(field.name): field.type for field in pq.read_schema(path)}
         for name, filling in self._source.columns.items():
-            found = types.get(filling.header.casefold()) if filling.header else None
+            found = types.get(_known(filling.header)) if filling.header else None
             if found is None or filling.map is not None:
                 continue
             wanted = self._contract.column(name).type
@@ -356,13 +378,35 @@ class RawRecords:
         return pa.RecordBatch.from_arrays([pa.array(records, pa.int64()), *texts], schema=schema)
 
 
+def _known(header: str) -> str:
+    """Return the form in which headers are compared."""
+    return plain(header).strip().casefold()
+
+
+def _shown(header: str, position: int) -> str:
+    """Return the text of a header in the file: blank where it is called by its position."""
+    return "" if header == f"column{position:02d}" else header
+
+
+def _equal(texts: list[Any], titles: list[str]) -> np.ndarray | None:
+    """Return which records are their header again; None where none is, as good as always."""
+    same = None
+    for text, title in zip(texts, titles, strict=True):
+        own = pc.equal(text, title)
+        same = own if same is None else pc.and_(same, own)
+        if not pc.any(same).as_py():
+            return None
+    return None if same is None else same.to_numpy(zero_copy_only=False)
+
+
 def _fits(found: pa.DataType, wanted: str) -> bool:
     """Whether a Parquet type holds values of a contract's type and nothing else."""
     if pa.types.is_dictionary(found):
         found = found.value_type
     integer = pa.types.is_integer(found)
     return {
-        "integer": integer,
+        # 3.0 is a whole number; another is set aside by itself.
+        "integer": integer or pa.types.is_floating(found) or pa.types.is_decimal(found),
         "number": integer or pa.types.is_floating(found) or pa.types.is_decimal(found),
         "date": pa.types.is_date(found),
         "string": integer or pa.types.is_string(found) or pa.types.is_large_string(found),

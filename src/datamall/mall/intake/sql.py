@@ -15,6 +15,9 @@ EVENT = "event of datamall"
 WANTED = "wanted by datamall"
 LEFT_OUT = -1
 PLAIN = Notation()
+# What stands in the place of a name where a row adds up others.
+TOTALS = ("total", "totals", "grand total", "subtotal", "totaal", "eindtotaal", "subtotaal",
+          "gesamt", "insgesamt", "summe")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,12 @@ def checks_of(contract: Contract, source: Source, references: Collection[str]) -
     `references` are the columns whose `reference_table` is there; others are not looked up.
     """
     delivered = [column for column in contract.columns if column.name in source.columns]
-    checks = [check for column in delivered for check in _column_checks(column, source)]
+    checks = [
+        _is_total(column.name, str(source.columns[column.name].header))
+        for column in delivered
+        if column.name in contract.key and _names(column, source)
+    ]
+    checks += [check for column in delivered for check in _column_checks(column, source)]
     for column in delivered:
         if column.reference and column.name in references:
             store, target = column.reference
@@ -196,6 +204,23 @@ def checks_of(contract: Contract, source: Source, references: Collection[str]) -
             fails = f"NOT coalesce(({rule.expression}\n), true)"
             checks.append(Check(f"rule:{rule.name}", rule.description, fails))
     return checks
+
+
+def _names(column: Column, source: Source) -> bool:
+    """Whether a column takes a text over of which the mapping does not say what totals are."""
+    filling = source.columns[column.name]
+    plain = filling.header is not None and filling.map is None
+    return column.type == "string" and plain and filling.header not in source.totals
+
+
+def _is_total(column: str, header: str) -> Check:
+    known = ", ".join(literal(f(word)) for word in TOTALS for f in (str, str.capitalize, str.upper))
+    return Check(
+        f"total:{column}",
+        f"{header} holds a word for a total: name such words in the mapping, `totals: "
+        f'{{{header}: ["Total"]}}`, to leave such rows out ([] if none is one).',
+        f"{_text_name(column)} IN ({known})",
+    )
 
 
 def _text_name(column: str) -> str:
@@ -231,7 +256,7 @@ def _unmapped(filling: Filling) -> str:
 
 def _is_number(column: Column, notation: Notation) -> str:
     """Return SQL for: the text is a number as the file writes them."""
-    pattern = notation.pattern(fractions=column.type == "number")
+    pattern = notation.pattern() if column.type == "number" else notation.whole
     return f"regexp_full_match({_text_name(column.name)}, {literal(pattern)})"
 
 
@@ -249,10 +274,14 @@ def _convert(column: Column, notation: Notation) -> str:
     plain = text
     if notation.thousands:
         plain = f"replace({plain}, {literal(notation.thousands)}, '')"
-    if column.type == "number" and notation.decimal != ".":
-        plain = f"replace({plain}, {literal(notation.decimal)}, '.')"
-    cast = f"try_cast({plain} AS {column.physical_type})"
-    return f"CASE WHEN {_is_number(column, notation)} THEN {cast} END"
+    pointed = plain
+    if notation.decimal != ".":
+        pointed = f"replace({plain}, {literal(notation.decimal)}, '.')"
+    cast = f"WHEN {_is_number(column, notation)} THEN try_cast({pointed} AS {column.physical_type})"
+    if column.type == "integer":  # few are written as 3,0: others need no replacing
+        digits = f"regexp_full_match({text}, {literal(notation.pattern(fractions=False))})"
+        cast = f"WHEN {digits} THEN try_cast({plain} AS {column.physical_type}) {cast}"
+    return f"CASE {cast} END"
 
 
 def _column_checks(column: Column, source: Source) -> Iterator[Check]:
