@@ -165,7 +165,7 @@ MISTAKES = [
     (file(path="../x.csv"), "path must lie below data/raw"),
     (file(path="**x.csv"), r"path '\*\*x\.csv' has \*\* beside other characters"),
     (file(path="/etc/passwd"), "path must lie below data/raw"),
-    (file(format="ods"), "format must be csv or parquet or xlsx, not 'ods'"),
+    (file(format="ods"), "format must be csv, fixed, json, .* parquet or xlsx, not 'ods'"),
     (file(format="parquet"), "encoding has no meaning for parquet"),
     (file(sha256="0" * 64), r"a file with a sha256 has a full path"),
     (file(path="x.csv", sha256="ABC"), "sha256 must be 64 lower-case hexadecimal digits"),

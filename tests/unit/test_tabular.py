@@ -115,10 +115,16 @@ def test_typed_values_of_a_parquet_file(
 @pytest.mark.parametrize(
     ("item", "sentence"),
     [
-        ({"format": "ods"}, "here: format must be csv or parquet or xlsx, not 'ods'"),
+        ({"format": "ods"}, "here: format must be csv, fixed, json, .* parquet or xlsx, not 'ods'"),
         ({"format": "parquet", "header_row": 2}, "header_row has no meaning for parquet"),
         ({"format": "csv", "header_row": 2, "columns": ["a"]}, "keep one"),
         ({"format": "csv", "columns": "a"}, "columns must be a list of texts"),
+        ({"format": "fixed"}, "columns gives the characters of each column"),
+        ({"format": "fixed", "columns": ["a"]}, "columns gives the characters of each column"),
+        ({"format": "fixed", "columns": {"a": "3-2"}}, "columns gives the characters"),
+        ({"format": "fixed", "columns": {"a": "0-2"}}, "columns gives the characters"),
+        ({"format": "jsonl", "records": "a"}, "records has no meaning for jsonl"),
+        ({"format": "json", "records": ["a"]}, "records must be text"),
         ({"format": "csv", "missing": [1]}, "missing must be a list of texts"),
         ({"format": "xlsx", "quote": "'"}, "quote has no meaning for xlsx"),
         ({"format": "csv", "thousands": ".."}, "thousands must be one character"),

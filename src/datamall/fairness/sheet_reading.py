@@ -21,7 +21,7 @@ from datamall.tabular.form import CSV_ONLY, Form, Notation, checked
 from datamall.tabular.reading import Reading, read
 from datamall.tabular.workbook import name as cell_name
 
-WORDS = ("header_row", *CSV_ONLY, "decimal", "thousands")
+WORDS = ("header_row", "encoding", *CSV_ONLY, "decimal", "thousands")
 _KINDS = {".parquet": "parquet", ".xlsx": "xlsx", ".xlsm": "xlsx"}
 _OTHERS = {".xls", ".xlsb", ".ods", ".numbers"}
 _SEPARATORS = ",;\t|"

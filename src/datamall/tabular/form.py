@@ -9,15 +9,20 @@ from typing import Any
 
 from datamall.errors import DatamallError
 
-FORMATS = ("csv", "parquet", "xlsx")
-CSV_ONLY = ("encoding", "separator", "quote", "trailing_separator")
+OBJECTS = ("json", "jsonl", "geojson")
+TEXT = ("csv", "fixed", *OBJECTS)
+FORMATS = (*TEXT, "parquet", "xlsx")
+CSV_ONLY = ("separator", "quote", "trailing_separator")
 # Words that have a meaning for some formats only.
-MEANING = dict.fromkeys(CSV_ONLY, ("csv",)) | {
+MEANING = {
+    "encoding": TEXT,
+    **dict.fromkeys(CSV_ONLY, ("csv",)),
     "header_row": ("csv", "xlsx"),
-    "columns": ("csv", "xlsx"),
+    "columns": ("csv", "xlsx", "fixed"),
+    "records": ("json",),
 }
 FLAGS = ("trailing_separator",)
-LISTS = ("columns", "missing")
+SPAN = re.compile(r"([0-9]+)(-)?([0-9]+)?")
 HIGHEST_HEADER = 1000
 
 
@@ -71,14 +76,21 @@ class Form:
     Attributes
     ----------
     format
-        ``csv``, ``parquet`` or ``xlsx``.
+        One of `FORMATS`.
     header_row
         Row of the headers in a sheet, or their line in a CSV file, from 1.
     columns
-        Names of the columns, in order, of a CSV file or sheet without headers.
+        Names of the columns, in order, of a CSV file or sheet without headers, or of fixed width.
+    positions
+        First and last character of each of these columns, from 1, in a file of fixed width; last
+        is None where a column goes on to the end of the line.
+    records
+        Keys, from the outermost on, under which the list of records lies in a file of JSON.
     missing
         Words that stand for a blank cell.
-    encoding, separator, quote, trailing_separator
+    encoding
+        Of a file of text.
+    separator, quote, trailing_separator
         Of a CSV file; `quote` is empty where quotes have no meaning; with `trailing_separator`
         each record ends in a separator, which the header does not.
     notation
@@ -88,6 +100,8 @@ class Form:
     format: str
     header_row: int = 1
     columns: tuple[str, ...] = ()
+    positions: tuple[tuple[int, int | None], ...] = ()
+    records: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     encoding: str = "utf-8"
     separator: str = ","
@@ -113,7 +127,8 @@ def checked(item: Mapping[str, Any], place: str) -> dict[str, Any]:
     """
     kind = item["format"]
     if kind not in FORMATS:
-        raise DatamallError(f"{place}: format must be {' or '.join(FORMATS)}, not {kind!r}.")
+        known = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+        raise DatamallError(f"{place}: format must be {known}, not {kind!r}.")
     given = {word: item[word] for word in (*MEANING, "missing") if word in item}
     for word in given:
         if kind not in MEANING.get(word, FORMATS):
@@ -125,17 +140,41 @@ def checked(item: Mapping[str, Any], place: str) -> dict[str, Any]:
     for word, value in {**given, **notation}.items():
         if word in FLAGS and not isinstance(value, bool):
             raise DatamallError(f"{place}: {word} must be true or false.")
-        if word in LISTS:
+        if word == "missing" or (word == "columns" and kind != "fixed"):
             given[word] = _texts(value, word, place)
-        elif word not in (*FLAGS, "header_row") and not isinstance(value, str):
+        elif word not in (*FLAGS, "header_row", "columns") and not isinstance(value, str):
             raise DatamallError(f"{place}: {word} must be text: write it between quotes.")
     if "columns" in item and "header_row" in item:
         raise DatamallError(
             f"{place}: columns names what has no header, header_row says where it is: keep one."
         )
+    if kind == "fixed":
+        given |= _positions(item.get("columns"), place)
+    if "records" in given:
+        given["records"] = tuple(given["records"].split("."))
     _check_marks(item, place)
     _check_encoding(item.get("encoding", Form.encoding), place)
     return {"format": kind, **given, "notation": Notation(**notation)}
+
+
+def _positions(columns: Any, place: str) -> dict[str, Any]:
+    """Return names and positions of columns of fixed width: `Street: 7-20`."""
+    found: dict[str, tuple[int, int | None]] = {}
+    for name, text in (columns if isinstance(columns, dict) else {}).items():
+        given = SPAN.fullmatch(str(text).strip())
+        first, last = (int(given[1]), int(given[3] or 0)) if given else (0, 0)
+        if given and not given[2]:
+            last = first
+        if first < 1 or (last and last < first) or not isinstance(name, str):
+            found = {}
+            break
+        found[plain(name).strip()] = (first, last or None)
+    if not found:
+        raise DatamallError(
+            f"{place}: columns gives the characters of each column, from 1: "
+            '{Street: 7-20, Kind: "21", Remark: 22-} (to the end of the line).'
+        )
+    return {"columns": tuple(found), "positions": tuple(found.values())}
 
 
 def _texts(value: Any, word: str, place: str) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
-"""CSV files, Parquet files and sheets of workbooks as chunks of text fields, numbered by row."""
+"""Files of text, Parquet files and sheets of workbooks as chunks of text, numbered by row."""
 
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +14,8 @@ import pyarrow.parquet as pq
 
 from datamall.errors import DatamallError
 from datamall.project import file_digest
-from datamall.tabular import workbook
-from datamall.tabular.form import Form, plain
+from datamall.tabular import objects, workbook
+from datamall.tabular.form import OBJECTS, Form, plain
 from datamall.tabular.text import Utf8Stream, csv_headers, tidy, titles
 
 BLOCK = 4_000_000  # bytes of UTF-8 that are parsed at once
@@ -64,7 +65,8 @@ def read(spec: Form, sheet: str | None, reading: Reading) -> Iterator[Chunk]:
     """Yield the well-formed records of a file in order.
 
     Rows are numbered as in a spreadsheet, the header included; in a CSV file blank lines are not
-    counted unless `Reading.every_line` says so; in a Parquet file the first row has number 1.
+    counted unless `Reading.every_line` says so; without a header the first row has number 1, and
+    records that are lines have the number of their line.
     Blank rows are no records.
 
     Parameters
@@ -84,6 +86,10 @@ def read(spec: Form, sheet: str | None, reading: Reading) -> Iterator[Chunk]:
     reading.bytes = reading.path.stat().st_size
     if spec.format == "csv":
         return _csv(spec, reading)
+    if spec.format == "fixed":
+        return _fixed(spec, reading)
+    if spec.format in OBJECTS:
+        return objects.read(spec, reading, ROWS)
     if spec.format == "parquet":
         return _parquet(spec, reading)
     return _xlsx(spec, sheet, reading)
@@ -176,6 +182,35 @@ def _without_blank(numbers: np.ndarray, texts: list[Any]) -> Chunk:
     return (numbers, texts) if some.all() else (numbers[some], [v.filter(some) for v in texts])
 
 
+def _fixed(spec: Form, reading: Reading) -> Iterator[Chunk]:
+    chosen = reading.choose(list(spec.columns))
+    row = 0
+    with Utf8Stream(reading.path, spec, "", reading.place, reading.words) as stream:
+        text = io.TextIOWrapper(io.BufferedReader(stream), "utf-8")
+        while some := text.readlines(BLOCK):
+            lines = pa.array([line.rstrip("\n") for line in some], pa.string())
+            numbers = np.arange(row, row + len(some)) + 1 + stream.blank
+            row += len(some)
+            lengths = pc.utf8_length(lines).to_numpy()
+            good = ~pc.equal(tidy(lines), "").to_numpy(zero_copy_only=False)
+            for position in chosen:
+                first, last = spec.positions[position]
+                cut = good & (lengths >= first) & (lengths < (last or 0))
+                takes = f"{spec.columns[position]} takes {first} to {last}"
+                for number, length in zip(numbers[cut], lengths[cut], strict=True):
+                    reading.malformed[int(number)] = f"{length} characters where {takes}"
+                good &= ~cut
+            kept = lines.filter(pa.array(good))
+            yield (
+                numbers[good],
+                [
+                    tidy(pc.utf8_slice_codeunits(kept, first - 1, last))
+                    for first, last in (spec.positions[position] for position in chosen)
+                ],
+            )
+    reading.sha256 = stream.sha256
+
+
 def _parquet(spec: Form, reading: Reading) -> Iterator[Chunk]:
     place, before = reading.place, file_digest(reading.path)
     try:
@@ -189,8 +224,11 @@ def _parquet(spec: Form, reading: Reading) -> Iterator[Chunk]:
                         f"{reading.words}."
                     )
             row, names = 1, list(dict.fromkeys(field.name for field in fields))
+            # Two columns may have one name: they come in the order of the file.
+            read = [n for n, name in enumerate(file.schema_arrow.names) if name in names]
+            places = [read.index(position) for position in positions]
             for batch in file.iter_batches(ROWS, columns=names):
-                texts = [_texts(batch.column(f.name), spec.notation.decimal) for f in fields]
+                texts = [_texts(batch.column(n), spec.notation.decimal) for n in places]
                 yield np.arange(row, row + batch.num_rows), texts
                 row += batch.num_rows
     except (pa.ArrowException, OSError) as error:

@@ -22,7 +22,9 @@ from datamall.tabular.reading import Reading, read
 RECORD = "record number of datamall"
 # A record is file number × 2^46 + row number × 2^12 + number of the cell, 0 for a whole record.
 FILE_SHIFT, ROW_SHIFT = 46, 12
+TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 HEADER_AGAIN = ("repeated_header", "The record is the header again.")
+HEADED = ("csv", "xlsx", "parquet")
 LONG_ROWS = 65_536  # of records made long, in one batch
 OF_FILE = re.compile(r"#(file|row|[1-9][0-9]*)")  # what a mapping calls name, row, nth field
 
@@ -215,6 +217,8 @@ class RawRecords:
         finally:
             if writer is not None:
                 writer.close()
+        if not titles and len(self._cells) == number:  # no record, and so no key
+            self._cells.append(())
         for row, found in reading.malformed.items():
             sentence = f"The record has {found}."
             self.apart[base + (row << ROW_SHIFT)] = ("malformed", sentence)
@@ -268,9 +272,10 @@ class RawRecords:
     def _without_records(self, path: Path, place: str) -> None:
         self.empty.append(self._name(path))
         if not self._source.file.may_be_empty:
+            what = "a header and " if self._source.file.format in HEADED else ""
             raise DatamallError(
-                f"{place} holds a header and no records: ask for a full file, take it away, or "
-                "say `may_be_empty: true` in the mapping if that is as it should be."
+                f"{place} holds {what}no records: ask for a full file, take it away, or say "
+                "`may_be_empty: true` in the mapping if that is as it should be."
             )
         if len(self.empty) == len(self.paths):
             raise DatamallError(
@@ -403,11 +408,13 @@ def _fits(found: pa.DataType, wanted: str) -> bool:
     """Whether a Parquet type holds values of a contract's type and nothing else."""
     if pa.types.is_dictionary(found):
         found = found.value_type
+    if pa.types.is_null(found):  # as a column is written that has no value in a whole file
+        return True
     integer = pa.types.is_integer(found)
     return {
         # 3.0 is a whole number; another is set aside by itself.
         "integer": integer or pa.types.is_floating(found) or pa.types.is_decimal(found),
         "number": integer or pa.types.is_floating(found) or pa.types.is_decimal(found),
         "date": pa.types.is_date(found),
-        "string": integer or pa.types.is_string(found) or pa.types.is_large_string(found),
+        "string": integer or any(is_text(found) for is_text in TEXTS),
     }[wanted]
