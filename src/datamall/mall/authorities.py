@@ -8,11 +8,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 from datamall.errors import DatamallError
+from datamall.mall.clocks import PARTS, Stamp
 from datamall.mall.contracts import Column, Contract, load_contracts
 from datamall.mall.expressions import columns_of, identifier, literal, type_of
 from datamall.mall.rawfiles import FETCHED, RawFile, keys, mapping, raw_file
@@ -22,8 +24,9 @@ from datamall.yamlfile import load_mapping
 
 AUTHORITY_KEYS = ("authority", "title", "synthetic", "description", "files", "stores")
 SOURCE_KEYS = ("file", "sheet", "where", "totals", "unpivot", "distinct", "events", "columns")
-COLUMN_KEYS = ("from", "map", "expression", "value")
+COLUMN_KEYS = ("from", "map", "part", "expression", "value")
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+FORMAT = re.compile(r"%-?[A-Za-z]")
 TAKEN = ("results", "quality")  # folders that the demo has in reports/, where others have theirs
 
 
@@ -45,6 +48,8 @@ class Filling:
         Headers that are read.
     typed
         Whether the expression gives a number or date rather than text in the file's notation.
+    stamp
+        With `expression`: the time stamp of which it is a part.
     """
 
     header: str | None
@@ -53,6 +58,7 @@ class Filling:
     value: str | None
     headers: tuple[str, ...]
     typed: bool
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,8 @@ class Unpivot:
     Attributes
     ----------
     headers
-        Regular expression that a header must match in full.
+        Regular expression that a header must match in full, or a format of dates or times such as
+        %H:%M in which it must be written.
     name, value
         What the header's text and the cell are called in the fillings.
     """
@@ -70,6 +77,16 @@ class Unpivot:
     headers: Text
     name: Text
     value: Text
+
+    def match(self, header: str) -> bool:
+        """Whether a header is one whose cells become rows."""
+        if not FORMAT.search(self.headers):
+            return re.fullmatch(self.headers, header) is not None
+        try:
+            datetime.strptime(header, self.headers.replace("%-", "%"))
+        except ValueError:
+            return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -288,7 +305,7 @@ def _source(contract: Contract, item: Any, files: Mapping[str, RawFile], place: 
             raise DatamallError(
                 f"{place}: the contract has no column {name!r}: there are {', '.join(columns)}."
             )
-        fillings[name] = _filling(columns[name], filling, f"{place}, column {name}")
+        fillings[name] = _filling(columns[name], filling, file, f"{place}, column {name}")
     tally = _events(contract, item, fillings, place)
     for column in contract.columns:
         if column.required and column.name not in (*fillings, tally):
@@ -372,7 +389,7 @@ def _unpivot(item: Any, fillings: Mapping[str, Filling], place: str) -> Unpivot:
     place = f"{place}: unpivot"
     unpivot = read_as(Unpivot, item, place)
     try:
-        re.compile(unpivot.headers)
+        re.compile("" if FORMAT.search(unpivot.headers) else unpivot.headers)
     except re.error as error:
         raise DatamallError(
             f"{place}: headers {unpivot.headers!r} is no regular expression: {error}."
@@ -399,8 +416,43 @@ def _expression(text: str, place: str) -> tuple[tuple[str, ...], str]:
         raise DatamallError(f"{place}: {error}.") from None
 
 
-def _filling(column: Column, item: Any, place: str) -> Filling:
+def _part(column: Column, item: dict[str, Any], file: RawFile, place: str) -> Filling:
+    """Return how a column is filled with a part of a time stamp."""
+    headers, part, time = item.get("from"), item["part"], file.time
+    headers = [headers] if isinstance(headers, str) else headers
+    if set(item) != {"from", "part"} or not (
+        isinstance(headers, list) and headers and all(isinstance(h, str) for h in headers)
+    ):
+        raise DatamallError(
+            f"{place}: a part of a time stamp is taken `from` its header, or a list of headers "
+            "whose texts follow one another, and from nothing else."
+        )
+    if PARTS.get(part) != column.type:
+        raise DatamallError(
+            f"{place}: part must be {' or '.join(PARTS)}, of which the day is a date and others "
+            f"are whole numbers; {part!r} does not fill a {column.type}."
+        )
+    if time is None:
+        raise DatamallError(
+            f"{place}: say how file {file.name} writes time stamps: `time` with format, zone and "
+            "clock."
+        )
+    if part == "fold" and time.distance is None:
+        raise DatamallError(
+            f"{place}: by a local clock nobody can tell the repeated hour from the first: leave "
+            "`part: fold` out."
+        )
+    if file.format == "xlsx":  # a cell of a day and time is shown so
+        shown = (*time.formats, "%Y-%m-%d %H:%M:%S", file.notation.date_format)
+        time = replace(time, format=tuple(dict.fromkeys(shown)))
+    stamp = Stamp(tuple(header.strip() for header in headers), time, part)
+    return Filling(None, None, stamp.value, None, stamp.headers, typed=True, stamp=stamp)
+
+
+def _filling(column: Column, item: Any, file: RawFile, place: str) -> Filling:
     keys(item, COLUMN_KEYS, place)
+    if "part" in item:
+        return _part(column, item, file, place)
     ways = [key for key in ("from", "expression", "value") if key in item]
     if len(ways) != 1 or ("map" in item and ways != ["from"]):
         raise DatamallError(

@@ -7,14 +7,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from datamall.errors import DatamallError
+from datamall.mall.clocks import Time
 from datamall.mall.expressions import literal, type_of
 from datamall.tabular.form import MEANING, Form, checked
+from datamall.written import read_as
 
 FETCHED = ("sha256", "source", "found_under", "url")
 PATHS = ("path", "found_under", "url")  # patterns of days, where `days` is given
 WRITTEN = ("decimal", "thousands", "date_format")
 FILE_KEYS = (
-    "path", "format", "days", "may_be_empty", "missing", *MEANING, *WRITTEN, *FETCHED,
+    "path", "format", "days", "may_be_empty", "missing", "time", *MEANING, *WRITTEN, *FETCHED,
 )  # fmt: skip
 DAYS = re.compile(r"(\d{4}-\d\d-\d\d)/(\d{4}-\d\d-\d\d)")
 MOST_DAYS = 36_600
@@ -34,6 +36,8 @@ class RawFile(Form):
         First and last day, where there is one file a day.
     may_be_empty
         Whether some of the files may hold a header and no records.
+    time
+        How time stamps are written, if there are any.
     sha256, source, found_under, url
         For files that are fetched: digest (with `days`, of what ``sha256sum`` prints for the files
         in order of their days), where to get the file in words, its path below the folder given by
@@ -44,6 +48,7 @@ class RawFile(Form):
     path: str
     days: tuple[date, date] | None
     may_be_empty: bool
+    time: Time | None
     sha256: str | None
     source: str | None
     found_under: str | None
@@ -112,6 +117,7 @@ def raw_file(name: str, item: Any, place: str) -> RawFile:
         path=item["path"],
         days=days,
         may_be_empty=item.get("may_be_empty", False),
+        time=read_as(Time, item["time"], f"{place}, time") if "time" in item else None,
         **form,
         **{key: item.get(key) for key in FETCHED},
     )

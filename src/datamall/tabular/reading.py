@@ -243,6 +243,8 @@ def _texts(column: Any, decimal: str) -> Any:
     texts = pc.cast(column, pa.string())
     if pa.types.is_decimal(column.type):
         texts = pc.replace_substring_regex(texts, r"\.0+$", "")
+    if pa.types.is_timestamp(column.type) or pa.types.is_time(column.type):
+        texts = pc.replace_substring_regex(texts, r"\.0+(Z?)$", r"\1")
     if pa.types.is_floating(column.type):
         # Arrow itself writes a float of ten digits and more with an exponent.
         whole = pc.and_(pc.equal(pc.floor(column), column), pc.less(pc.abs(column), 2.0**53))

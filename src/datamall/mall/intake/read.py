@@ -334,7 +334,7 @@ class RawRecords:
                 f"is {', '.join(map(repr, headers))}; correct the mapping or ask for the column."
             )
         long = self._source.unpivot
-        cells = [h for h in headers if long and re.fullmatch(long.headers, h)]
+        cells = [h for h in headers if long and long.match(h)]
         if long:
             self._check_cells(headers, cells, found, place)
         self._cells.append(tuple(cells))

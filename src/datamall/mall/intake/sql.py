@@ -1,9 +1,10 @@
 """The SQL of intake: raw text → typed columns, and the first check that each row fails."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from datamall.mall.authorities import Filling, Source, StoreMapping
+from datamall.mall.clocks import AGAIN, GAP, Stamp
 from datamall.mall.contracts import Column, Contract
 from datamall.mall.expressions import identifier, literal
 from datamall.mall.intake.read import RECORD
@@ -116,8 +117,17 @@ def _of_source(
     verdict = f"CAST({found} AS SMALLINT)"
     kinds = {name: contract.column(name).physical_type for name in mapping.columns}
     values = {n: identifier(n) if source.has(n) else f"CAST(NULL AS {k})" for n, k in kinds.items()}
-    parts = [
-        f"texts_{number} AS (SELECT {', '.join(texts)}, {record} FROM {raw_table(number)})",
+    stamps = {f.stamp.headers: f.stamp for f in source.columns.values() if f.stamp}.values()
+    raw, parts = raw_table(number), []
+    if stamps:
+        # In steps, so that a stamp is read once, however many parts of it are asked for.
+        for step, new in enumerate(zip(*(stamp.steps() for stamp in stamps), strict=True)):
+            made = f"timed_{number}_{step}"
+            parts.append(f"{made} AS (SELECT *, {', '.join(new)} FROM {raw})")
+            raw = made
+        texts += [name for stamp in stamps for name in (stamp.text, stamp.local, stamp.odd)]
+    parts += [
+        f"texts_{number} AS (SELECT {', '.join(texts)}, {record} FROM {raw})",
         f"typed_{number} AS (SELECT {', '.join(typed)}, * FROM texts_{number})",
     ]
     if source.tally is None:
@@ -297,6 +307,8 @@ def _column_checks(column: Column, source: Source) -> Iterator[Check]:
             f"has a raw text in {filling.header!r} that the mapping does not know",
             _unmapped_name(column.name),
         )
+    if filling.stamp is not None:
+        yield from _stamp_checks(check, filling.stamp, source)
     if column.required:
         yield check("required", "is missing", f"{text} IS NULL")
     low, high = column.minimum, column.maximum
@@ -332,6 +344,26 @@ def _column_checks(column: Column, source: Source) -> Iterator[Check]:
         known = ", ".join(literal(value) for value in column.values)
         words = f"must be one of: {', '.join(column.values)}"
         yield check("value", words, f"{name} NOT IN ({known})")
+
+
+def _stamp_checks(
+    check: Callable[[str, str, str], Check], stamp: Stamp, source: Source
+) -> Iterator[Check]:
+    """Yield what a time stamp must be before a day or hour is taken from it."""
+    local, odd = stamp.local, stamp.odd
+    formats = " or ".join(stamp.time.formats)
+    fails = f"{local} IS NULL AND {stamp.text} <> ''"
+    yield check("time", f"is of a time that is not written as {formats}", fails)
+    words = f"is of an hour that does not exist in {stamp.time.zone}: clocks were set forward"
+    yield check("no_such_hour", words, f"{odd} = {GAP}")
+    told = any(f.stamp and f.stamp.part == "fold" for f in source.columns.values())
+    # Events of both hours are counted in the one; their day is sure in any case.
+    if stamp.part == "hour" and source.tally is None and not told:
+        which = "and the record does not say which it is"
+        if stamp.time.distance is not None:
+            which = "and this is the second, for which the store has no place of its own"
+        words = f"is of an hour that comes twice in {stamp.time.zone} on this day, {which}"
+        yield check("repeated_hour", words, f"{odd} = {AGAIN}")
 
 
 def _written(column: Column, filling: Filling, source: Source) -> str:
