@@ -19,14 +19,14 @@ from datamall.errors import DatamallError
 from datamall.fairness.counting import named
 from datamall.tabular.form import CSV_ONLY, Form, Notation, checked
 from datamall.tabular.reading import Reading, read
+from datamall.tabular.workbook import ERROR, FORMULA
 from datamall.tabular.workbook import name as cell_name
 
 WORDS = ("header_row", "encoding", *CSV_ONLY, "decimal", "thousands")
 _KINDS = {".parquet": "parquet", ".xlsx": "xlsx", ".xlsm": "xlsx"}
 _OTHERS = {".xls", ".xlsb", ".ods", ".numbers"}
 _SEPARATORS = ",;\t|"
-# Errors as Excel and LibreOffice write them, and formulas that were saved without their value.
-_FAULT = re.compile(r"#[A-Z][A-Z_/0]*[!?]|#N/[A-Z]|#DEEL/0!|Err:\d+|=.+", re.DOTALL)
+_FAULT = re.compile(f"{ERROR}|{FORMULA}", re.DOTALL)
 _DIGITS = 15
 _HALF = 20  # rows; fewer that come again may be chance
 

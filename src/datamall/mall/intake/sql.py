@@ -9,6 +9,7 @@ from datamall.mall.contracts import Column, Contract
 from datamall.mall.expressions import identifier, literal
 from datamall.mall.intake.read import RECORD
 from datamall.tabular.form import Notation
+from datamall.tabular.workbook import ERROR, FORMULA
 
 CHECK = "check of datamall"
 COPIES = "copies of datamall"
@@ -19,6 +20,15 @@ PLAIN = Notation()
 # What stands in the place of a name where a row adds up others.
 TOTALS = ("total", "totals", "grand total", "subtotal", "totaal", "eindtotaal", "subtotaal",
           "gesamt", "insgesamt", "summe")  # fmt: skip
+# Of a workbook: what is seen is no value.
+FAULTS = (
+    ("excel_error", "is read from a cell that shows an error of the sheet", ERROR),
+    (
+        "formula",
+        "is read from a formula that was saved without its value: calculate and save the workbook",
+        FORMULA,
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -101,6 +111,8 @@ def _of_source(
         texts.append(f"{_text(filling)} AS {_text_name(name)}")
         if filling.map is not None:
             texts.append(f"{_unmapped(filling)} AS {_unmapped_name(name)}")
+        if source.file.format == "xlsx" and filling.headers:
+            texts.append(f"{_fault(filling)} AS {_fault_name(name)}")
         converted = _convert(contract.column(name), _notation(filling, source))
         typed.append(f"{converted} AS {identifier(name)}")
     if source.tally is not None:
@@ -264,6 +276,20 @@ def _unmapped(filling: Filling) -> str:
     return f"{identifier(str(filling.header))} NOT IN ({known})"
 
 
+def _fault_name(column: str) -> str:
+    return identifier(f"fault of {column}")
+
+
+def _fault(filling: Filling) -> str:
+    """Return SQL for which of `FAULTS` a column is read from, from 0; NULL for none."""
+    cases = (
+        f"WHEN regexp_full_match({identifier(header)}, {literal(pattern)}, 's') THEN {n}"
+        for header in filling.headers
+        for n, (_, _, pattern) in enumerate(FAULTS)
+    )
+    return f"CASE {' '.join(cases)} END"
+
+
 def _is_number(column: Column, notation: Notation) -> str:
     """Return SQL for: the text is a number as the file writes them."""
     pattern = notation.pattern() if column.type == "number" else notation.whole
@@ -301,6 +327,9 @@ def _column_checks(column: Column, source: Source) -> Iterator[Check]:
     def check(kind: str, sentence: str, fails: str) -> Check:
         return Check(f"{kind}:{column.name}", f"{column.name} {sentence}.", fails)
 
+    if source.file.format == "xlsx" and filling.headers:
+        for n, (kind, sentence, _) in enumerate(FAULTS):
+            yield check(kind, sentence, f"{_fault_name(column.name)} = {n}")
     if filling.map is not None:
         yield check(
             "unmapped",
