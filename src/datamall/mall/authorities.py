@@ -17,12 +17,13 @@ from datamall.errors import DatamallError
 from datamall.mall.clocks import PARTS, Stamp
 from datamall.mall.contracts import Column, Contract, load_contracts
 from datamall.mall.expressions import columns_of, identifier, literal, type_of
+from datamall.mall.places import GRID, X, Y, checked_crs
 from datamall.mall.rawfiles import FETCHED, RawFile, keys, mapping, raw_file
 from datamall.tabular.form import plain
 from datamall.written import Ends, Text, read_as
 from datamall.yamlfile import load_mapping
 
-AUTHORITY_KEYS = ("authority", "title", "synthetic", "description", "files", "stores")
+AUTHORITY_KEYS = ("authority", "title", "synthetic", "description", "crs", "files", "stores")
 SOURCE_KEYS = ("file", "sheet", "where", "totals", "unpivot", "distinct", "events", "columns")
 COLUMN_KEYS = ("from", "map", "part", "expression", "value")
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
@@ -127,6 +128,11 @@ class Source:
     tally: str | None
     event: tuple[str, ...]
     columns: dict[str, Filling]
+
+    @property
+    def placed(self) -> bool:
+        """Whether its records are of places, by x and y."""
+        return X in self.columns and Y in self.columns
 
     def has(self, column: str) -> bool:
         """Whether this source fills a column."""
@@ -237,8 +243,9 @@ def load_authority(
         raise DatamallError(f"{place}: authority is {document['authority']!r}, not {name!r}.")
     if not isinstance(document.get("synthetic"), bool):
         raise DatamallError(f"{place}: say `synthetic: true` if the data are invented, or false.")
+    grid = checked_crs(document["crs"], place, grid=True) if "crs" in document else GRID
     files = {
-        key: raw_file(key, item, f"{place}: file {key}")
+        key: raw_file(key, item, f"{place}: file {key}", grid)
         for key, item in mapping(document["files"], place, "files").items()
     }
     contracts = load_contracts(root) if contracts is None else contracts
@@ -312,6 +319,11 @@ def _source(contract: Contract, item: Any, files: Mapping[str, RawFile], place: 
             raise DatamallError(
                 f"{place}: the contract requires column {column.name}: say how it is filled."
             )
+    if file.system.moves and (X in fillings) != (Y in fillings):
+        raise DatamallError(
+            f"{place}: x or y of {file.system.crs} is filled, and cannot be converted without the "
+            "other: fill both."
+        )
     if not any(filling.headers for filling in fillings.values()):
         raise DatamallError(f"{place}: no column is read from the file: fill one `from` a header.")
     totals, without = _totals(item.get("totals", {}), place)

@@ -9,6 +9,7 @@ from typing import Any
 from datamall.errors import DatamallError
 from datamall.mall.clocks import Time
 from datamall.mall.expressions import literal, type_of
+from datamall.mall.places import GRID, System, checked_crs
 from datamall.tabular.form import MEANING, Form, checked
 from datamall.written import read_as
 
@@ -16,7 +17,8 @@ FETCHED = ("sha256", "source", "found_under", "url")
 PATHS = ("path", "found_under", "url")  # patterns of days, where `days` is given
 WRITTEN = ("decimal", "thousands", "date_format")
 FILE_KEYS = (
-    "path", "format", "days", "may_be_empty", "missing", "time", *MEANING, *WRITTEN, *FETCHED,
+    "path", "format", "days", "may_be_empty", "missing", "time", "crs",
+    *MEANING, *WRITTEN, *FETCHED,
 )  # fmt: skip
 DAYS = re.compile(r"(\d{4}-\d\d-\d\d)/(\d{4}-\d\d-\d\d)")
 MOST_DAYS = 36_600
@@ -38,6 +40,8 @@ class RawFile(Form):
         Whether some of the files may hold a header and no records.
     time
         How time stamps are written, if there are any.
+    system
+        The coordinate system of places in it, and the authority's grid.
     sha256, source, found_under, url
         For files that are fetched: digest (with `days`, of what ``sha256sum`` prints for the files
         in order of their days), where to get the file in words, its path below the folder given by
@@ -49,6 +53,7 @@ class RawFile(Form):
     days: tuple[date, date] | None
     may_be_empty: bool
     time: Time | None
+    system: System
     sha256: str | None
     source: str | None
     found_under: str | None
@@ -91,8 +96,8 @@ def mapping(item: Any, place: str, name: str) -> dict[str, Any]:
     return item
 
 
-def raw_file(name: str, item: Any, place: str) -> RawFile:
-    """Return the description of a raw file, checked.
+def raw_file(name: str, item: Any, place: str, grid: str = GRID) -> RawFile:
+    """Return the description of a raw file, checked; `grid` is the authority's.
 
     Raises
     ------
@@ -117,6 +122,7 @@ def raw_file(name: str, item: Any, place: str) -> RawFile:
         path=item["path"],
         days=days,
         may_be_empty=item.get("may_be_empty", False),
+        system=System(checked_crs(item["crs"], place) if "crs" in item else grid, grid),
         time=read_as(Time, item["time"], f"{place}, time") if "time" in item else None,
         **form,
         **{key: item.get(key) for key in FETCHED},

@@ -34,6 +34,7 @@ from datamall.mall.intake.sql import (
     LEFT_OUT,
     Check,
     checks_of,
+    converter,
     query,
     raw_table,
     reference_table,
@@ -175,6 +176,8 @@ def _fill(
             )
             # As a C stream: a reader would be wrapped in a scanner that runs far ahead in memory.
             engine.register(raw_table(number), raw.__arrow_c_stream__())
+            if mapping.sources[number].placed:
+                mapping.sources[number].file.system.install(engine, converter(number))
         result = engine.execute(query(contract, mapping, checks)).to_arrow_reader(BATCH_ROWS)
         for batch in result:
             table = pa.Table.from_batches([batch])

@@ -8,6 +8,7 @@ from datamall.mall.clocks import AGAIN, GAP, Stamp
 from datamall.mall.contracts import Column, Contract
 from datamall.mall.expressions import identifier, literal
 from datamall.mall.intake.read import RECORD
+from datamall.mall.places import GIVEN, LATITUDE, LONGITUDE, PLACE, X, Y
 from datamall.tabular.form import Notation
 from datamall.tabular.workbook import ERROR, FORMULA
 
@@ -60,6 +61,11 @@ def raw_table(source: int) -> str:
     return f"raw_{source}"
 
 
+def converter(source: int) -> str:
+    """Return the name of the function that brings the places of a source into the grid."""
+    return f"to_grid_{source}"
+
+
 def query(contract: Contract, mapping: StoreMapping, checks: list[list[Check]]) -> str:
     """Return the query over the raw tables that gives every record once, sorted by its key.
 
@@ -106,14 +112,18 @@ def _of_source(
     `verdicts`: the number of the first of these checks, and the one after all checks.
     """
     source, (first, end) = mapping.sources[number], verdicts
-    texts, typed = [], []
+    texts, given, typed, moved = [], [], [], source.placed and source.file.system.moves
     for name, filling in source.columns.items():
         texts.append(f"{_text(filling)} AS {_text_name(name)}")
         if filling.map is not None:
             texts.append(f"{_unmapped(filling)} AS {_unmapped_name(name)}")
         if source.file.format == "xlsx" and filling.headers:
             texts.append(f"{_fault(filling)} AS {_fault_name(name)}")
-        converted = _convert(contract.column(name), _notation(filling, source))
+        column, notation = contract.column(name), _notation(filling, source)
+        converted = _convert(column, notation)
+        if moved and name in GIVEN:
+            given.append(f"{_convert(column, notation, 'DOUBLE')} AS {identifier(GIVEN[name])}")
+            converted = f"try_cast({identifier(PLACE)}.{name} AS {column.physical_type})"
         typed.append(f"{converted} AS {identifier(name)}")
     if source.tally is not None:
         # A single event counts for one, which is what rules of the contract are held against.
@@ -140,8 +150,14 @@ def _of_source(
         texts += [name for stamp in stamps for name in (stamp.text, stamp.local, stamp.odd)]
     parts += [
         f"texts_{number} AS (SELECT {', '.join(texts)}, {record} FROM {raw})",
-        f"typed_{number} AS (SELECT {', '.join(typed)}, * FROM texts_{number})",
     ]
+    before = f"texts_{number}"
+    if moved:
+        parts.append(f"given_{number} AS (SELECT *, {', '.join(given)} FROM {before})")
+        pair, before = ", ".join(map(identifier, GIVEN.values())), f"placed_{number}"
+        place = f"{converter(number)}({pair}) AS {identifier(PLACE)}"
+        parts.append(f"{before} AS (SELECT *, {place} FROM given_{number})")
+    parts.append(f"typed_{number} AS (SELECT {', '.join(typed)}, * FROM {before})")
     if source.tally is None:
         one = f", CAST(1 AS BIGINT) AS {copies}" if tallied else ""
         return [
@@ -232,7 +248,8 @@ def _names(column: Column, source: Source) -> bool:
     """Whether a column takes a text over of which the mapping does not say what totals are."""
     filling = source.columns[column.name]
     plain = filling.header is not None and filling.map is None
-    return column.type == "string" and plain and filling.header not in source.totals
+    free = column.type == "string" and column.values is None  # a contract may have totals itself
+    return free and plain and filling.header not in source.totals
 
 
 def _is_total(column: str, header: str) -> Check:
@@ -296,8 +313,10 @@ def _is_number(column: Column, notation: Notation) -> str:
     return f"regexp_full_match({_text_name(column.name)}, {literal(pattern)})"
 
 
-def _convert(column: Column, notation: Notation) -> str:
+def _convert(column: Column, notation: Notation, kind: str | None = None) -> str:
     """Return SQL that converts the text of a column, or gives NULL where that cannot be done.
+
+    `kind` is an SQL type other than the contract's.
 
     A number is rounded to the contract's scale; a fraction is no integer (a plain cast would
     round it).
@@ -313,10 +332,11 @@ def _convert(column: Column, notation: Notation) -> str:
     pointed = plain
     if notation.decimal != ".":
         pointed = f"replace({plain}, {literal(notation.decimal)}, '.')"
-    cast = f"WHEN {_is_number(column, notation)} THEN try_cast({pointed} AS {column.physical_type})"
+    kind = kind or column.physical_type
+    cast = f"WHEN {_is_number(column, notation)} THEN try_cast({pointed} AS {kind})"
     if column.type == "integer":  # few are written as 3,0: others need no replacing
         digits = f"regexp_full_match({text}, {literal(notation.pattern(fractions=False))})"
-        cast = f"WHEN {digits} THEN try_cast({plain} AS {column.physical_type}) {cast}"
+        cast = f"WHEN {digits} THEN try_cast({plain} AS {kind}) {cast}"
     return f"CASE {cast} END"
 
 
@@ -340,6 +360,17 @@ def _column_checks(column: Column, source: Source) -> Iterator[Check]:
         yield from _stamp_checks(check, filling.stamp, source)
     if column.required:
         yield check("required", "is missing", f"{text} IS NULL")
+    system = source.file.system
+    if source.placed and column.name in GIVEN:
+        own = GIVEN if system.moves else {X: X, Y: Y}
+        name = identifier(own[column.name])
+        if column.name == X:
+            if not column.required:
+                half = f"({text} IS NULL) <> ({_text_name(Y)} IS NULL)"
+                yield check("half_place", "is one number of a place without the other", half)
+            yield from (check(*one) for one in system.checks(name, identifier(own[Y])))
+    if column.name == LONGITUDE and system.degrees and LATITUDE in source.columns:
+        yield from (check(*one) for one in system.checks(name, identifier(LATITUDE)))
     low, high = column.minimum, column.maximum
     bounds = [
         *([(f"at least {low}", f"{name} < {literal(low)}")] if low is not None else []),
