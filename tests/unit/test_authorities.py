@@ -10,7 +10,7 @@ import pytest
 from tiny_intake import STORE, fields, write_project
 
 from datamall.errors import DatamallError
-from datamall.mall.authorities import COLUMN_KEYS, SOURCE_KEYS, load_authority
+from datamall.mall.authorities import AUTHORITY_KEYS, COLUMN_KEYS, SOURCE_KEYS, load_authority
 from datamall.mall.contracts import load_contracts
 from datamall.mall.expressions import columns_of, literal, type_of
 from datamall.mall.rawfiles import FILE_KEYS
@@ -325,8 +325,9 @@ def test_lines_that_are_taken_over(tmp_path: Path) -> None:
 
 def test_the_how_to_is_complete_and_true(root: Path, tmp_path: Path) -> None:
     text = (root / "docs" / "add-an-authority.md").read_text("utf-8")
-    for key in (*FILE_KEYS, *SOURCE_KEYS, *COLUMN_KEYS):
-        assert re.search(rf"\b{key}\b", text), key
+    words = text + (root / "docs" / "raw-files.md").read_text("utf-8")
+    for key in (*AUTHORITY_KEYS, *FILE_KEYS, *SOURCE_KEYS, *COLUMN_KEYS):
+        assert re.search(rf"`[^`]*\b{key}\b|^ *{key}:", words, re.MULTILINE), key
     blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     mapping = "authority: new\ntitle: New\nsynthetic: false\n" + "".join(map(dedent, blocks))
     (tmp_path / "data" / "authorities").mkdir(parents=True)
