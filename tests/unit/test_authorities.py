@@ -10,9 +10,10 @@ import pytest
 from tiny_intake import STORE, fields, write_project
 
 from datamall.errors import DatamallError
-from datamall.mall.authorities import AUTHORITY_KEYS, COLUMN_KEYS, SOURCE_KEYS, load_authority
+from datamall.mall.authorities import AUTHORITY_KEYS, SOURCE_KEYS, load_authority
 from datamall.mall.contracts import load_contracts
 from datamall.mall.expressions import columns_of, literal, type_of
+from datamall.mall.fillings import COLUMN_KEYS
 from datamall.mall.rawfiles import FILE_KEYS
 from datamall.tabular.form import Notation
 

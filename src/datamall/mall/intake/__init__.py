@@ -27,18 +27,9 @@ from datamall.mall import vault
 from datamall.mall.authorities import Authority, Source, StoreMapping, load_authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.expressions import literal
+from datamall.mall.intake.checks import Check, checks_of, reference_table
 from datamall.mall.intake.read import RECORD, RawRecords
-from datamall.mall.intake.sql import (
-    CHECK,
-    COPIES,
-    LEFT_OUT,
-    Check,
-    checks_of,
-    converter,
-    query,
-    raw_table,
-    reference_table,
-)
+from datamall.mall.intake.sql import CHECK, COPIES, LEFT_OUT, converter, query, raw_table
 from datamall.mall.intake.write import Kept, Parts, Reason, Repeats, write_quarantine
 from datamall.project import file_digest, reports_folder, store_folder
 

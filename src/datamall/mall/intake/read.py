@@ -15,14 +15,13 @@ import pyarrow.parquet as pq
 from datamall.errors import DatamallError
 from datamall.mall.authorities import Authority, Source
 from datamall.mall.contracts import Contract
+from datamall.mall.intake.fields import equal, fits, known_as, shown
 from datamall.project import file_digest, raw_folder
-from datamall.tabular.form import plain
 from datamall.tabular.reading import Reading, read
 
 RECORD = "record number of datamall"
 # A record is file number × 2^46 + row number × 2^12 + number of the cell, 0 for a whole record.
 FILE_SHIFT, ROW_SHIFT = 46, 12
-TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 HEADER_AGAIN = ("repeated_header", "The record is the header again.")
 HEADED = ("csv", "xlsx", "parquet")
 LONG_ROWS = 65_536  # of records made long, in one batch
@@ -181,7 +180,7 @@ class RawRecords:
 
         def choose(headers: list[str]) -> list[int]:
             positions = self._positions(headers, place)
-            titles.extend(_shown(headers[position], position) for position in positions)
+            titles.extend(shown(headers[position], position) for position in positions)
             return positions
 
         reading, writer = Reading(path, place, choose, {}), None
@@ -194,7 +193,7 @@ class RawRecords:
                     types = [pa.int64(), *[pa.string()] * (len(names) - 1)]
                     schema = pa.schema(list(zip(names, types, strict=True)))
                     writer = pa.ipc.new_stream(kept, schema)
-                again = _equal(texts, titles)
+                again = equal(texts, titles)
                 if again is not None:
                     for row in rows[again]:
                         self.apart[base + (int(row) << ROW_SHIFT)] = HEADER_AGAIN
@@ -316,11 +315,11 @@ class RawRecords:
         """Return where the wanted fields are; refuse a missing or doubtful one."""
         found: dict[str, list[int]] = {}
         for position, header in enumerate(headers):
-            found.setdefault(_known(header), []).append(position)
+            found.setdefault(known_as(header), []).append(position)
         positions, missing = [], []
         for header in self._plain:
             of_file = OF_FILE.fullmatch(header)
-            if of_file is None and _known(header) not in found:
+            if of_file is None and known_as(header) not in found:
                 missing.append(header)
             elif of_file is None:
                 positions.append(self._only(header, found, place))
@@ -341,11 +340,11 @@ class RawRecords:
         return positions + [self._only(cell, found, place) for cell in cells]
 
     def _only(self, header: str, found: dict[str, list[int]], place: str) -> int:
-        if len(found[_known(header)]) > 1:
+        if len(found[known_as(header)]) > 1:
             raise DatamallError(
                 f"{place} has two columns called {header!r}: have one of them renamed."
             )
-        return found[_known(header)][0]
+        return found[known_as(header)][0]
 
     def _check_cells(
         self, headers: list[str], cells: list[str], found: dict[str, list[int]], place: str
@@ -358,7 +357,7 @@ class RawRecords:
                 f"mapping; the header is {', '.join(map(repr, headers))}."
             )
         for name in (long.name, long.value):
-            if _known(name) in found:
+            if known_as(name) in found:
                 raise DatamallError(
                     f"{place} has a column called {name!r} itself: give `unpivot` in the mapping "
                     "another name."
@@ -366,13 +365,13 @@ class RawRecords:
 
     def _check_types(self, path: Path, place: str) -> None:
         """Refuse Parquet columns that cannot fill the contract's column without loss."""
-        types = {_known(field.name): field.type for field in pq.read_schema(path)}
+        types = {known_as(field.name): field.type for field in pq.read_schema(path)}
         for name, filling in self._source.columns.items():
-            found = types.get(_known(filling.header)) if filling.header else None
+            found = types.get(known_as(filling.header)) if filling.header else None
             if found is None or filling.map is not None:
                 continue
             wanted = self._contract.column(name).type
-            if not _fits(found, wanted):
+            if not fits(found, wanted):
                 raise DatamallError(
                     f"{place}: column {filling.header!r} is {found}, and {self._contract.name}."
                     f"{name} needs {wanted}: have it delivered as such, or convert it by an "
@@ -381,40 +380,3 @@ class RawRecords:
 
     def _batch(self, schema: pa.Schema, records: Any, texts: list[Any]) -> pa.RecordBatch:
         return pa.RecordBatch.from_arrays([pa.array(records, pa.int64()), *texts], schema=schema)
-
-
-def _known(header: str) -> str:
-    """Return the form in which headers are compared."""
-    return plain(header).strip().casefold()
-
-
-def _shown(header: str, position: int) -> str:
-    """Return the text of a header in the file: blank where it is called by its position."""
-    return "" if header == f"column{position:02d}" else header
-
-
-def _equal(texts: list[Any], titles: list[str]) -> np.ndarray | None:
-    """Return which records are their header again; None where none is, as good as always."""
-    same = None
-    for text, title in zip(texts, titles, strict=True):
-        own = pc.equal(text, title)
-        same = own if same is None else pc.and_(same, own)
-        if not pc.any(same).as_py():
-            return None
-    return None if same is None else same.to_numpy(zero_copy_only=False)
-
-
-def _fits(found: pa.DataType, wanted: str) -> bool:
-    """Whether a Parquet type holds values of a contract's type and nothing else."""
-    if pa.types.is_dictionary(found):
-        found = found.value_type
-    if pa.types.is_null(found):  # as a column is written that has no value in a whole file
-        return True
-    integer = pa.types.is_integer(found)
-    return {
-        # 3.0 is a whole number; another is set aside by itself.
-        "integer": integer or pa.types.is_floating(found) or pa.types.is_decimal(found),
-        "number": integer or pa.types.is_floating(found) or pa.types.is_decimal(found),
-        "date": pa.types.is_date(found),
-        "string": integer or any(is_text(found) for is_text in TEXTS),
-    }[wanted]
