@@ -109,15 +109,15 @@ def test_clocks(
 def test_a_stamp_that_says_its_own_distance(tmp_path: Path) -> None:
     stamps = [
         "2025-10-26T02:30:00+0200", "2025-10-26T02:30:00+01:00", "2025-10-26T00:30:00+00:00",
-        "2025-06-01T12:00:00-07:00", "2025-06-01T12:00:00",
+        "2025-06-01T12:00:00-07:00", "2025-06-01T12:00:00", "2025-06-01T12:00:00Z",
     ]  # fmt: skip
     edit = timed("day", "hour", "minute", "fold", format="%Y-%m-%dT%H:%M:%S%z")
     take_in(tmp_path, stamps, edit)
     assert local(tmp_path) == {
         "a": "2025-10-26 02:30", "b": "2025-10-26 02:30", "c": "2025-10-26 02:30",
-        "d": "2025-06-01 21:00",
+        "d": "2025-06-01 21:00", "f": "2025-06-01 14:00",
     }  # fmt: skip
-    assert [row["fold"] for row in stored(tmp_path)] == [0, 1, 0, 0]
+    assert [row["fold"] for row in stored(tmp_path)] == [0, 1, 0, 0, 0]
     assert reasons(tmp_path) == {6: "time:day"}
     found = quarantined(tmp_path)[0]["detail"]
     assert found == "day is of a time that is not written as %Y-%m-%dT%H:%M:%S%z."

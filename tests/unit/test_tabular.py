@@ -43,6 +43,13 @@ def test_rows_of_a_text_file_have_the_numbers_that_a_spreadsheet_gives_them(
     assert reading.malformed == {8: "3 fields where the header has 2"}
 
 
+def test_rows_below_titles_have_the_numbers_of_their_lines(tmp_path: Path) -> None:
+    content = b"Counts, 2025\n\na,b\n1,2\n\n3,4\n5\n"
+    rows, reading = in_file(tmp_path, content, Form(format="csv", header_row=3))
+    assert rows == {4: ["1", "2"], 6: ["3", "4"]}
+    assert reading.malformed == {7: "1 fields where the header has 2"}
+
+
 def test_one_column_with_blank_lines(tmp_path: Path) -> None:
     assert in_file(tmp_path, b"a\n1\n\n3\n", Form(format="csv"))[0] == {2: ["1"], 4: ["3"]}
 

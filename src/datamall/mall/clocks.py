@@ -133,8 +133,9 @@ class Stamp:
         written = identifier(f"written time of {' '.join(self.headers)}")
         listed, distance = ", ".join(map(literal, self.time.formats)), self.time.distance
         read = f"try_strptime({self.text}, [{listed}])"
-        if not self.time.clock:
-            read = f"make_timestamp(epoch_us({read}))"
+        if not self.time.clock:  # DuckDB does not know Z as a distance
+            signed = f"regexp_replace({self.text}, 'Z$', '+00')"
+            read = f"make_timestamp(epoch_us(try_strptime({signed}, [{listed}])))"
         elif distance:
             read = f"{read} - to_seconds({distance})"
         moved = written
