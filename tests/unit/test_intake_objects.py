@@ -72,7 +72,7 @@ def lines(records: list[Any]) -> bytes:
         (
             {"format": "json", "records": "answer.list"},
             json.dumps(
-                {"n": {"list": [5]}, "answer": {"a": "]}", "list": RECORDS, "z": 1}}
+                {"k": 1234567, "n": {"list": [5]}, "answer": {"a": "]}", "list": RECORDS, "z": 1}}
             ).encode(),
         ),
         ({"format": "jsonl"}, lines(RECORDS)),

@@ -273,8 +273,15 @@ def test_utf8_that_is_to_be_read_as_a_windows_code_page(tmp_path: Path, at: str)
 
 def test_a_code_page_is_no_utf8_by_chance(tmp_path: Path) -> None:
     # Ã© by itself would be UTF-8: another character shows that this is not.
-    raw = text(HEADER + "a;01-01-2025;1;;;één\n" + "b;01-01-2025;1;;;Ã©\n")
-    assert take_in(write_project(tmp_path, raw))["accepted"] == 2
+    far = "".join(f"{name};01-01-2025;1;;;\n" for name in NAMES * 600)  # in another block
+    first, last = "a;01-01-2025;1;;;één\n", "b;01-01-2025;1;;;Ã©\n"
+
+    def kept_once(document: dict[str, Any]) -> None:
+        document["stores"][STORE]["distinct"] = True
+
+    for raw in (HEADER + first + last, HEADER + first + far + last):
+        take_in(write_project(tmp_path, text(raw), authority=kept_once))
+        assert {"a", "b"} <= {row["id"] for row in stored(tmp_path)}
 
 
 def test_packed_and_titled_is_the_same_for_any_number_of_threads(tmp_path: Path) -> None:
