@@ -382,6 +382,25 @@ def test_workbooks_that_are_refused(tmp_path: Path, content: bytes, sentence: st
     assert sentence in refusal(root)
 
 
+def test_a_sheet_without_headers(tmp_path: Path) -> None:
+    names = ["Nr", "Dag", "Aantal (stuks)", "Gewicht", "Kleur"]
+
+    def edit(mapping: dict, names: list[str] = names) -> None:
+        in_sheet(mapping)
+        del mapping["files"]["list"]["header_row"]
+        mapping["files"]["list"]["columns"] = names
+
+    content = {"things.xlsx": workbook(*SHEET[3:5])}
+    take_in(write_project(tmp_path, content, authority=edit))
+    assert [(row["id"], row["amount"]) for row in stored(tmp_path)] == [("a", 3), ("b", 2)]
+
+    def too_many(mapping: dict) -> None:
+        edit(mapping, ["More", *names])
+
+    said = refusal(write_project(tmp_path, content, authority=too_many))
+    assert "has fewer columns than the mapping names: correct `columns` there" in said
+
+
 def test_cells_without_a_value_have_reasons_of_their_own(tmp_path: Path) -> None:
     rows = [
         *SHEET[:3],

@@ -271,7 +271,8 @@ class RawRecords:
     def _without_records(self, path: Path, place: str) -> None:
         self.empty.append(self._name(path))
         if not self._source.file.may_be_empty:
-            what = "a header and " if self._source.file.format in HEADED else ""
+            file = self._source.file
+            what = "a header and " if file.format in HEADED and not file.columns else ""
             raise DatamallError(
                 f"{place} holds {what}no records: ask for a full file, take it away, or say "
                 "`may_be_empty: true` in the mapping if that is as it should be."
