@@ -5,9 +5,8 @@ first of a list. Numbers stay the text that they are in the file.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BufferedReader, TextIOWrapper
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,25 +18,35 @@ from datamall.tabular.text import Utf8Stream, tidy, titles
 
 PIECE = 1 << 20  # characters that are read at once
 LONGEST = 16  # elements of a list that have names
-TWICE = "\0"  # what is put into an object that has a key twice
 NO_OBJECT = "no object of JSON"
+
+TWICE = object()  # in the place of a record in which an object has a key twice
 
 Chunk = tuple[np.ndarray, list[Any]]
 Numbered = Iterator[tuple[int, Any]]
+Path = tuple[str | int, ...]  # keys and places in lists, from the outermost on
 
 
 class Number(str):
     """A number as the file writes it."""
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    return found if len(found) == len(pairs) else {TWICE: True}
+class Decoder(json.JSONDecoder):
+    """Reads JSON; `twice` is whether an object had a key twice since that was last set."""
 
+    def __init__(self) -> None:
+        self.twice = False
+        super().__init__(
+            parse_float=Number,
+            parse_int=Number,
+            parse_constant=str,
+            object_pairs_hook=self._object,
+        )
 
-DECODER = json.JSONDecoder(
-    parse_float=Number, parse_int=Number, parse_constant=str, object_pairs_hook=_once
-)
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        self.twice |= len(found) < len(pairs)
+        return found
 
 
 class Elements:
@@ -56,6 +65,7 @@ class Elements:
     def __init__(self, text: TextIOWrapper, path: tuple[str, ...], place: str, words: str) -> None:
         self._text, self._path, self._place, self._words = text, path, place, words
         self._known, self._at, self._read = "", 0, 0
+        self._decoder = Decoder()
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the elements.
@@ -72,9 +82,9 @@ class Elements:
         if self._peek() == "]":
             self._at += 1
         else:
-            yield self._value()
+            yield self._record()
             while (mark := self._next(",]")) == ",":
-                yield self._value()
+                yield self._record()
             if mark != "]":
                 raise self._unsound("a list is not closed")
         if not self._path and self._peek():
@@ -128,11 +138,16 @@ class Elements:
         self._at += 1
         return mark
 
+    def _record(self) -> Any:
+        self._decoder.twice = False
+        value = self._value()
+        return TWICE if self._decoder.twice else value
+
     def _value(self) -> Any:
         self._peek()
         while True:
             try:
-                value, end = DECODER.raw_decode(self._known, self._at)
+                value, end = self._decoder.raw_decode(self._known, self._at)
                 # A number at the end of what is known may go on.
                 if end < len(self._known) or not self._more():
                     self._at = end if end < len(self._known) else len(self._known)
@@ -154,28 +169,26 @@ def read(spec: Form, reading: Any, rows: int) -> Iterator[Chunk]:
     """
     if reading.path.stat().st_size == 0:
         raise DatamallError(f"{reading.place} is empty (0 bytes): ask for it again.")
-    keys: dict[str, None] = {}
+    known: dict[Path, None] = {}
     some = False
-    for _, item in _items(spec, reading, reading.path):
-        keys |= dict.fromkeys(_flat(spec, item))
+    for _, item in _items(spec, reading):
+        if isinstance(item, dict):
+            _add_paths(known, item)
         some = True
     if not some:
         return
-    names = list(keys)
-    wanted = [names[position] for position in reading.choose(titles(names))]
+    paths = list(known)
+    names = titles([".".join(map(str, path)) for path in paths])
+    wanted = [paths[position] for position in reading.choose(names)]
     numbers: list[int] = []
     fields: list[list[str]] = [[] for _ in wanted]
-    for number, item in _items(spec, reading, reading.path):
+    for number, item in _items(spec, reading):
         if not isinstance(item, dict):
-            reading.malformed[number] = NO_OBJECT
-            continue
-        found = _flat(spec, item)
-        if TWICE in found:
-            reading.malformed[number] = "one key twice"
+            reading.malformed[number] = "one key twice" if item is TWICE else NO_OBJECT
             continue
         numbers.append(number)
-        for column, key in zip(fields, wanted, strict=True):
-            column.append(_text(found.get(key), spec.notation.decimal))
+        for column, path in zip(fields, wanted, strict=True):
+            column.append(_text(_at(item, path), spec.notation.decimal))
         if len(numbers) == rows:
             yield _chunk(numbers, fields)
             numbers, fields = [], [[] for _ in wanted]
@@ -186,49 +199,64 @@ def _chunk(numbers: list[int], fields: list[list[str]]) -> Chunk:
     return np.array(numbers, np.int64), [tidy(pa.array(some, pa.string())) for some in fields]
 
 
-def _items(spec: Form, reading: Any, path: Path) -> Numbered:
-    with Utf8Stream(path, spec, "", reading.place, reading.words) as stream:
+def _items(spec: Form, reading: Any) -> Numbered:
+    with Utf8Stream(reading.path, spec, "", reading.place, reading.words) as stream:
         text = TextIOWrapper(BufferedReader(stream), "utf-8", newline="\n")
         if spec.format == "jsonl":
+            decoder = Decoder()
             for number, line in enumerate(text, 1):
                 if line.strip():
-                    yield number + stream.blank, _of_line(line)
+                    yield number + stream.blank, _of_line(line, decoder)
+        elif spec.format == "json":
+            yield from enumerate(Elements(text, spec.records, reading.place, reading.words), 1)
         else:
-            inside = ("features",) if spec.format == "geojson" else spec.records
-            yield from enumerate(Elements(text, inside, reading.place, reading.words), 1)
+            features = Elements(text, ("features",), reading.place, reading.words)
+            yield from enumerate(map(_feature, features), 1)
         reading.sha256 = stream.sha256
 
 
-def _of_line(line: str) -> Any:
+def _of_line(line: str, decoder: Decoder) -> Any:
+    decoder.twice = False
     try:
-        return DECODER.decode(line.strip())
+        item = decoder.decode(line.strip())
     except (json.JSONDecodeError, RecursionError):
         return None
+    return TWICE if decoder.twice else item
 
 
-def _flat(spec: Form, item: Any) -> dict[str, Any]:
-    """Return what lies in a record by its path."""
-    found: dict[str, Any] = {}
-    if spec.format != "geojson" or not isinstance(item, dict):
-        _put(found, "", item)
-        return found
-    _put(found, "", item.get("properties") or {})
-    found["#id"] = item.get("id")
+def _feature(item: Any) -> Any:
+    """Return the properties of a feature, with its identifier and the coordinates of a point."""
+    if not isinstance(item, dict):
+        return item
     shape = item.get("geometry") or {}
     point = shape.get("coordinates") if shape.get("type") == "Point" else None
-    found["#x"], found["#y"] = (*(point or ()), None, None)[:2]
-    return found
+    x, y = (*(point or ()), None, None)[:2]
+    return {**(item.get("properties") or {}), "#id": item.get("id"), "#x": x, "#y": y}
 
 
-def _put(found: dict[str, Any], path: str, value: Any) -> None:
+def _add_paths(known: dict[Path, None], value: Any, path: Path = ()) -> None:
+    """Add the paths of all that lies in an object or list."""
     if isinstance(value, dict):
-        for key, own in value.items():
-            _put(found, f"{path}.{key}" if path else key, own)
-    elif isinstance(value, list):
-        for number, own in enumerate(value if len(value) <= LONGEST else ()):
-            _put(found, f"{path}.{number}", own)
-    elif path:
-        found[path] = value
+        inside: Iterable[tuple[str | int, Any]] = value.items()
+    else:
+        inside = enumerate(value if len(value) <= LONGEST else ())
+    for step, own in inside:
+        if isinstance(own, dict | list):
+            _add_paths(known, own, (*path, step))
+        else:
+            known[(*path, step)] = None
+
+
+def _at(value: Any, path: Path) -> Any:
+    """Return what lies at a path; None where there is nothing, or something deeper."""
+    for step in path:
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value) <= LONGEST:
+            value = value[step]
+        else:
+            return None
+    return None if isinstance(value, dict | list) else value
 
 
 def _text(value: Any, decimal: str) -> str:
