@@ -9,7 +9,16 @@ def _table(header: str, *lines: str) -> pd.DataFrame:
     rows = [[cell.strip() or None for cell in line.split("|")] for line in lines]
     table = pd.DataFrame(rows, columns=names, dtype="str")
     numbers = {"rows", "position", "missing", "read", "merged", "accepted", "put_aside"}
-    numbers |= {"files", "empty_files", "records"}
+    numbers |= {
+        "files",
+        "empty_files",
+        "records",
+        "number",
+        "replaced",
+        "accepted",
+        "least",
+        "most",
+    }
     for name in numbers & set(names):
         table[name] = pd.to_numeric(table[name])
     for name in {"first_day", "last_day"} & set(names):
@@ -73,6 +82,22 @@ def registers() -> dict[str, pd.DataFrame]:
             "store|read|merged|accepted|put_aside|files|empty_files",
             "help.people|50|0|50|0|1|0",
             "street.bins|126|20|100|6|2|1",
+        ),
+        "mall.deliveries": _table(
+            "store|number|file|state|why|records|put_aside|replaced|first_day|last_day",
+            "help.people|1|people.csv|taken in||50|0|0||",
+            "street.bins|1|jan.csv|taken in||60|2|5|2025-01-01|2025-01-31",
+            "street.bins|2|feb.csv|held back|It has 4 records for 28 days.|4|0|0|2025-02-01|"
+            "2025-02-28",
+            "street.bins|3|mar.csv|taken in|There is nothing between two days.|66|4|0|2025-03-02|"
+            "2025-03-31",
+            "street.bins|4|none.csv|taken in||0|0|0||",
+            "street.bins|5|twice.csv|withdrawn|Sent by mistake.|||||",
+        ),
+        "mall.conflicts": _table(
+            "store|column|title|accepted|least|most",
+            "street.bins|litter|Litter|0|1|3",
+            "street.bins|looks|Looks|200|204|210",
         ),
         "mall.reasons": _table(
             "store|reason|meaning|records",

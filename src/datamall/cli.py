@@ -100,6 +100,41 @@ def intake(store: str, authority: str, threads: int | None) -> None:
         f"{store}: {report['accepted']:,} rows accepted, {report['quarantined']:,} quarantined "
         f"of {report['parsed']:,}."
     )
+    for one in report["deliveries"]:
+        if one["state"] == "held back":
+            click.echo(f"  {one['file']} is held back. {one['why']}")
+            click.echo(
+                f"  Look at it, then mend it or `datamall deliveries {store} --authority "
+                f"{authority} --accept {one['file']} --by ROLE --reason WHY`."
+            )
+
+
+@main.command()
+@click.argument("store")
+@AUTHORITY
+@click.option("--accept", "accepted", metavar="FILE", help="Take in a delivery that is held back.")
+@click.option("--withdraw", "withdrawn", metavar="FILE", help="Leave out one that was taken in.")
+@click.option("--by", default="", help="Role that decides; no name of a person.")
+@click.option("--reason", default="", help="Why, in a sentence; it is kept.")
+def deliveries(
+    store: str, authority: str, accepted: str | None, withdrawn: str | None, by: str, reason: str
+) -> None:
+    """List the deliveries of a STORE and what became of each, or decide about one."""
+    from datamall.inputs import resting_on
+    from datamall.mall.deliveries import decide, listed
+
+    root = find_root()
+    if accepted and withdrawn:
+        raise DatamallError("Accept a delivery or withdraw one, not both at a time.")
+    if not accepted and not withdrawn:
+        click.echo(listed(root, authority, store))
+        return
+    way = "accepted" if accepted else "withdrawn"
+    decide(root, authority, store, way, accepted or withdrawn or "", by, reason)
+    click.echo(f"{accepted or withdrawn} is {way}. What rests on it is out of date:")
+    for name in (store, *resting_on(root, authority, store)):
+        click.echo(f"  {name}")
+    click.echo(f"`datamall run {authority}` makes it anew; commit data/deliveries with it.")
 
 
 @main.command()
@@ -276,11 +311,18 @@ def index(authority: str) -> None:
 @click.option("--force", is_flag=True, help="Run every stage, changed or not.")
 def run_pipeline(authority: str, force: bool) -> None:
     """Run all stages of an AUTHORITY that are not up to date."""
+    from datamall.mall.deliveries import held_back
     from datamall.pipeline import run
 
     root = find_root()
     run(root, authority, force)
     page = reports_folder(root, authority).relative_to(root) / "index.html"
+    waiting = held_back(root, authority)
+    for store, files in waiting.items():
+        click.echo(
+            f"{store}: {files:,} held back. `datamall deliveries {store} --authority {authority}` "
+            "says why."
+        )
     click.echo(f"Done: open {page}")
 
 

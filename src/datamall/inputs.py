@@ -9,6 +9,7 @@ from pathlib import Path
 
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.contracts import Contract, load_contracts
+from datamall.mall.deliveries import decisions_file
 from datamall.modules import reached
 from datamall.pipeline import write_apart
 from datamall.project import file_digest, load_parameters, raw_folder
@@ -48,7 +49,10 @@ def _of_store(root: Path, mapped: Authority, contract: Contract) -> dict[str, st
     mapping, folder = mapped.stores[contract.name], raw_folder(root, mapped.authority)
     needed = [contract.name, *(c.reference[0] for c in contract.columns if c.reference)]
     paths = [root / "data" / "contracts" / f"{name.replace('.', '/')}.yaml" for name in needed]
-    digests = file_digests(root, paths) | {f"mapping of {contract.name}": mapping.digest}
+    # What the steward decided about its deliveries.
+    paths.append(decisions_file(root, mapped.authority, contract.name))
+    digests = file_digests(root, [path for path in paths if path.is_file()])
+    digests |= {f"mapping of {contract.name}": mapping.digest}
     for source in mapping.sources:
         there, missing = source.file.below(folder)
         digests |= {f"raw {path.relative_to(folder)}": file_digest(path) for path in there}
@@ -72,3 +76,20 @@ def of_reports(root: Path, authority: str) -> dict[str, dict[str, str]]:
         if report.get("audit"):
             found["gate"] = {**found["gate"], **found[name]}
     return found
+
+
+def resting_on(root: Path, authority: str, store: str) -> list[str]:
+    """Return the stores that refer to a store and the reports that use it, all there are."""
+    contracts = load_contracts(root)
+    stores = load_authority(root, authority, contracts).stores
+    referring = [
+        name
+        for name in stores
+        if any(c.reference and c.reference[0] == store for c in contracts[name].columns)
+    ]
+    reports = [
+        f"report {name}"
+        for name in load_parameters(root)["reports"]
+        if f"store {store}" in provenance(root, authority, name)
+    ]
+    return [*referring, *reports]

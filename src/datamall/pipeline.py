@@ -10,7 +10,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,15 +89,51 @@ def dvc(arguments: list[str], folder: Path) -> int:
         "DVC_NO_ANALYTICS": "1",
     }
     command = [sys.executable, "-m", "dvc", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+    if not sys.stdout.isatty():
+        return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+    # Somebody waits: which stage of how many, and since when.
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, encoding="utf-8"
+    ) as running:
+        assert running.stdout is not None
+        for line in numbered(running.stdout, stages(folder), time.monotonic):
+            print(line, end="", flush=True)
+    return running.returncode
+
+
+def stages(folder: Path) -> int:
+    """Return how many stages the pipeline in a folder has."""
+    every = load_mapping(folder / "dvc.yaml", "dvc.yaml")["stages"].values()
+    return sum(len(stage.get("foreach", "1")) for stage in every)
+
+
+def numbered(lines: Iterable[str], count: int, clock: Callable[[], float]) -> Iterator[str]:
+    """Yield what DVC prints, the line that begins a stage with its number and the time so far.
+
+    Parameters
+    ----------
+    lines, count
+        Lines of ``dvc repro``, and how many stages there are.
+    clock
+        Seconds since some moment.
+    """
+    start, number = clock(), 0
+    for line in lines:
+        if line.startswith(("Running stage '", "Stage '")):
+            number += 1
+            minutes, seconds = divmod(int(clock() - start), 60)
+            line = f"[{number} of {count}, {minutes}:{seconds:02}] {line}"
+        yield line
 
 
 def prepare(root: Path, authority: str) -> Path:
     """Write an authority's own DVC project; return its folder."""
     folder = root / "data" / "authorities" / authority
     (folder / ".dvc").mkdir(parents=True, exist_ok=True)
-    # Where its audits are registered and counted: DVC wants the folder to be there.
-    (root / "data" / "audits" / authority).mkdir(parents=True, exist_ok=True)
+    # Where its audits are registered and counted, and its deliveries decided about: DVC wants the
+    # folders to be there.
+    for kept in ("audits", "deliveries"):
+        (root / "data" / kept / authority).mkdir(parents=True, exist_ok=True)
     (folder / ".dvc" / "config").write_text(CONFIG, encoding="utf-8")
     demo = load_mapping(root / "dvc.yaml", "dvc.yaml")
     place = f"data/authorities/{authority}.yaml"

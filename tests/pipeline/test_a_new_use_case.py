@@ -78,13 +78,13 @@ def test_by_the_guide_from_scratch_to_the_index_page(
     before = set(changed(folder))
     assert not [name for name in before if name.startswith("notebooks/")]  # scratch is ignored
 
-    begin = next(i for i, (_, text) in enumerate(code) if text.startswith('"""Was any week'))
+    begin = next(i for i, (_, text) in enumerate(code) if text.startswith('"""Weeks:'))
     files = re.findall(r"^ *`(src/datamall/weeks/\w+\.py)`$", guide, re.MULTILINE)
-    assert len(files) == 3
+    assert len(files) == 4
     for name, (_, text) in zip(files, code[begin:], strict=False):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, "utf-8")
-    cells, section, entry, line = (text for _, text in code[begin + 3 :])
+    cells, section, entry, line = (text for _, text in code[begin + 4 :])
     made = folder / "notebooks" / "weeks.ipynb"
     nbformat.write(notebook(cells), made)
     strip.main([str(made)])
@@ -98,6 +98,27 @@ def test_by_the_guide_from_scratch_to_the_index_page(
     (folder / "dvc.yaml").write_text(stages, "utf-8")
     own = {"notebooks/weeks.ipynb", *files}
     assert set(changed(folder)) - before == own | {"params.yaml", "dvc.yaml"}
+
+    # As `make test` would look at it, in a project that holds it.
+    checks = [
+        ["-m", "ruff", "check", "."],
+        ["-m", "ruff", "format", "--check", "."],
+        ["-m", "mypy"],
+    ]
+    checks.append(["-m", "datamall.reporting.strip", "--check", str(made)])
+    tests = ("test_notebooks_are_thin", "test_requirements", "test_index", "test_inputs")
+    named = [f"tests/unit/{name}.py" for name in tests]
+    checks.append(["-m", "pytest", "-q", "-p", "no:cacheprovider", *named])
+    for arguments in checks:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=folder,
+            env=os.environ | ours,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
     assert cli(folder, "inputs", "reports", **ours).returncode == 0
     here = str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]

@@ -355,6 +355,11 @@ def test_no_ratio_would_have_been_found_that_needs_a_rate_above_one() -> None:
     assert table["other_rate"].to_numpy() == pytest.approx([0.9] * 3)
     assert table["detectable_high"].isna().all()
     assert (table["detectable_low"] < 0.8).all()
+    # As differences: there is room below, and none above.
+    apart = {"kind": "difference", "within": 0.05, "reason": "a test"}
+    table = audit(counts, plan(check("clean", "npv", tolerance=apart), **READ)).comparisons
+    assert table["detectable_high"].isna().all()
+    assert ((table["detectable_low"] < -0.1) & (table["detectable_low"] > -0.9)).all()
 
 
 def test_what_is_not_identified_takes_its_share_and_would_find_nothing() -> None:

@@ -1,10 +1,11 @@
 """What is in the stores, and what became of the records."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from registers_by_hand import registers
 
-from datamall.catalogue import information
+from datamall.catalogue import information, words
 from datamall.errors import DatamallError
 from datamall.requirements import Absent
 
@@ -55,3 +56,36 @@ def test_without_a_register_there_is_a_gap() -> None:
     gap = information.quality(data)
     assert isinstance(gap, Absent)
     assert "mall.quality" in gap.reason
+
+
+def test_quality_over_time_is_of_what_was_taken_in_more_than_once() -> None:
+    table = information.over_time(registers())
+    assert table["file"].tolist() == ["jan.csv", "mar.csv"]  # not what waits, nor an empty file
+    assert table["number"].tolist() == [1, 3]
+    assert table["share_put_aside"].tolist() == pytest.approx([2 / 60, 4 / 66])
+    assert words.describe_over_time(table) == (
+        "Of 2 files that were taken in, mar.csv for street.bins has the largest share of records "
+        "put aside, 6.1 %."
+    )
+    data = registers()
+    data["mall.deliveries"] = data["mall.deliveries"].head(2)
+    assert words.describe_over_time(information.over_time(data)) == (
+        "No store has had a second delivery yet."
+    )
+
+
+def test_what_a_steward_has_to_look_at_comes_first() -> None:
+    table = information.to_look_at(registers())
+    assert table[["file", "state"]].to_numpy().tolist() == [
+        ["feb.csv", "held back"],
+        ["twice.csv", "withdrawn"],
+        ["mar.csv", "taken in"],
+    ]
+    assert table["steward"].nunique() == 1
+
+
+def test_what_contradictions_could_change_is_a_share_of_what_was_accepted() -> None:
+    table = information.in_conflict(registers()).set_index("title")
+    assert table.index.tolist() == ["Looks", "Litter"]
+    assert table.loc["Looks", "change"] == pytest.approx(10 / 200)
+    assert np.isnan(table.loc["Litter", "change"])

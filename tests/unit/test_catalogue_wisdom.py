@@ -63,6 +63,7 @@ def answer(data: dict) -> str:
         knowledge.purposes(data),
         knowledge.openness(data),
         wisdom.unused(data),
+        information.to_look_at(data),
     )
 
 
@@ -70,7 +71,8 @@ def test_the_answer_says_what_is_known_and_that_it_is_counted() -> None:
     said = answer(registers())
     assert said == (
         "The mall holds 3 of 4 stores, 200 rows. 3.8 % of the records read broke a rule and were "
-        "put aside; others may be wrong too. 3 purposes may use data, 1 about persons; 1 store "
+        "put aside; others may be wrong too. 1 file is held back until a steward has looked. "
+        "3 purposes may use data, 1 about persons; 1 store "
         "serves none. Counted in full: no estimates."
     )
 
@@ -79,7 +81,7 @@ def test_the_answer_before_any_store_was_taken_in() -> None:
     data = registers()
     data["mall.stores"]["state"] = "to be taken in"
     data["mall.stores"]["rows"] = 0
-    for name in ("mall.quality", "mall.reasons"):
+    for name in ("mall.quality", "mall.reasons", "mall.deliveries"):
         data[name] = data[name].head(0)
     assert answer(data).startswith("The mall holds 0 of 4 stores, 0 rows. 3 purposes")
     quality = information.quality(data)
@@ -88,7 +90,7 @@ def test_the_answer_before_any_store_was_taken_in() -> None:
 
 
 def test_words_pass_gaps_on() -> None:
-    assert words.answer(GAP, GAP, GAP, GAP, GAP) == "Counted in full: no estimates."
+    assert words.answer(GAP, GAP, GAP, GAP, GAP, GAP) == "Counted in full: no estimates."
     assert words.describe_quality(GAP) == GAP.reason
     assert words.summary(GAP) is GAP
     assert words.metrics(GAP, GAP, GAP) == {}

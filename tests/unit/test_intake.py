@@ -7,6 +7,7 @@ import os
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -58,6 +59,20 @@ def test_text_becomes_typed_rows_in_the_order_of_the_key(tmp_path: Path) -> None
         "quarantined_share": 0.0,
         "reasons": {},
         "missing": {"id": 0, "day": 0, "amount": 0, "weight": 1, "colour": 1},
+        "deliveries": [
+            {
+                "file": "things.csv",
+                "sha256": hashlib.sha256(GOOD).hexdigest(),
+                "delivered": None,
+                "state": "taken in",
+                "why": None,
+                "records": 3,
+                "put_aside": 0,
+                "replaced": 0,
+                "first_day": "2025-01-01",
+                "last_day": "2025-02-28",
+            }
+        ],
     }
     assert json.loads((tmp_path / f"reports/tiny/quality/{STORE}.json").read_text()) == report
 
@@ -82,7 +97,8 @@ def test_manifest_says_what_was_taken_in(tmp_path: Path) -> None:
     digest = hashlib.sha256(part).hexdigest()
     assert manifest["parts"] == [{"name": "part-00000.parquet", "rows": 3, "sha256": digest}]
     raw = hashlib.sha256(GOOD).hexdigest()
-    assert manifest["raw"] == [{"name": "things.csv", "bytes": len(GOOD), "sha256": raw}]
+    read = {"name": "things.csv", "bytes": len(GOOD), "sha256": raw, "records": 3}
+    assert manifest["raw"] == [read]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +175,8 @@ def test_a_copy_is_a_duplicate_and_different_rows_of_one_key_conflict(tmp_path: 
 
 
 def test_copies_in_another_file_are_duplicates_too(tmp_path: Path) -> None:
-    write_project(tmp_path, {"things_1.csv": GOOD, "things_2.csv": GOOD})
+    # Not byte for byte the same, or the second would be held back as a whole.
+    write_project(tmp_path, {"things_1.csv": GOOD, "things_2.csv": GOOD + b"\n"})
     report = take_in(tmp_path)
     assert (report["parsed"], report["accepted"], report["quarantined"]) == (6, 3, 3)
     assert {row["file"] for row in quarantined(tmp_path)} == {"things_2.csv"}
@@ -201,17 +218,22 @@ def test_keys_that_span_batches_are_judged_as_one(batch: int) -> None:
         ("e", 8),
     ]
     assert sorted(n for some in repeats.duplicates for n in some) == [2, 3, 9]
-    assert sorted(n for some in repeats.conflicts for n in some) == [4, 5, 6, 10, 11, 12]
+    conflicts = [n for some in repeats.conflicts for n in some[intake_read.RECORD].to_pylist()]
+    assert sorted(conflicts) == [4, 5, 6, 10, 11, 12]
 
 
 def test_what_is_remembered_of_a_batch_does_not_keep_it_in_memory() -> None:
-    repeats = intake_write.Repeats(("k",), ["k"])
-    for start in range(0, 50, 5):
-        repeats.feed(pa.table({"k": range(start, start + 5), intake_read.RECORD: range(5)}))
+    repeats = intake_write.Repeats(("k",), ["k", "v"])
+    for start in range(0, 5000, 500):
+        keys = [*range(start, start + 499), start + 498]  # the last two contradict each other
+        values = pa.array(range(500), pa.int64())
+        repeats.feed(pa.table({"k": keys, "v": values, intake_read.RECORD: range(500)}))
     repeats.finish()
-    remembered = [*repeats.duplicates, *repeats.conflicts]
-    assert remembered
-    assert all(array.base is None for array in remembered)
+    assert repeats.duplicates and all(array.base is None for array in repeats.duplicates)
+    assert sum(table.num_rows for table in repeats.conflicts) == 20
+    # Key and record, eight bytes each; a slice would hold its whole batch of 500.
+    size = sum(table.get_total_buffer_size() for table in repeats.conflicts)
+    assert size == 20 * 2 * 8
 
 
 def test_distinct_keeps_one_of_each_and_says_how_many_it_merged(tmp_path: Path) -> None:
@@ -366,11 +388,14 @@ def test_parts_have_a_fixed_size_and_one_order(
 
 
 def test_a_store_can_be_taken_in_again_and_leaves_nothing_aside(tmp_path: Path) -> None:
-    take_in(write_project(tmp_path))
+    def overwritten(mapping: dict[str, Any]) -> None:
+        mapping["files"]["list"]["overwritten"] = True
+
+    take_in(write_project(tmp_path, authority=overwritten))
     left = folder(tmp_path).with_name(f"{STORE}.partial")  # of a run that was killed
     (left / "spill").mkdir(parents=True)
     (left / "part-00009.parquet").touch()
-    take_in(write_project(tmp_path, csv("z;01-01-2025;1;;;")))
+    take_in(write_project(tmp_path, csv("z;01-01-2025;1;;;"), authority=overwritten))
     assert [row["id"] for row in stored(tmp_path)] == ["z"]
     assert [path.name for path in folder(tmp_path).parent.iterdir()] == [STORE]
     assert sorted(path.name for path in folder(tmp_path).iterdir()) == [

@@ -205,3 +205,49 @@ def test_a_contract_says_what_adds_up(root: Path, tmp_path: Path, edit: Edit, sa
     path.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
     with pytest.raises(DatamallError, match=said):
         intake(project, "single", STORE)
+
+
+def test_what_records_in_conflict_could_change_is_said(root: Path, tmp_path: Path) -> None:
+    """The smallest and the largest value of each key, beside what was accepted."""
+    statement = {**CHECKS, "inspections": {"from": "time"}}
+    rows: list[Row] = [
+        ("B1", A, 4, 1, 0),
+        ("B1", A, 6, 1, 1),
+        ("B1", B, 5, 1, 0),
+        ("B2", A, 2, 0, 0),
+        ("B2", A, 2, 0, 0),
+    ]
+    report = intake(city(root, tmp_path, rows, columns=statement), "single", STORE)
+    assert report["reasons"] == {"conflict": 2, "duplicate": 1}
+    assert report["in_conflict"] == {
+        "inspections": {"accepted": 7, "least": 11, "most": 13},
+        "with_waste": {"accepted": 1, "least": 2, "most": 2},
+        "bulky": {"accepted": 0, "least": 0, "most": 1},
+    }
+
+
+@pytest.mark.parametrize("where", ["often", "everywhere"])
+def test_what_is_seen_often_must_not_be_lost_even_if_it_is_little(
+    root: Path, tmp_path: Path, where: str
+) -> None:
+    """Under one per cent of all records is let through; not if it is mostly of some bins."""
+    statement = {**CHECKS, "inspections": {"value": "1"}}
+    days = [date(2025, 1, 6) + timedelta(n) for n in range(100)]
+    rows: list[Row] = [(f"F{n:03}", day, "8", 0, 0) for n in range(60) for day in days]
+    rows += [(f"S{n:03}", day, "8", 0, 0) for n in range(300) for day in days[:30]]
+    chosen = rows[:6000:86] if where == "often" else rows[::215]
+    again: list[Row] = [(place, day, "9", 1, 0) for place, day, *_ in chosen]
+    assert len(again) == 70
+    project = city(root, tmp_path, rows + again, columns=statement)
+    if where == "everywhere":
+        assert intake(project, "single", STORE)["reasons"] == {"conflict": 140}
+        return
+    with pytest.raises(DatamallError) as refused:
+        intake(project, "single", STORE)
+    assert str(refused.value).startswith("140 of 15,070 records for enforcement.inspections")
+    assert (
+        "2.3% of the records of what is seen often and 0.0% of what is seen rarely are in conflict"
+    ) in str(refused.value)
+    known = {"at_most": 0.01, "because": "Two teams met there."}
+    project = city(root, tmp_path / "known", rows + again, columns=statement, conflicts=known)
+    assert intake(project, "single", STORE)["reasons"] == {"conflict": 140}

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tiny_intake import GOOD, HEADER, STORE, fields, folder, write_project
+from tiny_intake import GOOD, HEADER, STORE, fields, folder, stored, write_project
 
 from datamall.errors import DatamallError
 from datamall.mall.intake import intake
@@ -234,7 +234,7 @@ def test_a_file_that_changes_while_it_is_read(
             path.unlink()
         return write(*arguments)
 
-    monkeypatch.setattr("datamall.mall.intake.write_quarantine", meanwhile)
+    monkeypatch.setattr("datamall.mall.intake.fill.write_quarantine", meanwhile)
     assert "things.csv was changed while it was being read" in refused(project)
 
 
@@ -260,7 +260,7 @@ def test_a_disk_that_is_full(
     def full(*_: object) -> None:
         raise OSError(number, "no room")
 
-    monkeypatch.setattr(f"datamall.mall.intake.{place}", full)
+    monkeypatch.setattr(f"datamall.mall.intake.fill.{place}", full)
     assert "no room on the disk to take shop.things in" in refused(project)
 
 
@@ -310,7 +310,7 @@ def test_limits_in_earnest(
 def test_a_fault_of_ours_is_no_quarantine_without_a_trace(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("datamall.mall.intake.Repeats.finish", lambda _: [])
+    monkeypatch.setattr("datamall.mall.intake.fill.Repeats.finish", lambda _: [])
     before = contents(project)
     with pytest.raises(Exception, match=r"\d accepted") as caught:
         intake(project, "tiny", STORE)
@@ -328,8 +328,22 @@ def test_the_new_store_takes_the_place_of_the_old_one_or_not_at_all(
             raise OSError(errno.ENOSPC, "no room")
         return rename(path, target)
 
+    # As where the system cannot exchange two names at once.
+    monkeypatch.setattr("datamall.mall.intake.workplace._exchanged", lambda *_: False)
     monkeypatch.setattr(Path, "rename", fails)
     assert "no room" in refused(project)
+
+
+def test_what_a_killed_run_had_moved_aside_is_put_back(
+    project: Path,
+) -> None:
+    intake(project, "tiny", STORE)
+    before = stored(project)
+    folder(project).rename(folder(project).with_name(f"{STORE}.old.partial"))
+    (project / RAW).write_bytes(GOOD[:40])
+    with pytest.raises(DatamallError):
+        intake(project, "tiny", STORE)
+    assert stored(project) == before
 
 
 def test_unknown_store(project: Path) -> None:

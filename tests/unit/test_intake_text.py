@@ -279,9 +279,10 @@ def test_a_code_page_is_no_utf8_by_chance(tmp_path: Path) -> None:
     def kept_once(document: dict[str, Any]) -> None:
         document["stores"][STORE]["distinct"] = True
 
-    for raw in (HEADER + first + last, HEADER + first + far + last):
-        take_in(write_project(tmp_path, text(raw), authority=kept_once))
-        assert {"a", "b"} <= {row["id"] for row in stored(tmp_path)}
+    for name, between in (("near", ""), ("far", far)):
+        raw = text(HEADER + first + between + last)
+        take_in(write_project(tmp_path / name, raw, authority=kept_once))
+        assert {"a", "b"} <= {row["id"] for row in stored(tmp_path / name)}
 
 
 def test_packed_and_titled_is_the_same_for_any_number_of_threads(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ import yaml
 
 from datamall.errors import DatamallError
 from datamall.mall.authorities import load_authority
-from datamall.pipeline import authorities, derive, run
+from datamall.pipeline import authorities, derive, numbered, run, stages
+from datamall.yamlfile import load_mapping
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_every_stage_waits_for_what_another_one_makes(root: Path, stores: set[st
     made = {out for kind in ("outs", "metrics") for s in stages.values() for out in paths(s, kind)}
     there = ("../../../src/", "../../../data/contracts", "../../../data/purposes.yaml")
     there += ("../../../notebooks", "../../../data/authorities/", "../../../data/raw/")
-    there += ("../../../data/audits/", "../../../params.yaml")
+    there += ("../../../data/audits/", "../../../data/deliveries/", "../../../params.yaml")
     for name, stage in stages.items():
         for dep in paths(stage, "deps"):
             # A folder is there once something in it has been made.
@@ -81,3 +82,27 @@ def test_every_stage_waits_for_what_another_one_makes(root: Path, stores: set[st
     reports = yaml.safe_load((root / "params.yaml").read_text("utf-8"))["reports"]
     assert {f"report-{name}" for name in reports} < set(stages)
     assert {"gate", "index"} < set(stages)
+
+
+def test_on_a_terminal_each_stage_has_its_number_and_the_time_so_far() -> None:
+    lines = [
+        "Stage 'demo' didn't change, skipping\n",
+        "Running stage 'intake@shared.calendar':\n",
+        "> datamall intake shared.calendar --authority demo\n",
+        "Running stage 'gate':\n",
+    ]
+    ticks = iter([100.0, 100.4, 101.0, 165.9])
+    assert list(numbered(lines, 3, lambda: next(ticks))) == [
+        "[1 of 3, 0:00] Stage 'demo' didn't change, skipping\n",
+        "[2 of 3, 0:01] Running stage 'intake@shared.calendar':\n",
+        "> datamall intake shared.calendar --authority demo\n",
+        "[3 of 3, 1:05] Running stage 'gate':\n",
+    ]
+
+
+def test_a_stage_that_stands_for_several_is_counted_as_these(root: Path) -> None:
+    every = load_mapping(root / "dvc.yaml", "dvc.yaml")["stages"]
+    apart = [name for name, stage in every.items() if "foreach" not in stage]
+    assert stages(root) == len(apart) + sum(
+        len(every[name]["foreach"]) for name in ("intake", "report")
+    )

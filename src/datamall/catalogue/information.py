@@ -92,6 +92,61 @@ def quality(data: Tables) -> pd.DataFrame:
     )
 
 
+@needs("What records in conflict could change", "mall.conflicts.store", "mall.conflicts.most")
+def in_conflict(data: Tables) -> pd.DataFrame:
+    """Return one row per store and column that adds up, where records contradict each other.
+
+    Returns
+    -------
+    pandas.DataFrame
+        store, title (of the column), accepted (sum), least and most (the sum if of each
+        contradiction the smallest, or the largest, were right), change (largest, as a share of
+        what was accepted), the largest change first.
+    """
+    table = data["mall.conflicts"]
+    numbers = table[["accepted", "least", "most"]].astype("float64")
+    change = (numbers[["least", "most"]].sub(numbers["accepted"], axis=0)).abs().max(axis=1)
+    table = table[["store", "title"]].join(numbers)
+    table["change"] = change / numbers["accepted"].where(numbers["accepted"] != 0)
+    order = ["change", "store", "title"]
+    return table.sort_values(order, ascending=[False, True, True], ignore_index=True)
+
+
+@needs("Quality over time", "mall.deliveries.store", "mall.deliveries.number")
+def over_time(data: Tables) -> pd.DataFrame:
+    """Return one row per delivery that was taken in, of stores that had more than one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        store, number (1 is the first that was delivered), file, last_day (of its rows), records,
+        share_put_aside (of its records), replaced (records that a later one took the place of),
+        ordered by store and number. Empty where no store had a second delivery.
+    """
+    table = data["mall.deliveries"]
+    table = table[(table["state"] == "taken in") & (table["records"] > 0)]
+    table = table[table.groupby("store")["number"].transform("size") > 1]
+    table = table.assign(share_put_aside=table["put_aside"] / table["records"])
+    names = ["store", "number", "file", "last_day", "records", "share_put_aside", "replaced"]
+    return table[names].reset_index(drop=True)
+
+
+@needs("Deliveries to look at", "mall.deliveries.store", "mall.deliveries.state")
+def to_look_at(data: Tables) -> pd.DataFrame:
+    """Return the deliveries that wait or were withdrawn, or before which something is missing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        store, file, state, why and steward, what waits first.
+    """
+    table = data["mall.deliveries"].dropna(subset=["why"])
+    table = table.merge(data["mall.stores"][["store", "steward"]], on="store")
+    order = table["state"].map({"held back": 0, "withdrawn": 1, "taken in": 2})
+    table = table.assign(order=order).sort_values(["order", "store", "number"], ignore_index=True)
+    return table[["store", "file", "state", "why", "steward"]]
+
+
 @needs("Why records were put aside", "mall.reasons.store", "mall.reasons.reason")
 def reasons(data: Tables, most: int) -> pd.DataFrame:
     """Return the reasons for which most records of each store were put aside.

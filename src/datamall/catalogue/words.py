@@ -12,13 +12,16 @@ Result: TypeAlias = pd.DataFrame | Absent
 HEADINGS = {
     "absent": "No value means",
     "basis": "Legal basis",
+    "change": "Largest change, as a share",
     "columns": "Columns",
     "counted": "Counts",
     "decided_by_role": "Decided by (role)",
     "gets": "Gets",
     "idle": "Not asked for",
+    "least": "At least",
     "link": "Link to persons",
     "meaning": "Why",
+    "most": "At most",
     "missing": "Rows without a value",
     "of": "Of columns",
     "open": "May be open",
@@ -26,22 +29,30 @@ HEADINGS = {
     "profiling": "For a profile",
     "purposes": "Purposes that need it",
     "reports": "Used by the reports",
+    "replaced": "Replaced later",
     "row": "One row is",
     "share": "Share of records",
+    "share_put_aside": "Share put aside",
     "used": "A profile uses it",
 }
 
 
 def answer(
-    stores: Result, quality: Result, purposes: Result, openness: Result, idle: Result
+    stores: Result,
+    quality: Result,
+    purposes: Result,
+    openness: Result,
+    idle: Result,
+    look_at: Result,
 ) -> str:
     """Return the answer of the catalogue, short enough for a small screen.
 
     Parameters
     ----------
-    stores, quality, purposes, openness, idle
+    stores, quality, purposes, openness, idle, look_at
         As from `information.stores`, `information.quality`, `knowledge.purposes`,
-        `knowledge.openness` and `wisdom.unused`. What an Absent would have said is left out.
+        `knowledge.openness`, `wisdom.unused` and `information.to_look_at`. What an Absent would
+        have said is left out.
     """
     parts = []
     if not isinstance(stores, Absent):
@@ -52,6 +63,10 @@ def answer(
             f"{_share(quality)} of the records read broke a rule and were put aside; others may "
             "be wrong too."
         )
+    waiting = 0 if isinstance(look_at, Absent) else int((look_at["state"] == "held back").sum())
+    if waiting:
+        files = "1 file is" if waiting == 1 else f"{waiting:,} files are"
+        parts.append(f"{files} held back until a steward has looked.")
     if not isinstance(purposes, Absent):
         personal = int((purposes["personal"] == "yes").sum())
         may = f"{_counted(len(purposes), 'purpose')} may use data, {personal} about persons"
@@ -82,6 +97,21 @@ def describe_quality(quality: Result) -> str:
         f"Of {_counted(len(quality), 'store')}, {worst['store']} has the largest share of records "
         f"put aside, {100 * worst['share_put_aside']:.2g} %; over all stores it is "
         f"{_share(quality)}."
+    )
+
+
+def describe_over_time(deliveries: Result) -> str:
+    """Say what is to be seen where shares put aside follow each other; as from `over_time`."""
+    if isinstance(deliveries, Absent):
+        return deliveries.reason
+    if not len(deliveries):
+        return "No store has had a second delivery yet."
+    order = ["share_put_aside", "store", "number"]
+    worst = deliveries.sort_values(order, ascending=[False, True, True]).iloc[0]
+    return (
+        f"Of {_counted(len(deliveries), 'file')} that were taken in, {worst['file']} for "
+        f"{worst['store']} has the largest share of records put aside, "
+        f"{100 * worst['share_put_aside']:.2g} %."
     )
 
 

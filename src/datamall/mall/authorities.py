@@ -23,7 +23,11 @@ from datamall.written import Ends, Text, read_as
 from datamall.yamlfile import load_mapping
 
 AUTHORITY_KEYS = ("authority", "title", "synthetic", "description", "crs", "files", "stores")
-SOURCE_KEYS = ("file", "sheet", "where", "totals", "unpivot", "distinct", "events", "columns")
+SOURCE_KEYS = (
+    "file", "sheet", "where", "totals", "unpivot", "distinct", "events", "later", "columns",
+)  # fmt: skip
+# What a later delivery does to the rows of earlier ones.
+LATER = ("conflicts", "replaces", "replaces period", "adds")
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 TAKEN = ("results", "quality")  # folders that the demo has in reports/, where others have theirs
 
@@ -52,6 +56,10 @@ class Source:
         a key. The additive columns are summed with them.
     event
         Headers that together are an event's own identifier; none: each row is an event.
+    later
+        What a row does where an earlier delivery has the same key (or event): ``conflicts`` if it
+        differs; ``replaces`` it; ``replaces period``: a delivery takes the place of all that
+        earlier ones say of its days, from the first to the last; ``adds``: both count.
     columns
         Column → how it is filled, in the order of the contract; `tally` is not among them.
     """
@@ -65,12 +73,18 @@ class Source:
     distinct: bool
     tally: str | None
     event: tuple[str, ...]
+    later: str
     columns: dict[str, Filling]
 
     @property
     def placed(self) -> bool:
         """Whether its records are of places, by x and y."""
         return X in self.columns and Y in self.columns
+
+    @property
+    def adds(self) -> bool:
+        """Whether counts of a key in several deliveries are summed."""
+        return self.later == "adds" and self.tally is None
 
     def has(self, column: str) -> bool:
         """Whether this source fills a column."""
@@ -277,6 +291,7 @@ def _source(contract: Contract, item: Any, files: Mapping[str, RawFile], place: 
         distinct=item.get("distinct", False),
         tally=tally,
         event=tuple(item["events"]) if tally else (),
+        later=_later(contract, item, fillings, place),
         columns={name: fillings[name] for name in columns if name in fillings},
     )
 
@@ -304,6 +319,32 @@ def _events(
     if item.get("distinct"):
         raise DatamallError(f"{place}: equal rows are counted or kept once: events or distinct.")
     return contract.tally
+
+
+def _later(
+    contract: Contract, item: dict[str, Any], fillings: Mapping[str, Filling], place: str
+) -> str:
+    later = item.get("later", "conflicts")
+    if later not in LATER:
+        raise DatamallError(f"{place}: later is one of {', '.join(LATER)}, not {later!r}.")
+    if later == "adds" and contract.tally is None:
+        raise DatamallError(
+            f"{place}: a row of {contract.name} is a statement, which nothing can be added to: say "
+            "`later: replaces` where a later one corrects it."
+        )
+    if later == "replaces" and item.get("events") == []:
+        raise DatamallError(
+            f"{place}: an event without an identifier cannot be found again, so that nothing "
+            "replaces it: name its headers in `events`, or say `later: replaces period`."
+        )
+    if later == "replaces period" and (
+        contract.period is None or contract.period[0] not in fillings
+    ):
+        raise DatamallError(
+            f"{place}: {contract.name} has no date here, so that no period can be replaced: say "
+            "`later: replaces`."
+        )
+    return str(later)
 
 
 def _where(text: str, place: str) -> tuple[str, ...]:

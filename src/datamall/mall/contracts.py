@@ -158,6 +158,12 @@ class Contract:
         """Whether rows are about persons or households."""
         return self.counted in ("persons", "households")
 
+    @property
+    def summed(self) -> tuple[str, ...]:
+        """Columns that add up: the tally and what is additive with it, none for statements."""
+        tallied = [c.name for c in self.columns if c.additive or c.name == self.tally]
+        return tuple(tallied) if self.tally else ()
+
     def column(self, name: str) -> Column:
         """Return a column by its name (KeyError when there is none)."""
         return {column.name: column for column in self.columns}[name]

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,11 +17,13 @@ FETCHED = ("sha256", "source", "found_under", "url")
 PATHS = ("path", "found_under", "url")  # patterns of days, where `days` is given
 WRITTEN = ("decimal", "thousands", "date_format")
 FILE_KEYS = (
-    "path", "format", "days", "may_be_empty", "missing", "time", "crs",
+    "path", "format", "days", "delivered", "overwritten", "may_be_empty", "missing", "time", "crs",
     *MEANING, *WRITTEN, *FETCHED,
 )  # fmt: skip
 DAYS = re.compile(r"(\d{4}-\d\d-\d\d)/(\d{4}-\d\d-\d\d)")
 MOST_DAYS = 36_600
+# Parts of a date in the name of a file, and how many digits each has.
+STAMP = {"%Y": 4, "%y": 2, "%m": 2, "%d": 2, "%j": 3, "%H": 2, "%M": 2, "%S": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,11 @@ class RawFile(Form):
         Path or pattern below ``data/raw/<authority>``; with `days`, a pattern of dates.
     days
         First and last day, where there is one file a day.
+    delivered
+        How the name of a file says when it was delivered, such as ``%Y%m%d``: files are taken in
+        that order. Without it, in the order of their names.
+    overwritten
+        Whether the department writes each delivery over the one before, under the same name.
     may_be_empty
         Whether some of the files may hold a header and no records.
     time
@@ -51,6 +58,8 @@ class RawFile(Form):
     name: str
     path: str
     days: tuple[date, date] | None
+    delivered: str | None
+    overwritten: bool
     may_be_empty: bool
     time: Time | None
     system: System
@@ -68,13 +77,39 @@ class RawFile(Form):
         return [day.strftime(pattern) for day in days]
 
     def below(self, folder: Path) -> tuple[list[Path], list[str]]:
-        """Return the files that are there, in order, and the names of those that are not."""
+        """Return the files that are there, as they were delivered, and the names of others."""
         if self.days is None:
             paths = sorted(path for path in folder.glob(self.path) if path.is_file())
-            return paths, [] if paths else [self.path]
+            return sorted(paths, key=self._order), [] if paths else [self.path]
         names = self.on_each_day(self.path)
         there = [name for name in names if (folder / name).is_file()]
         return [folder / name for name in there], [name for name in names if name not in {*there}]
+
+    def stamp(self, path: Path) -> datetime | None:
+        """Return when a file was delivered, as its name says; None where names do not say it.
+
+        Raises
+        ------
+        DatamallError
+            When the name should say it, and does not, or says it twice.
+        """
+        if self.delivered is None:
+            return None
+        pattern = re.escape(self.delivered)
+        for code, digits in STAMP.items():
+            pattern = pattern.replace(code, f"[0-9]{{{digits}}}")
+        found = re.findall(f"(?<![0-9]){pattern}(?![0-9])", path.name)
+        try:
+            (text,) = found
+            return datetime.strptime(text, self.delivered)
+        except ValueError:
+            raise DatamallError(
+                f"{path.name} does not say once when it was delivered, as {self.delivered}: rename "
+                f"it, or correct `delivered` of the file {self.name} in the mapping."
+            ) from None
+
+    def _order(self, path: Path) -> tuple[datetime, Path]:
+        return self.stamp(path) or datetime.min, path
 
 
 def keys(item: Any, known: tuple[str, ...], place: str, needed: tuple[str, ...] = ()) -> None:
@@ -107,7 +142,9 @@ def raw_file(name: str, item: Any, place: str, grid: str = GRID) -> RawFile:
     keys(item, FILE_KEYS, place, needed=("path", "format"))
     if not isinstance(item.get("may_be_empty", False), bool):
         raise DatamallError(f"{place}: may_be_empty must be true or false.")
-    for key in ("path", "days", *FETCHED):
+    if not isinstance(item.get("overwritten", False), bool):
+        raise DatamallError(f"{place}: overwritten must be true or false.")
+    for key in ("path", "days", "delivered", *FETCHED):
         if key in item and not isinstance(item[key], str):
             raise DatamallError(f"{place}: {key} must be text: write it between quotes.")
     form = checked(item, place)
@@ -121,6 +158,8 @@ def raw_file(name: str, item: Any, place: str, grid: str = GRID) -> RawFile:
         name=name,
         path=item["path"],
         days=days,
+        delivered=_delivered(item, place),
+        overwritten=item.get("overwritten", False),
         may_be_empty=item.get("may_be_empty", False),
         system=System(checked_crs(item["crs"], place) if "crs" in item else grid, grid),
         time=read_as(Time, item["time"], f"{place}, time") if "time" in item else None,
@@ -172,6 +211,22 @@ def _days(item: dict[str, Any], place: str) -> tuple[date, date] | None:
     if re.search(r"[*?\[]", item["path"]):
         raise DatamallError(f"{place}: with days, path has dates in it and no * or ?.")
     return first, last
+
+
+def _delivered(item: dict[str, Any], place: str) -> str | None:
+    written: str | None = item.get("delivered")
+    if written is None:
+        return None
+    if "days" in item:
+        raise DatamallError(f"{place}: with `days` each file is of its day: leave delivered out.")
+    codes = re.findall("%.?", written)
+    day = {"%j"} if "%j" in codes else {"%m", "%d"}
+    if not ({*codes} <= STAMP.keys() and day <= {*codes} and {"%Y", "%y"} & {*codes}):
+        raise DatamallError(
+            f"{place}: delivered says how a file's name gives the day, such as %Y-%m-%d or "
+            f"%Y%m%d_%H%M, not {written!r}: codes are {', '.join(STAMP)}."
+        )
+    return written
 
 
 def _check_date_format(written: str, place: str) -> None:

@@ -8,6 +8,7 @@ its data as every analysis does, by a purpose, and nothing is written twice.
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,8 @@ class Registers:
             "mall.purposes": self._uses,
             "mall.grants": self._grants,
             "mall.quality": self._qualities,
+            "mall.deliveries": self._deliveries,
+            "mall.conflicts": self._conflicts,
             "mall.reasons": self._reasons,
         }
         contract = self._registers[store]
@@ -209,6 +212,20 @@ class Registers:
                 "files": len(self._manifests[name]["raw"]),
                 "empty_files": len(report.get("empty_files", ())),
             }
+
+    def _deliveries(self) -> Iterator[Row]:
+        for name, report in self._quality.items():
+            for number, one in enumerate(report.get("deliveries", ()), 1):
+                days = {key: _day(one[key]) for key in ("first_day", "last_day")}
+                kept = ("file", "state", "why", "records", "put_aside", "replaced")
+                yield {"store": name, "number": number, **{key: one[key] for key in kept}, **days}
+
+    def _conflicts(self) -> Iterator[Row]:
+        for name, report in self._quality.items():
+            for column, sums in report.get("in_conflict", {}).items():
+                numbers = {end: Decimal(str(value)) for end, value in sums.items()}
+                title = self._contracts[name].column(column).title
+                yield {"store": name, "column": column, "title": title, **numbers}
 
     def _reasons(self) -> Iterator[Row]:
         for name, report in self._quality.items():

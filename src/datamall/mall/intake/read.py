@@ -1,9 +1,10 @@
 """Raw files as a stream of Arrow batches: text, numbered, hashed, never whole in memory."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,12 @@ OF_FILE = re.compile(r"#(file|row|[1-9][0-9]*)")  # what a mapping calls name, r
 
 @dataclass(frozen=True)
 class RawPart:
-    """One raw file as it was read: name below the raw folder, size in bytes and SHA-256."""
+    """One raw file as it was read: name below the raw folder, size, SHA-256, number of records."""
 
     name: str
     bytes: int
     sha256: str
+    records: int
 
 
 class RawRecords:
@@ -46,6 +48,8 @@ class RawRecords:
         Project folder, authority, the source and the contract of the store.
     first
         Number of the first file, so that records of several sources have numbers of their own.
+    without
+        Names of files that are there and are not to be read.
 
     Attributes
     ----------
@@ -71,7 +75,13 @@ class RawRecords:
     """
 
     def __init__(
-        self, root: Path, authority: Authority, source: Source, contract: Contract, first: int = 0
+        self,
+        root: Path,
+        authority: Authority,
+        source: Source,
+        contract: Contract,
+        first: int = 0,
+        without: Collection[str] = (),
     ) -> None:
         self._folder = raw_folder(root, authority.authority)
         self._place = f"data/raw/{authority.authority}"
@@ -88,7 +98,7 @@ class RawRecords:
         # Fields that are taken from the record as they are.
         self._plain = tuple(h for h in self.headers if h.casefold() not in made)
         self._cells: list[tuple[str, ...]] = []  # headers made long, by file
-        self.paths = self._find(authority)
+        self.paths = self._find(authority, without)
         self.parts: list[RawPart] = []
         self.empty: list[str] = []
         self.apart: dict[int, tuple[str, str]] = {}
@@ -113,6 +123,15 @@ class RawRecords:
         cell = record & ((1 << ROW_SHIFT) - 1)
         row = (record & ((1 << FILE_SHIFT) - 1)) >> ROW_SHIFT
         return self._name(self.paths[number]), row, self._cells[number][cell - 1] if cell else ""
+
+    def delivered(self, path: Path) -> str | None:
+        """Return when a file was delivered, as its name says (ISO 8601), or None."""
+        spec = self._source.file
+        if spec.days is not None:
+            number = spec.on_each_day(spec.path).index(self._name(path))
+            return (spec.days[0] + timedelta(number)).isoformat()
+        stamp = spec.stamp(path)
+        return None if stamp is None else stamp.isoformat().removesuffix("T00:00:00")
 
     def batches(self, kept: Path) -> Iterator[pa.RecordBatch]:
         """Yield all well-formed records in order, once; one batch is read ahead of the caller.
@@ -176,6 +195,7 @@ class RawRecords:
     def _file(self, kept: Any, number: int, path: Path, place: str) -> Iterator[pa.RecordBatch]:
         """Yield the records of one file."""
         base = (self._first + number) << FILE_SHIFT
+        before = self.parsed
         titles: list[str] = []
 
         def choose(headers: list[str]) -> list[int]:
@@ -222,7 +242,8 @@ class RawRecords:
             sentence = f"The record has {found}."
             self.apart[base + (row << ROW_SHIFT)] = ("malformed", sentence)
         self.parsed += sum(record >= base for record in self.apart)
-        self.parts.append(RawPart(self._name(path), reading.bytes, reading.sha256))
+        records = self.parsed - before
+        self.parts.append(RawPart(self._name(path), reading.bytes, reading.sha256, records))
 
     def _without(self, wide: pa.RecordBatch, words: tuple[str, ...]) -> pa.RecordBatch:
         """Return records in which words that stand for a blank cell are blank."""
@@ -299,7 +320,7 @@ class RawRecords:
     def _name(self, path: Path) -> str:
         return path.relative_to(self._folder).as_posix()
 
-    def _find(self, authority: Authority) -> list[Path]:
+    def _find(self, authority: Authority, without: Collection[str]) -> list[Path]:
         spec = self._source.file
         paths, missing = spec.below(self._folder)
         if missing:
@@ -310,7 +331,13 @@ class RawRecords:
                 remedy = "make it with `datamall demo`"
             source = f" (source: {spec.source})" if spec.source else ""
             raise DatamallError(f"There is no {self._place}/{missing[0]}: {remedy}{source}.")
-        return paths
+        wanted = [path for path in paths if self._name(path) not in without]
+        if not wanted:
+            raise DatamallError(
+                f"Each delivery of {self._contract.name} in {self._place} is withdrawn or held "
+                "back: accept one, or put another there."
+            )
+        return wanted
 
     def _positions(self, headers: list[str], place: str) -> list[int]:
         """Return where the wanted fields are; refuse a missing or doubtful one."""

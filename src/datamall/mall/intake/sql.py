@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from datamall.mall.authorities import StoreMapping
+from datamall.mall.authorities import Source, StoreMapping
 from datamall.mall.contracts import Column, Contract
 from datamall.mall.expressions import identifier
 from datamall.mall.intake.checks import EVENT, Check
@@ -16,13 +16,14 @@ from datamall.mall.intake.columns import (
     unmapped,
     unmapped_name,
 )
-from datamall.mall.intake.read import RECORD
+from datamall.mall.intake.read import FILE_SHIFT, RECORD
 from datamall.mall.places import GIVEN, PLACE
 
 CHECK = "check of datamall"
+CONTENT = "content of datamall"
 COPIES = "copies of datamall"
 WANTED = "wanted by datamall"
-LEFT_OUT = -1
+LEFT_OUT, REPLACED = -1, -2
 
 
 def raw_table(source: int) -> str:
@@ -35,14 +36,20 @@ def converter(source: int) -> str:
     return f"to_grid_{source}"
 
 
-def query(contract: Contract, mapping: StoreMapping, checks: list[list[Check]]) -> str:
+def query(
+    contract: Contract,
+    mapping: StoreMapping,
+    checks: list[list[Check]],
+    content: Sequence[str] = (),
+) -> str:
     """Return the query over the raw tables that gives every record once, sorted by its key.
 
     Its columns are those delivered, `RECORD`, and `CHECK`: the number (from 1, over the checks of
-    all sources) of the first check that fails, 0 for none, or `LEFT_OUT`; the two numbers after
-    those of the checks are events whose identifier occurs again, with other and with the same
-    content. Where a source gives events, those of a key come as one, with the first record, and
-    `COPIES` says how many there are.
+    all sources) of the first check that fails, 0 for none, `LEFT_OUT`, or `REPLACED` by a later
+    delivery; the two numbers after those of the checks are events whose identifier occurs again,
+    with other and with the same content. Where a source gives events, or counts that add up over
+    deliveries, those of a key come as one, with the first record, and `COPIES` says how many there
+    are.
 
     Parameters
     ----------
@@ -50,8 +57,10 @@ def query(contract: Contract, mapping: StoreMapping, checks: list[list[Check]]) 
         Contract and mapping of the store.
     checks
         The checks of each source.
+    content
+        Columns of which each row is to have a hash, `CONTENT`.
     """
-    tallied = any(source.tally for source in mapping.sources)
+    tallied = any(source.tally or source.adds for source in mapping.sources)
     parts, selects, first = [], [], 1
     end = 1 + sum(map(len, checks))
     for number in range(len(mapping.sources)):
@@ -61,7 +70,9 @@ def query(contract: Contract, mapping: StoreMapping, checks: list[list[Check]]) 
     # Ties in the key are rare, and a column with one value in all rows orders nothing.
     keys = [name for name in contract.key if not _one_value(mapping, name)]
     order = ", ".join(identifier(name) for name in (*keys, RECORD))
-    return f"WITH {', '.join(parts)} {' UNION ALL '.join(selects)} ORDER BY {order}"
+    hashed = f", hash({', '.join(map(identifier, content))}) AS {identifier(CONTENT)}"
+    rows = f"SELECT *{hashed if content else ''} FROM ({' UNION ALL '.join(selects)})"
+    return f"WITH {', '.join(parts)} {rows} ORDER BY {order}"
 
 
 def _one_value(mapping: StoreMapping, column: str) -> bool:
@@ -127,38 +138,72 @@ def _of_source(
         place = f"{converter(number)}({pair}) AS {identifier(PLACE)}"
         parts.append(f"{before} AS (SELECT *, {place} FROM given_{number})")
     parts.append(f"typed_{number} AS (SELECT {', '.join(typed)}, * FROM {before})")
-    if source.tally is None:
-        one = f", CAST(1 AS BIGINT) AS {copies}" if tallied else ""
-        return [
-            *parts,
-            f"checked_{number} AS (SELECT {_named(values)}, {record}, {verdict} AS {check}{one} "
-            f"FROM typed_{number})",
-        ]
-    own, event = ", ".join(identifier(name) for name in source.columns), identifier(EVENT)
-    terms = f"{own}, {record}, {verdict} AS {check}"
-    judged = f"SELECT {terms} FROM typed_{number}"
+    own = ", ".join(identifier(name) for name in source.columns)
+    terms, event = f"{own}, {record}, {verdict} AS {check}", identifier(EVENT)
+    delivery = f"({record} >> {FILE_SHIFT})"
+    key = [identifier(name) for name in contract.key if name in source.columns]
     if source.event:
+        terms += f", {event}"
+    rows = f"SELECT {terms} FROM typed_{number}"
+    if source.event or source.adds or source.later.startswith("replaces"):
         # Materialised: the engine may read what such windows are about twice, the raw records come
         # once.
-        known = f"SELECT {terms}, {event} FROM typed_{number}"
-        parts.append(f"events_{number} AS MATERIALIZED ({known})")
-        among = f"OVER (PARTITION BY {event}, {check} = 0)"
+        parts.append(f"known_{number} AS MATERIALIZED ({rows})")
+        rows = f"FROM known_{number}"
+    if source.later.startswith("replaces"):
+        parts += _without_replaced(contract, source, number, delivery, key)
+        rows = f"FROM latest_{number}"
+    if source.event or source.adds:
+        # Counts that add up over deliveries are, within one, what an event is: there once.
+        same = event if source.event else ", ".join([delivery, *key])
+        among = f"OVER (PARTITION BY {same}, {check})"
         told = (
             f"CASE WHEN {check} <> 0 THEN {check} "
             f"WHEN min(hash({own})) {among} <> max(hash({own})) {among} THEN {end} "
             f"WHEN {record} <> min({record}) {among} THEN {end + 1} ELSE 0 END"
         )
-        judged = f"SELECT {own}, {record}, CAST({told} AS SMALLINT) AS {check} FROM events_{number}"
-    added = {n: _sum(contract.column(n)) for n in source.columns if contract.column(n).additive}
+        rows = f"SELECT {own}, {record}, CAST({told} AS SMALLINT) AS {check} FROM ({rows})"
+    if source.tally is None and not source.adds:
+        one = f", CAST(1 AS BIGINT) AS {copies}" if tallied else ""
+        chosen = f"SELECT {_named(values)}, {record}, {check}{one} FROM ({rows})"
+        return [*parts, f"checked_{number} AS ({chosen})"]
+    summed = [name for name in source.columns if name in contract.summed]
+    added = {name: _sum(contract.column(name)) for name in summed}
     by = ", ".join(identifier(name) for name in source.columns if name not in added)
-    values |= added | {source.tally: "count(*)"}
+    values |= added | ({source.tally: "count(*)"} if source.tally else {})
     return [
         *parts,
-        f"judged_{number} AS ({judged})",
+        f"judged_{number} AS ({rows})",
         f"checked_{number} AS (SELECT {_named(values)}, min({record}) AS {record}, {check}, "
         f"count(*) AS {copies} FROM judged_{number} "
         f"GROUP BY {by}, {check}, CASE WHEN {check} = 0 THEN 0 ELSE {record} END)",
     ]
+
+
+def _without_replaced(
+    contract: Contract, source: Source, number: int, delivery: str, key: Sequence[str]
+) -> list[str]:
+    """Return expressions of which the last, ``latest_<number>``, marks what was replaced.
+
+    Only rows that pass all checks replace, and are replaced: what is in quarantine says nothing.
+    """
+    known, check, covering = f"known_{number}", identifier(CHECK), []
+    if source.later == "replaces":
+        same = identifier(EVENT) if source.event else ", ".join(key)
+        later = f"{delivery} < max({delivery}) OVER (PARTITION BY {same}, {check} = 0)"
+    else:
+        assert contract.period is not None
+        start, covered = identifier(contract.period[0]), f"covered_{number}"
+        spans = (
+            f"SELECT {delivery} AS delivery, min({start}) AS low, max({start}) AS high "
+            f"FROM {known} WHERE {check} = 0 GROUP BY 1"
+        )
+        covering = [f"{covered} AS MATERIALIZED ({spans})"]
+        within = f"delivery > {delivery} AND {start} BETWEEN low AND high"
+        later = f"EXISTS (FROM {covered} WHERE {within})"
+    found = f"CASE WHEN {check} = 0 AND {later} THEN {REPLACED} ELSE {check} END"
+    marked = f"SELECT * REPLACE (CAST({found} AS SMALLINT) AS {check}) FROM {known}"
+    return [*covering, f"latest_{number} AS ({marked})"]
 
 
 def _named(values: Mapping[str, str]) -> str:

@@ -3,7 +3,7 @@
 import heapq
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -40,20 +40,30 @@ class Repeats:
     Where all rows of a key are the same, the first is kept and the others are duplicates. Where
     they differ, nobody can tell which is right: all of them are in conflict.
 
+    Parameters
+    ----------
+    key, columns
+        Columns of the key, and all that are delivered.
+    sums
+        Columns that are kept of rows in conflict, beside `RECORD` and the key.
+
     Attributes
     ----------
-    duplicates, conflicts
-        Arrays with the records set apart so far.
+    duplicates
+        Arrays with the records of copies so far.
+    conflicts
+        Tables with the rows in conflict so far.
     """
 
-    def __init__(self, key: tuple[str, ...], columns: list[str]) -> None:
+    def __init__(self, key: tuple[str, ...], columns: list[str], sums: Sequence[str] = ()) -> None:
         self._key = key
         self._others = tuple(name for name in columns if name not in key)
+        self._kept = [RECORD, *(name for name in (*key, *sums) if name in columns)]
         self._first: pa.Table | None = None  # first row of the last key, which may go on
-        self._copies: list[np.ndarray] = []  # records of the further rows of that key
+        self._copies: list[pa.Table] = []  # further rows of that key
         self._differ = False  # whether any of those differs from the first
         self.duplicates: list[np.ndarray] = []
-        self.conflicts: list[np.ndarray] = []
+        self.conflicts: list[pa.Table] = []
 
     def feed(self, table: pa.Table) -> list[pa.Table]:
         """Take the next rows; return those of complete keys that are accepted."""
@@ -73,7 +83,7 @@ class Repeats:
             unlike[again] = self._unlike(table.take(again), table.take(again - 1))
         records, starts = table[RECORD].to_numpy(), np.flatnonzero(new)
         head = starts[0] if len(starts) else rows
-        self._copies.append(records[:head].copy())  # a view would keep the whole batch
+        self._copies.append(self._copy(table, np.arange(head)))
         self._differ |= bool(unlike[:head].any())
         if not len(starts):
             return []
@@ -84,22 +94,28 @@ class Repeats:
         conflict[group[unlike[body]]] = True
         in_conflict = conflict[group]
         keep = new[body] & ~in_conflict
-        self.conflicts.append(records[body][in_conflict])
+        self.conflicts.append(self._copy(table, np.flatnonzero(in_conflict) + head))
         self.duplicates.append(records[body][~keep & ~in_conflict])
         kept = table.slice(head, last - head)
         accepted.append(kept if keep.all() else kept.filter(pa.array(keep)))
-        self._first, self._copies = table.slice(last, 1), [records[last + 1 :].copy()]
+        self._first = table.slice(last, 1)
+        self._copies = [self._copy(table, np.arange(last + 1, rows))]
         self._differ = bool(unlike[last + 1 :].any())
         return accepted
 
     def finish(self) -> list[pa.Table]:
         """Judge the last key; return its first row if it is accepted."""
-        first, differ, self._first = self._first, self._differ, None
-        (self.conflicts if differ else self.duplicates).extend(self._copies)
-        self._copies, self._differ = [], False
+        first, differ, copies = self._first, self._differ, self._copies
+        self._first, self._copies, self._differ = None, [], False
         if first is not None and differ:
-            self.conflicts.append(first[RECORD].to_numpy())
-        return [] if first is None or differ else [first]
+            self.conflicts += [*copies, self._copy(first, np.arange(1))]
+            return []
+        self.duplicates += [copy[RECORD].to_numpy().copy() for copy in copies]
+        return [] if first is None else [first]
+
+    def _copy(self, table: pa.Table, rows: np.ndarray) -> pa.Table:
+        # A slice would keep the whole batch in memory.
+        return table.select(self._kept).take(pa.array(rows))
 
     def _unlike(self, left: pa.Table, right: pa.Table) -> np.ndarray:
         unlike = np.zeros(left.num_rows, dtype=bool)
@@ -122,8 +138,8 @@ class Parts:
     ----------
     rows
         Number of rows written.
-    missing
-        Column → number of rows without a value.
+    missing, sums
+        Column → number of rows without a value; additive column → sum over rows.
     first_day, last_day
         Days that the rows are about, if the contract has a date.
     """
@@ -141,6 +157,7 @@ class Parts:
         self._writing: Future[None] | None = None
         self.rows = 0
         self.missing: Counter[str] = Counter(dict.fromkeys(columns, 0))
+        self.sums = dict.fromkeys((f.name for f in fields if f.name in contract.summed), 0)
         self.first_day: date | None = None
         self.last_day: date | None = None
 
@@ -195,6 +212,8 @@ class Parts:
         self._writer.write_table(group, row_group_size=GROUP_ROWS)
         for name in self._schema.names:
             self.missing[name] += group[name].null_count
+        for name in self.sums:
+            self.sums[name] += pc.sum(group[name]).as_py() or 0
         self._days(group)
 
     def _days(self, group: pa.Table) -> None:
