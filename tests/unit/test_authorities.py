@@ -10,9 +10,10 @@ import pytest
 from tiny_intake import STORE, fields, write_project
 
 from datamall.errors import DatamallError
-from datamall.mall.authorities import COLUMN_KEYS, SOURCE_KEYS, load_authority
+from datamall.mall.authorities import AUTHORITY_KEYS, SOURCE_KEYS, load_authority
 from datamall.mall.contracts import load_contracts
 from datamall.mall.expressions import columns_of, literal, type_of
+from datamall.mall.fillings import COLUMN_KEYS
 from datamall.mall.rawfiles import FILE_KEYS
 from datamall.tabular.form import Notation
 
@@ -108,7 +109,10 @@ def sources(*own: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
 
 SHAPES = [
     (file(format="parquet", header_row=2), "has no meaning for parquet"),
-    (file(header_row=2), "header_row has no meaning for csv"),
+    (file(header_row=2, columns=["Nr"]), "columns names what has no header.*keep one"),
+    (file(missing="-"), r"missing must be a list of texts, such as"),
+    (store(totals=["Totaal"]), r"totals says which words mark a total under which header"),
+    (store(totals={"Nr": "Totaal"}), r"totals says which words mark a total under which header"),
     (lambda d: d["files"]["list"].update(format="xlsx"), "encoding has no meaning for xlsx"),
     (
         lambda d: d["files"].update(x={"path": "x.xlsx", "format": "xlsx", "header_row": 0}),
@@ -162,7 +166,7 @@ MISTAKES = [
     (file(path="../x.csv"), "path must lie below data/raw"),
     (file(path="**x.csv"), r"path '\*\*x\.csv' has \*\* beside other characters"),
     (file(path="/etc/passwd"), "path must lie below data/raw"),
-    (file(format="ods"), "format must be csv or parquet or xlsx, not 'ods'"),
+    (file(format="ods"), "format must be csv, fixed, json, .* parquet or xlsx, not 'ods'"),
     (file(format="parquet"), "encoding has no meaning for parquet"),
     (file(sha256="0" * 64), r"a file with a sha256 has a full path"),
     (file(path="x.csv", sha256="ABC"), "sha256 must be 64 lower-case hexadecimal digits"),
@@ -322,8 +326,9 @@ def test_lines_that_are_taken_over(tmp_path: Path) -> None:
 
 def test_the_how_to_is_complete_and_true(root: Path, tmp_path: Path) -> None:
     text = (root / "docs" / "add-an-authority.md").read_text("utf-8")
-    for key in (*FILE_KEYS, *SOURCE_KEYS, *COLUMN_KEYS):
-        assert re.search(rf"\b{key}\b", text), key
+    words = text + (root / "docs" / "raw-files.md").read_text("utf-8")
+    for key in (*AUTHORITY_KEYS, *FILE_KEYS, *SOURCE_KEYS, *COLUMN_KEYS):
+        assert re.search(rf"`[^`]*\b{key}\b|^ *{key}:", words, re.MULTILINE), key
     blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     mapping = "authority: new\ntitle: New\nsynthetic: false\n" + "".join(map(dedent, blocks))
     (tmp_path / "data" / "authorities").mkdir(parents=True)

@@ -45,7 +45,7 @@ JUNCTIONS = {
     "green longer than the cycle": "rule:green_within_cycle",
     "unlikely saturation flow": "range:saturation_flow",
     "missing required field": "required:lane_group",
-    "swapped coordinates": "range:x",
+    "swapped coordinates": "exchanged_place:x",
 }
 
 

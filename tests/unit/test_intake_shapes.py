@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from excel_files import workbook
+from excel_files import Fault, Formula, workbook
 from tiny_intake import STORE, column, fields, quarantined, reasons, stored, write_project
 
 from datamall.errors import DatamallError
@@ -273,7 +273,7 @@ def test_where_that_leaves_out_everything(tmp_path: Path) -> None:
         mapping["stores"][STORE]["where"] = "Nr = '?'"
 
     root = write_project(tmp_path, LIST + b"a;01-01-2025;1;;\n", authority=where)
-    assert "`where` leaves out all 1 records for shop.things" in refusal(root)
+    assert "`where` or `totals` leaves out all 1 records for shop.things" in refusal(root)
 
 
 def tallied(mapping: dict) -> None:
@@ -380,6 +380,62 @@ def test_a_sheet_of_a_workbook(tmp_path: Path) -> None:
 def test_workbooks_that_are_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
     root = write_project(tmp_path, {"things.xlsx": content}, authority=in_sheet)
     assert sentence in refusal(root)
+
+
+def test_a_sheet_without_headers(tmp_path: Path) -> None:
+    names = ["Nr", "Dag", "Aantal (stuks)", "Gewicht", "Kleur"]
+
+    def edit(mapping: dict, names: list[str] = names) -> None:
+        in_sheet(mapping)
+        del mapping["files"]["list"]["header_row"]
+        mapping["files"]["list"]["columns"] = names
+
+    content = {"things.xlsx": workbook(*SHEET[3:5])}
+    take_in(write_project(tmp_path, content, authority=edit))
+    assert [(row["id"], row["amount"]) for row in stored(tmp_path)] == [("a", 3), ("b", 2)]
+
+    def too_many(mapping: dict) -> None:
+        edit(mapping, ["More", *names])
+
+    said = refusal(write_project(tmp_path, content, authority=too_many))
+    assert "has fewer columns than the mapping names: correct `columns` there" in said
+
+
+def test_cells_without_a_value_have_reasons_of_their_own(tmp_path: Path) -> None:
+    rows = [
+        *SHEET[:3],
+        ["a", date(2025, 1, 31), Fault("#DIV/0!"), 1.5, "rood"],
+        ["b", date(2025, 1, 31), Formula("SUM(A1:A2)", None), 1.5, "rood"],
+        ["c", date(2025, 1, 31), 4, Fault("#N/A"), "rood"],
+        ["d", date(2025, 1, 31), 4, 1.5, Fault("#REF!")],
+        ["e", date(2025, 1, 31), Formula("2+2", 4), 1.5, "rood"],
+        [Fault("#NAME?"), date(2025, 1, 31), 4, 1.5, "rood"],
+    ]
+    take_in(write_project(tmp_path, {"things.xlsx": workbook(*rows)}, authority=in_sheet))
+    assert [(row["id"], row["amount"]) for row in stored(tmp_path)] == [("e", 4)]
+    assert reasons(tmp_path) == {
+        4: "excel_error:amount", 5: "formula:amount", 6: "excel_error:weight",
+        7: "excel_error:colour", 9: "excel_error:id",
+    }  # fmt: skip
+    assert '"Aantal (stuks)": "=SUM(A1:A2)"' in quarantined(tmp_path)[1]["raw"]
+
+
+def test_a_cell_without_a_value_among_headers_made_long(tmp_path: Path) -> None:
+    def edit(mapping: dict) -> None:
+        wide(mapping)
+        mapping["files"]["list"] = {
+            "path": "things.xlsx", "format": "xlsx", "date_format": "%d-%m-%Y"
+        }  # fmt: skip
+        mapping["stores"][STORE]["sheet"] = "Cijfers"
+        fields(mapping)["amount"] = {"expression": "aantal || ''"}
+
+    heads = ["Nr", "Kleur", date(2025, 1, 1), date(2025, 1, 2)]
+    content = workbook(heads, ["a", "rood", 1, Fault("#N/A")], ["b", "", Formula("A1", None), 4])
+    root = write_project(tmp_path, {"things.xlsx": content}, keyed_by_day, edit)
+    take_in(root)
+    assert [(row["id"], row["amount"]) for row in stored(root)] == [("a", 1), ("b", 4)]
+    apart = [(row["row"], row["header"], row["reason"]) for row in quarantined(root)]
+    assert apart == [(2, "02-01-2025", "excel_error:amount"), (3, "01-01-2025", "formula:amount")]
 
 
 def test_utf_16_and_english_dates(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The mall's registers say what the files that they are made from say."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from tiny_mall import inspections, make_project, write_store
 from datamall.mall.access import checkout
 from datamall.mall.authorities import load_authority
 from datamall.mall.contracts import load_contracts
+from datamall.mall.intake.columns import FAULTS
+from datamall.mall.intake.read import HEADER_AGAIN
+from datamall.mall.places import GRID, System
 from datamall.mall.purposes import Refused, load_purposes
 from datamall.mall.registers import REASONS, Registers, is_register
 
@@ -157,6 +161,16 @@ def test_every_reason_in_the_demos_reports_has_words(root: Path) -> None:
     }
     assert codes - {"rule"} <= set(REASONS)
     assert len(codes) > 5
+
+
+def test_every_reason_of_intake_has_words(root: Path) -> None:
+    """Read from the program: a kind of check that is added needs words for the page."""
+    folder = root / "src" / "datamall" / "mall"
+    code = "".join(path.read_text("utf-8") for path in (folder / "intake").glob("*.py"))
+    kinds = set(re.findall(r'(?:check\(|Check\(|Reason\()\s*f?"([a-z_]+)[":]', code))
+    kinds |= {kind for kind, _, _ in (*FAULTS, *System("EPSG:4326", GRID).checks("x", "y"))}
+    kinds |= {HEADER_AGAIN[0], "malformed"}
+    assert kinds - {"rule"} == set(REASONS)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"parsed": 3}', "\xff"])

@@ -40,7 +40,14 @@ def test_rows_of_a_text_file_have_the_numbers_that_a_spreadsheet_gives_them(
     rows, reading = in_file(tmp_path, ending.join(lines).encode(), Form(format="csv"))
     # The blank lines and the row of blanks are none; a quoted line break is in one row.
     assert rows == {4: ["1", "2"], 6: [f"3{ending}x", "4"], 10: ["8", ""]}
-    assert reading.malformed == {8: (3, 2)}
+    assert reading.malformed == {8: "3 fields where the header has 2"}
+
+
+def test_rows_below_titles_have_the_numbers_of_their_lines(tmp_path: Path) -> None:
+    content = b"Counts, 2025\n\na,b\n1,2\n\n3,4\n5\n"
+    rows, reading = in_file(tmp_path, content, Form(format="csv", header_row=3))
+    assert rows == {4: ["1", "2"], 6: ["3", "4"]}
+    assert reading.malformed == {7: "1 fields where the header has 2"}
 
 
 def test_one_column_with_blank_lines(tmp_path: Path) -> None:
@@ -115,8 +122,17 @@ def test_typed_values_of_a_parquet_file(
 @pytest.mark.parametrize(
     ("item", "sentence"),
     [
-        ({"format": "ods"}, "here: format must be csv or parquet or xlsx, not 'ods'"),
-        ({"format": "csv", "header_row": 2}, "header_row has no meaning for csv"),
+        ({"format": "ods"}, "here: format must be csv, fixed, json, .* parquet or xlsx, not 'ods'"),
+        ({"format": "parquet", "header_row": 2}, "header_row has no meaning for parquet"),
+        ({"format": "csv", "header_row": 2, "columns": ["a"]}, "keep one"),
+        ({"format": "csv", "columns": "a"}, "columns must be a list of texts"),
+        ({"format": "fixed"}, "columns gives the characters of each column"),
+        ({"format": "fixed", "columns": ["a"]}, "columns gives the characters of each column"),
+        ({"format": "fixed", "columns": {"a": "3-2"}}, "columns gives the characters"),
+        ({"format": "fixed", "columns": {"a": "0-2"}}, "columns gives the characters"),
+        ({"format": "jsonl", "records": "a"}, "records has no meaning for jsonl"),
+        ({"format": "json", "records": ["a"]}, "records must be text"),
+        ({"format": "csv", "missing": [1]}, "missing must be a list of texts"),
         ({"format": "xlsx", "quote": "'"}, "quote has no meaning for xlsx"),
         ({"format": "csv", "thousands": ".."}, "thousands must be one character"),
         ({"format": "csv", "thousands": "."}, "one character has two meanings"),

@@ -19,14 +19,14 @@ from datamall.errors import DatamallError
 from datamall.fairness.counting import named
 from datamall.tabular.form import CSV_ONLY, Form, Notation, checked
 from datamall.tabular.reading import Reading, read
+from datamall.tabular.workbook import ERROR, FORMULA
 from datamall.tabular.workbook import name as cell_name
 
-WORDS = ("header_row", *CSV_ONLY, "decimal", "thousands")
+WORDS = ("header_row", "encoding", *CSV_ONLY, "decimal", "thousands")
 _KINDS = {".parquet": "parquet", ".xlsx": "xlsx", ".xlsm": "xlsx"}
 _OTHERS = {".xls", ".xlsb", ".ods", ".numbers"}
 _SEPARATORS = ",;\t|"
-# Errors as Excel and LibreOffice write them, and formulas that were saved without their value.
-_FAULT = re.compile(r"#[A-Z][A-Z_/0]*[!?]|#N/[A-Z]|#DEEL/0!|Err:\d+|=.+", re.DOTALL)
+_FAULT = re.compile(f"{ERROR}|{FORMULA}", re.DOTALL)
 _DIGITS = 15
 _HALF = 20  # rows; fewer that come again may be chance
 
@@ -152,7 +152,7 @@ def form(path: Path, spec: Mapping[str, Any]) -> Form:
     item = {"format": _KINDS.get(kind, "csv"), **given}
     if item["format"] == "csv" and "separator" not in item:
         with path.open("rb") as file:
-            lines = file.read(1 << 16).splitlines()
+            lines = file.read(1 << 16).splitlines()[int(given.get("header_row", 1)) - 1 :]
         header = next((line for line in lines if line), b"")
         item["separator"] = max(_SEPARATORS, key=lambda sign: header.count(sign.encode()))
     if item.get("thousands") == "." and "decimal" not in item:
@@ -208,10 +208,10 @@ def load(
     for rows, texts in read(own, None if tab is None else str(tab), reading):
         gathered.add(rows, dict(zip(_unique(headers), texts, strict=True)), used)
     if reading.malformed:
-        row, (fields, expected) = min(reading.malformed.items())
+        row, found = min(reading.malformed.items())
         raise DatamallError(
-            f"{path.name}, row {row} has {fields} fields where the header has {expected}: correct "
-            f"it, or the separator ({own.separator!r}); a text with a separator needs quotes."
+            f"{path.name}, row {row} has {found}: correct it, or the separator "
+            f"({own.separator!r}); a text with a separator needs quotes."
         )
     places = {v: headers.index(v) for v in used} if own.format == "xlsx" else {}
     declared = frozenset(w for w in ("decimal", "thousands") if spec.get(w) is not None)

@@ -20,7 +20,7 @@ A whole one, for a table of counts rounded to 10::
 
 Columns have the roles decision, outcome, arm, stage, score_band and count; or tp, fp, fn, tn and n
 per group. Instead of checks there can be tolerances, one per metric, which all gate. How a file is
-written is said by the words of a mapping of intake: header_row of a workbook; encoding, separator,
+written is said by the words of a mapping of intake: header_row; encoding, separator,
 quote and trailing_separator of a CSV file; decimal and thousands. All other words are those of a
 plan (`datamall.fairness.plan`). Where a check names a step of a selection, the sheet has one count
 a row, with the columns study, attribute, group, arm, band, stage, outcome, count and rounding

@@ -13,64 +13,23 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from datamall.errors import DatamallError
-from datamall.mall.contracts import Column, Contract, load_contracts
-from datamall.mall.expressions import columns_of, type_of
+from datamall.mall.contracts import Contract, load_contracts
+from datamall.mall.expressions import identifier, literal
+from datamall.mall.fillings import Filling, Unpivot, expression_of, filling_of, unpivot_of
+from datamall.mall.places import GRID, X, Y, checked_crs
 from datamall.mall.rawfiles import FETCHED, RawFile, keys, mapping, raw_file
+from datamall.tabular.form import plain
 from datamall.written import Ends, Text, read_as
 from datamall.yamlfile import load_mapping
 
-AUTHORITY_KEYS = ("authority", "title", "synthetic", "description", "files", "stores")
-SOURCE_KEYS = ("file", "sheet", "where", "unpivot", "distinct", "events", "later", "columns")
+AUTHORITY_KEYS = ("authority", "title", "synthetic", "description", "crs", "files", "stores")
+SOURCE_KEYS = (
+    "file", "sheet", "where", "totals", "unpivot", "distinct", "events", "later", "columns",
+)  # fmt: skip
 # What a later delivery does to the rows of earlier ones.
 LATER = ("conflicts", "replaces", "replaces period", "adds")
-COLUMN_KEYS = ("from", "map", "expression", "value")
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 TAKEN = ("results", "quality")  # folders that the demo has in reports/, where others have theirs
-
-
-@dataclass(frozen=True)
-class Filling:
-    """How one column is filled, in one of four ways.
-
-    Attributes
-    ----------
-    header
-        Header whose text is taken over.
-    map
-        With `header`: raw text → text of the contract, or None for a missing value.
-    expression
-        SQL over headers, all of them text.
-    value
-        The same text in every row, written as the contract writes it (2025-01-31, 1.5).
-    headers
-        Headers that are read.
-    typed
-        Whether the expression gives a number or date rather than text in the file's notation.
-    """
-
-    header: str | None
-    map: dict[str, str | None] | None
-    expression: str | None
-    value: str | None
-    headers: tuple[str, ...]
-    typed: bool
-
-
-@dataclass(frozen=True)
-class Unpivot:
-    """One row per record and header, of the headers that match.
-
-    Attributes
-    ----------
-    headers
-        Regular expression that a header must match in full.
-    name, value
-        What the header's text and the cell are called in the fillings.
-    """
-
-    headers: Text
-    name: Text
-    value: Text
 
 
 @dataclass(frozen=True)
@@ -85,6 +44,9 @@ class Source:
         SQL over headers: records for which it is not true are left out.
     where_headers
         Headers that `where` reads.
+    totals
+        Headers whose words for totals are known: records with one of them are left out by
+        `where`.
     unpivot
         How wide records become long ones, if they do.
     distinct
@@ -106,12 +68,18 @@ class Source:
     sheet: str | None
     where: str | None
     where_headers: tuple[str, ...]
+    totals: tuple[str, ...]
     unpivot: Unpivot | None
     distinct: bool
     tally: str | None
     event: tuple[str, ...]
     later: str
     columns: dict[str, Filling]
+
+    @property
+    def placed(self) -> bool:
+        """Whether its records are of places, by x and y."""
+        return X in self.columns and Y in self.columns
 
     @property
     def adds(self) -> bool:
@@ -227,8 +195,9 @@ def load_authority(
         raise DatamallError(f"{place}: authority is {document['authority']!r}, not {name!r}.")
     if not isinstance(document.get("synthetic"), bool):
         raise DatamallError(f"{place}: say `synthetic: true` if the data are invented, or false.")
+    grid = checked_crs(document["crs"], place, grid=True) if "crs" in document else GRID
     files = {
-        key: raw_file(key, item, f"{place}: file {key}")
+        key: raw_file(key, item, f"{place}: file {key}", grid)
         for key, item in mapping(document["files"], place, "files").items()
     }
     contracts = load_contracts(root) if contracts is None else contracts
@@ -295,21 +264,30 @@ def _source(contract: Contract, item: Any, files: Mapping[str, RawFile], place: 
             raise DatamallError(
                 f"{place}: the contract has no column {name!r}: there are {', '.join(columns)}."
             )
-        fillings[name] = _filling(columns[name], filling, f"{place}, column {name}")
+        fillings[name] = filling_of(columns[name], filling, file, f"{place}, column {name}")
     tally = _events(contract, item, fillings, place)
     for column in contract.columns:
         if column.required and column.name not in (*fillings, tally):
             raise DatamallError(
                 f"{place}: the contract requires column {column.name}: say how it is filled."
             )
+    if file.system.moves and (X in fillings) != (Y in fillings):
+        raise DatamallError(
+            f"{place}: x or y of {file.system.crs} is filled, and cannot be converted without the "
+            "other: fill both."
+        )
     if not any(filling.headers for filling in fillings.values()):
         raise DatamallError(f"{place}: no column is read from the file: fill one `from` a header.")
+    totals, without = _totals(item.get("totals", {}), place)
+    wanted = [f"({item['where']}\n)"] if "where" in item else []
+    read = _where(item["where"], place) if "where" in item else ()
     return Source(
         file=file,
         sheet=sheet,
-        where=item.get("where"),
-        where_headers=_where(item["where"], place) if "where" in item else (),
-        unpivot=_unpivot(item["unpivot"], fillings, place) if "unpivot" in item else None,
+        where=" AND ".join([*wanted, *without]) or None,
+        where_headers=(*read, *totals),
+        totals=totals,
+        unpivot=unpivot_of(item["unpivot"], fillings, place) if "unpivot" in item else None,
         distinct=item.get("distinct", False),
         tally=tally,
         event=tuple(item["events"]) if tally else (),
@@ -370,7 +348,7 @@ def _later(
 
 
 def _where(text: str, place: str) -> tuple[str, ...]:
-    headers, kind = _expression(text, f"{place}: where")
+    headers, kind = expression_of(text, f"{place}: where")
     if not headers:
         raise DatamallError(f"{place}: where reads no field: `{text}` is the same for all records.")
     if kind != "BOOLEAN":
@@ -378,75 +356,21 @@ def _where(text: str, place: str) -> tuple[str, ...]:
     return headers
 
 
-def _unpivot(item: Any, fillings: Mapping[str, Filling], place: str) -> Unpivot:
-    place = f"{place}: unpivot"
-    unpivot = read_as(Unpivot, item, place)
-    try:
-        re.compile(unpivot.headers)
-    except re.error as error:
-        raise DatamallError(
-            f"{place}: headers {unpivot.headers!r} is no regular expression: {error}."
-        ) from None
-    read = {header.casefold() for filling in fillings.values() for header in filling.headers}
-    if unpivot.name.casefold() == unpivot.value.casefold():
-        raise DatamallError(f"{place}: name and value are the same: give each its own.")
-    for key, text in (("name", unpivot.name), ("value", unpivot.value)):
-        if text.startswith("#"):
-            raise DatamallError(f"{place}: {key} must not begin with #, as {text!r} does.")
-        if text.casefold() not in read:
-            raise DatamallError(
-                f"{place}: no column is filled from {text!r}, which is the {key}: use it."
-            )
-    return unpivot
-
-
-def _expression(text: str, place: str) -> tuple[tuple[str, ...], str]:
-    """Return the headers that an expression reads and the SQL type that it gives."""
-    try:
-        headers = tuple(columns_of(text))
-        return headers, type_of(text, dict.fromkeys(headers, "VARCHAR"))
-    except DatamallError as error:
-        raise DatamallError(f"{place}: {error}.") from None
-
-
-def _filling(column: Column, item: Any, place: str) -> Filling:
-    keys(item, COLUMN_KEYS, place)
-    ways = [key for key in ("from", "expression", "value") if key in item]
-    if len(ways) != 1 or ("map" in item and ways != ["from"]):
-        raise DatamallError(
-            f"{place}: fill it in one way: `from` (with a `map` if need be), `expression` or "
-            f"`value`, not {' and '.join(item) or 'none'}."
-        )
-    if not isinstance(item[ways[0]], str) or not item[ways[0]].strip():
-        raise DatamallError(f"{place}: {ways[0]} must be text: write it between quotes.")
-    values = item.get("map")
-    if "map" in item:
-        mapping(values, place, "map")
-        if not all(value is None or isinstance(value, str) for value in values.values()):
-            raise DatamallError(f"{place}: map must lead to text or null: use quotes.")
-        values = {raw.strip(): value for raw, value in values.items()}
-    for value in [*(values or {}).values(), *([item["value"]] if "value" in item else [])]:
-        if column.values is not None and value is not None and value not in column.values:
-            raise DatamallError(
-                f"{place}: {value!r} is not a value of the contract, which has "
-                f"{', '.join(column.values)}."
-            )
-    header = item["from"].strip() if "from" in item else None
-    headers: tuple[str, ...] = () if header is None else (header,)
-    typed = False
-    if "expression" in item:
-        headers, kind = _expression(item["expression"], place)
-        if re.match("STRUCT|MAP|UNION", kind) or kind.endswith("]"):
-            raise DatamallError(
-                f"{place}: `{item['expression']}` gives {kind}: write one that gives text, a "
-                "number or a date."
-            )
-        typed = kind != "VARCHAR"
-    return Filling(
-        header=header,
-        map=values,
-        expression=item.get("expression"),
-        value=item.get("value"),
-        headers=headers,
-        typed=typed,
+def _totals(item: Any, place: str) -> tuple[tuple[str, ...], list[str]]:
+    """Return the headers that tell totals, and SQL that is true for other records."""
+    good = isinstance(item, dict) and all(
+        isinstance(words, list) and all(isinstance(word, str) for word in words)
+        for words in item.values()
     )
+    if not good:
+        raise DatamallError(
+            f"{place}: totals says which words mark a total under which header, such as "
+            '{Street: ["Total"]}; {Street: []} where none is one.'
+        )
+    listed = {
+        header: ", ".join(literal(plain(word).strip().lower()) for word in words)
+        for header, words in item.items()
+        if words
+    }
+    wanted = [f"lower({identifier(header)}) NOT IN ({words})" for header, words in listed.items()]
+    return tuple(item), wanted

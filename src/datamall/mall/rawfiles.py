@@ -7,15 +7,18 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from datamall.errors import DatamallError
+from datamall.mall.clocks import Time
 from datamall.mall.expressions import literal, type_of
-from datamall.tabular.form import CSV_ONLY, Form, checked
+from datamall.mall.places import GRID, System, checked_crs
+from datamall.tabular.form import MEANING, Form, checked
+from datamall.written import read_as
 
 FETCHED = ("sha256", "source", "found_under", "url")
 PATHS = ("path", "found_under", "url")  # patterns of days, where `days` is given
 WRITTEN = ("decimal", "thousands", "date_format")
 FILE_KEYS = (
-    "path", "format", "days", "delivered", "overwritten", "may_be_empty", "header_row",
-    *CSV_ONLY, *WRITTEN, *FETCHED,
+    "path", "format", "days", "delivered", "overwritten", "may_be_empty", "missing", "time", "crs",
+    *MEANING, *WRITTEN, *FETCHED,
 )  # fmt: skip
 DAYS = re.compile(r"(\d{4}-\d\d-\d\d)/(\d{4}-\d\d-\d\d)")
 MOST_DAYS = 36_600
@@ -42,6 +45,10 @@ class RawFile(Form):
         Whether the department writes each delivery over the one before, under the same name.
     may_be_empty
         Whether some of the files may hold a header and no records.
+    time
+        How time stamps are written, if there are any.
+    system
+        The coordinate system of places in it, and the authority's grid.
     sha256, source, found_under, url
         For files that are fetched: digest (with `days`, of what ``sha256sum`` prints for the files
         in order of their days), where to get the file in words, its path below the folder given by
@@ -54,6 +61,8 @@ class RawFile(Form):
     delivered: str | None
     overwritten: bool
     may_be_empty: bool
+    time: Time | None
+    system: System
     sha256: str | None
     source: str | None
     found_under: str | None
@@ -122,8 +131,8 @@ def mapping(item: Any, place: str, name: str) -> dict[str, Any]:
     return item
 
 
-def raw_file(name: str, item: Any, place: str) -> RawFile:
-    """Return the description of a raw file, checked.
+def raw_file(name: str, item: Any, place: str, grid: str = GRID) -> RawFile:
+    """Return the description of a raw file, checked; `grid` is the authority's.
 
     Raises
     ------
@@ -152,6 +161,8 @@ def raw_file(name: str, item: Any, place: str) -> RawFile:
         delivered=_delivered(item, place),
         overwritten=item.get("overwritten", False),
         may_be_empty=item.get("may_be_empty", False),
+        system=System(checked_crs(item["crs"], place) if "crs" in item else grid, grid),
+        time=read_as(Time, item["time"], f"{place}, time") if "time" in item else None,
         **form,
         **{key: item.get(key) for key in FETCHED},
     )

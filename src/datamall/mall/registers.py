@@ -27,15 +27,27 @@ QUALITY = ("parsed", "accepted", "quarantined", "reasons", "missing")
 REASONS = {
     "conflict": "Rows with one key differ",
     "duplicate": "The same row again",
+    "event": "An event without an identifier",
+    "excel_error": "a cell that shows an error",
+    "exchanged_place": "east and north exchanged",
+    "formula": "a formula without its value",
+    "half_place": "one coordinate of two",
     "length": "too short or too long",
     "malformed": "Too few or too many fields",
+    "no_such_hour": "an hour that clocks left out",
+    "outside_place": "outside the area of the grid",
     "pattern": "not written as the contract says",
     "range": "outside the range allowed",
     "reference": "not in the register it refers to",
+    "repeated_header": "The header again",
+    "repeated_hour": "an hour that came twice",
     "required": "missing",
+    "time": "no time stamp as the mapping says",
+    "total": "a word for a total",
     "type": "no number or date",
     "unmapped": "a value that the mapping does not know",
     "value": "a value that the contract does not know",
+    "zero_place": "a place at 0",
 }
 Row = dict[str, Any]
 

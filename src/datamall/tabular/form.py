@@ -1,16 +1,40 @@
 """The form of a table in a file: its format, its marks, and how it writes numbers and dates."""
 
 import codecs
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from datamall.errors import DatamallError
 
-FORMATS = ("csv", "parquet", "xlsx")
-CSV_ONLY = ("encoding", "separator", "quote", "trailing_separator")
+OBJECTS = ("json", "jsonl", "geojson")
+TEXT = ("csv", "fixed", *OBJECTS)
+FORMATS = (*TEXT, "parquet", "xlsx")
+CSV_ONLY = ("separator", "quote", "trailing_separator")
+# Words that have a meaning for some formats only.
+MEANING = {
+    "encoding": TEXT,
+    **dict.fromkeys(CSV_ONLY, ("csv",)),
+    "header_row": ("csv", "xlsx"),
+    "columns": ("csv", "xlsx", "fixed"),
+    "records": ("json",),
+}
 FLAGS = ("trailing_separator",)
+SPAN = re.compile(r"([0-9]+)(-)?([0-9]+)?")
 HIGHEST_HEADER = 1000
+
+
+def plain(text: str) -> str:
+    """Return a text in one of its forms: composed (NFC), with plain spaces, without marks of order.
+
+    >>> plain("Gro\u0308ningen\u00a0Noord")
+    'Gröningen Noord'
+    """
+    return unicodedata.normalize(
+        "NFC", re.sub("[\u00a0\u2007\u202f]", " ", text.replace("\ufeff", ""))
+    )
 
 
 @dataclass(frozen=True)
@@ -30,6 +54,16 @@ class Notation:
         fraction = f"(?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?"
         return f"[+-]?{fraction if fractions else whole}"
 
+    @property
+    def whole(self) -> str:
+        """Regular expression of a whole number, be it as 3.0.
+
+        Three noughts (27.000) may be thousands: they count as a fraction only where another sign
+        is known to stand between thousands.
+        """
+        noughts = "0+" if self.thousands else "(?:0{1,2}|0{4,})"
+        return f"{self.pattern(fractions=False)}(?:\\{self.decimal}{noughts})?"
+
     def plain(self, text: str) -> str:
         """Return the text of a number as computers write it."""
         return text.replace(self.thousands, "").replace(self.decimal, ".")
@@ -42,10 +76,21 @@ class Form:
     Attributes
     ----------
     format
-        ``csv``, ``parquet`` or ``xlsx``.
+        One of `FORMATS`.
     header_row
-        Row of the headers in a sheet, from 1.
-    encoding, separator, quote, trailing_separator
+        Row of the headers in a sheet, or their line in a CSV file, from 1.
+    columns
+        Names of the columns, in order, of a CSV file or sheet without headers, or of fixed width.
+    positions
+        First and last character of each of these columns, from 1, in a file of fixed width; last
+        is None where a column goes on to the end of the line.
+    records
+        Keys, from the outermost on, under which the list of records lies in a file of JSON.
+    missing
+        Words that stand for a blank cell.
+    encoding
+        Of a file of text.
+    separator, quote, trailing_separator
         Of a CSV file; `quote` is empty where quotes have no meaning; with `trailing_separator`
         each record ends in a separator, which the header does not.
     notation
@@ -54,6 +99,10 @@ class Form:
 
     format: str
     header_row: int = 1
+    columns: tuple[str, ...] = ()
+    positions: tuple[tuple[int, int | None], ...] = ()
+    records: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     encoding: str = "utf-8"
     separator: str = ","
     quote: str = '"'
@@ -78,10 +127,11 @@ def checked(item: Mapping[str, Any], place: str) -> dict[str, Any]:
     """
     kind = item["format"]
     if kind not in FORMATS:
-        raise DatamallError(f"{place}: format must be {' or '.join(FORMATS)}, not {kind!r}.")
-    given = {word: item[word] for word in ("header_row", *CSV_ONLY) if word in item}
+        known = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+        raise DatamallError(f"{place}: format must be {known}, not {kind!r}.")
+    given = {word: item[word] for word in (*MEANING, "missing") if word in item}
     for word in given:
-        if (word in CSV_ONLY and kind != "csv") or (word == "header_row" and kind != "xlsx"):
+        if kind not in MEANING.get(word, FORMATS):
             raise DatamallError(f"{place}: {word} has no meaning for {kind}: leave it out.")
     row = item.get("header_row", 1)
     if type(row) is not int or not 1 <= row <= HIGHEST_HEADER:
@@ -90,11 +140,48 @@ def checked(item: Mapping[str, Any], place: str) -> dict[str, Any]:
     for word, value in {**given, **notation}.items():
         if word in FLAGS and not isinstance(value, bool):
             raise DatamallError(f"{place}: {word} must be true or false.")
-        if word not in (*FLAGS, "header_row") and not isinstance(value, str):
+        if word == "missing" or (word == "columns" and kind != "fixed"):
+            given[word] = _texts(value, word, place)
+        elif word not in (*FLAGS, "header_row", "columns") and not isinstance(value, str):
             raise DatamallError(f"{place}: {word} must be text: write it between quotes.")
+    if "columns" in item and "header_row" in item:
+        raise DatamallError(
+            f"{place}: columns names what has no header, header_row says where it is: keep one."
+        )
+    if kind == "fixed":
+        given |= _positions(item.get("columns"), place)
+    if "records" in given:
+        given["records"] = tuple(given["records"].split("."))
     _check_marks(item, place)
     _check_encoding(item.get("encoding", Form.encoding), place)
     return {"format": kind, **given, "notation": Notation(**notation)}
+
+
+def _positions(columns: Any, place: str) -> dict[str, Any]:
+    """Return names and positions of columns of fixed width: `Street: 7-20`."""
+    found: dict[str, tuple[int, int | None]] = {}
+    for name, text in (columns if isinstance(columns, dict) else {}).items():
+        given = SPAN.fullmatch(str(text).strip())
+        first, last = (int(given[1]), int(given[3] or 0)) if given else (0, 0)
+        if given and not given[2]:
+            last = first
+        if first < 1 or (last and last < first) or not isinstance(name, str):
+            found = {}
+            break
+        found[plain(name).strip()] = (first, last or None)
+    if not found:
+        raise DatamallError(
+            f"{place}: columns gives the characters of each column, from 1: "
+            '{Street: 7-20, Kind: "21", Remark: 22-} (to the end of the line).'
+        )
+    return {"columns": tuple(found), "positions": tuple(found.values())}
+
+
+def _texts(value: Any, word: str, place: str) -> tuple[str, ...]:
+    texts = value if isinstance(value, list) else []
+    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+        raise DatamallError(f'{place}: {word} must be a list of texts, such as ["a", "b"].')
+    return tuple(plain(text).strip() for text in texts)
 
 
 def _check_encoding(encoding: str, place: str) -> None:

@@ -1,5 +1,6 @@
-"""CSV files, Parquet files and sheets of workbooks as chunks of text fields, numbered by row."""
+"""Files of text, Parquet files and sheets of workbooks as chunks of text, numbered by row."""
 
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +14,9 @@ import pyarrow.parquet as pq
 
 from datamall.errors import DatamallError
 from datamall.project import file_digest
-from datamall.tabular import workbook
-from datamall.tabular.form import Form
-from datamall.tabular.text import Utf8Stream, csv_headers
+from datamall.tabular import objects, workbook
+from datamall.tabular.form import OBJECTS, Form, plain
+from datamall.tabular.text import Utf8Stream, csv_headers, tidy, titles
 
 BLOCK = 4_000_000  # bytes of UTF-8 that are parsed at once
 ROWS = 65_536  # rows of a Parquet file or a sheet that are taken at once
@@ -37,7 +38,7 @@ class Reading:
     choose
         Says, once the headers are known, which fields are wanted.
     malformed
-        Row → (fields found, fields in the header) of records that do not fit the header.
+        Row → what a record has that does not fit: "5 fields where the header has 6".
     words
         Where the form of the file is described, for errors.
     every_line
@@ -52,7 +53,7 @@ class Reading:
     path: Path
     place: str
     choose: Choose
-    malformed: dict[int, tuple[int, int]]
+    malformed: dict[int, str]
     words: str = "the mapping"
     every_line: bool = False
     bytes: int = 0
@@ -64,7 +65,8 @@ def read(spec: Form, sheet: str | None, reading: Reading) -> Iterator[Chunk]:
     """Yield the well-formed records of a file in order.
 
     Rows are numbered as in a spreadsheet, the header included; in a CSV file blank lines are not
-    counted unless `Reading.every_line` says so; in a Parquet file the first row has number 1.
+    counted unless `Reading.every_line` says so; without a header the first row has number 1, and
+    records that are lines have the number of their line.
     Blank rows are no records.
 
     Parameters
@@ -84,15 +86,18 @@ def read(spec: Form, sheet: str | None, reading: Reading) -> Iterator[Chunk]:
     reading.bytes = reading.path.stat().st_size
     if spec.format == "csv":
         return _csv(spec, reading)
+    if spec.format == "fixed":
+        return _fixed(spec, reading)
+    if spec.format in OBJECTS:
+        return objects.read(spec, reading, ROWS)
     if spec.format == "parquet":
         return _parquet(spec, reading)
     return _xlsx(spec, sheet, reading)
 
 
 def _csv(spec: Form, reading: Reading) -> Iterator[Chunk]:
-    place = reading.place
-    marks = spec.separator, spec.quote
-    headers = csv_headers(reading.path, spec.encoding, *marks, place, reading.words)
+    place, row = reading.place, 1 if spec.columns else spec.header_row + 1
+    headers = csv_headers(reading.path, spec, place, reading.words)
     wanted = [str(position) for position in reading.choose(headers)]
     names = [str(position) for position in range(len(headers) + spec.trailing_separator)]
     # A field after the last separator must be empty; a record with one more is malformed.
@@ -100,14 +105,18 @@ def _csv(spec: Form, reading: Reading) -> Iterator[Chunk]:
     last = "\n" + spec.separator.join([END] * len(names)) + "\n"
     bad: list[int] = []
 
-    def set_apart(row: pa.csv.InvalidRow) -> str:
-        number = row.number + (stream.blank if reading.every_line else 0)
+    def fields_of(found: int) -> str:
+        known = "are named" if spec.columns else "the header has"
+        return f"{found} fields where {known} {len(names)}"
+
+    def set_apart(found: pa.csv.InvalidRow) -> str:
+        number = found.number + spec.header_row - 1 + (stream.blank if reading.every_line else 0)
         bad.append(number)
-        reading.malformed[number] = (row.actual_columns, row.expected_columns)
+        reading.malformed[number] = fields_of(found.actual_columns)
         return "skip"
 
-    row, ended = 2, False
-    with Utf8Stream(reading.path, spec.encoding, last, place, reading.words) as stream:
+    ended = False
+    with Utf8Stream(reading.path, spec, last, place, reading.words) as stream:
         try:
             reader = pa.csv.open_csv(
                 pa.PythonFile(stream, mode="r"),
@@ -116,7 +125,7 @@ def _csv(spec: Form, reading: Reading) -> Iterator[Chunk]:
                     use_threads=False,
                     block_size=BLOCK,
                     column_names=names,
-                    skip_rows_after_names=1,
+                    skip_rows_after_names=0 if spec.columns else 1,
                 ),
                 parse_options=pa.csv.ParseOptions(
                     delimiter=spec.separator,
@@ -141,11 +150,11 @@ def _csv(spec: Form, reading: Reading) -> Iterator[Chunk]:
                     continue
                 row = int(numbers[-1]) + 1
                 bad = [number for number in bad if number >= row]
-                trimmed = [pc.ascii_trim_whitespace(column) for column in batch.columns]
+                trimmed = [tidy(column) for column in batch.columns]
                 if spec.trailing_separator:
                     closed = pc.equal(trimmed[included.index(names[-1])], "")
                     for number in numbers[~closed.to_numpy(zero_copy_only=False)]:
-                        reading.malformed[int(number)] = (len(names), len(headers))
+                        reading.malformed[int(number)] = fields_of(len(names))
                     trimmed = [column.filter(closed) for column in trimmed]
                     numbers = numbers[closed.to_numpy(zero_copy_only=False)]
                 if reading.every_line:
@@ -162,7 +171,7 @@ def _csv(spec: Form, reading: Reading) -> Iterator[Chunk]:
             f"{place} opens a quote after record {row - 1:,} that is never closed: ask for a "
             f"sound file, or set `quote` in {reading.words}."
         )
-    reading.sha256 = stream.hash.hexdigest()
+    reading.sha256 = stream.sha256
 
 
 def _without_blank(numbers: np.ndarray, texts: list[Any]) -> Chunk:
@@ -173,11 +182,40 @@ def _without_blank(numbers: np.ndarray, texts: list[Any]) -> Chunk:
     return (numbers, texts) if some.all() else (numbers[some], [v.filter(some) for v in texts])
 
 
+def _fixed(spec: Form, reading: Reading) -> Iterator[Chunk]:
+    chosen = reading.choose(list(spec.columns))
+    row = 0
+    with Utf8Stream(reading.path, spec, "", reading.place, reading.words) as stream:
+        text = io.TextIOWrapper(io.BufferedReader(stream), "utf-8")
+        while some := text.readlines(BLOCK):
+            lines = pa.array([line.rstrip("\n") for line in some], pa.string())
+            numbers = np.arange(row, row + len(some)) + 1 + stream.blank
+            row += len(some)
+            lengths = pc.utf8_length(lines).to_numpy()
+            good = ~pc.equal(tidy(lines), "").to_numpy(zero_copy_only=False)
+            for position in chosen:
+                first, last = spec.positions[position]
+                cut = good & (lengths >= first) & (lengths < (last or 0))
+                takes = f"{spec.columns[position]} takes {first} to {last}"
+                for number, length in zip(numbers[cut], lengths[cut], strict=True):
+                    reading.malformed[int(number)] = f"{length} characters where {takes}"
+                good &= ~cut
+            kept = lines.filter(pa.array(good))
+            yield (
+                numbers[good],
+                [
+                    tidy(pc.utf8_slice_codeunits(kept, first - 1, last))
+                    for first, last in (spec.positions[position] for position in chosen)
+                ],
+            )
+    reading.sha256 = stream.sha256
+
+
 def _parquet(spec: Form, reading: Reading) -> Iterator[Chunk]:
     place, before = reading.place, file_digest(reading.path)
     try:
         with pq.ParquetFile(reading.path) as file:
-            positions = reading.choose(file.schema_arrow.names)
+            positions = reading.choose([plain(name) for name in file.schema_arrow.names])
             fields = [file.schema_arrow.field(position) for position in positions]
             for kind in (field.type for field in fields):
                 if pa.types.is_nested(kind) or pa.types.is_binary(kind):
@@ -186,8 +224,11 @@ def _parquet(spec: Form, reading: Reading) -> Iterator[Chunk]:
                         f"{reading.words}."
                     )
             row, names = 1, list(dict.fromkeys(field.name for field in fields))
+            # Two columns may have one name: they come in the order of the file.
+            read = [n for n, name in enumerate(file.schema_arrow.names) if name in names]
+            places = [read.index(position) for position in positions]
             for batch in file.iter_batches(ROWS, columns=names):
-                texts = [_texts(batch.column(f.name), spec.notation.decimal) for f in fields]
+                texts = [_texts(batch.column(n), spec.notation.decimal) for n in places]
                 yield np.arange(row, row + batch.num_rows), texts
                 row += batch.num_rows
     except (pa.ArrowException, OSError) as error:
@@ -202,6 +243,8 @@ def _texts(column: Any, decimal: str) -> Any:
     texts = pc.cast(column, pa.string())
     if pa.types.is_decimal(column.type):
         texts = pc.replace_substring_regex(texts, r"\.0+$", "")
+    if pa.types.is_timestamp(column.type) or pa.types.is_time(column.type):
+        texts = pc.replace_substring_regex(texts, r"\.0+(Z?)$", r"\1")
     if pa.types.is_floating(column.type):
         # Arrow itself writes a float of ten digits and more with an exponent.
         whole = pc.and_(pc.equal(pc.floor(column), column), pc.less(pc.abs(column), 2.0**53))
@@ -210,29 +253,33 @@ def _texts(column: Any, decimal: str) -> Any:
         )
     if decimal != "." and (pa.types.is_decimal(column.type) or pa.types.is_floating(column.type)):
         texts = pc.replace_substring(texts, ".", decimal)
-    return pc.ascii_trim_whitespace(pc.fill_null(texts, ""))
+    return tidy(pc.fill_null(texts, ""))
 
 
 def _xlsx(spec: Form, sheet: str | None, reading: Reading) -> Iterator[Chunk]:
     place, before = reading.place, file_digest(reading.path)
     rows, reading.merged = workbook.load(reading.path, sheet, place, f"`sheet` in {reading.words}")
-    if len(rows) < spec.header_row or not any(rows[spec.header_row - 1]):
+    start = 0 if spec.columns else spec.header_row
+    if not spec.columns and (len(rows) < start or not any(rows[start - 1])):
         raise DatamallError(
             f"{place}: sheet {sheet!r} has no headers in row {spec.header_row}: correct "
             f"`header_row` in {reading.words}."
         )
     # Line breaks in a header are for the eye.
-    top = rows[spec.header_row - 1]
-    titles = [" ".join(workbook.text(cell, spec.notation).split()) for cell in top]
-    headers = [title or f"column{position:02d}" for position, title in enumerate(titles)]
-    positions = reading.choose(headers)
-    below = range(spec.header_row, len(rows))
+    top = spec.columns or [workbook.text(cell, spec.notation) for cell in rows[start - 1]]
+    positions = reading.choose(titles([" ".join(text.split()) for text in top]))
+    if spec.columns and max(positions, default=0) >= max(map(len, rows), default=0):
+        raise DatamallError(
+            f"{place}: sheet {sheet!r} has fewer columns than {reading.words} names: correct "
+            "`columns` there."
+        )
+    below = range(start, len(rows))
     numbers = np.array([n for n in below if any(c != "" for c in rows[n])], np.int64)
-    for start in range(0, len(numbers), ROWS):
-        some = numbers[start : start + ROWS]
+    for first in range(0, len(numbers), ROWS):
+        some = numbers[first : first + ROWS]
         texts = [
             pa.array([workbook.text(rows[n][position], spec.notation) for n in some], pa.string())
             for position in positions
         ]
-        yield some + 1, [pc.ascii_trim_whitespace(text) for text in texts]
+        yield some + 1, [tidy(text) for text in texts]
     reading.sha256 = before

@@ -17,6 +17,9 @@ from datamall.errors import DatamallError
 from datamall.tabular.form import Notation
 
 Rows = list[list[Any]]
+# Errors as Excel and LibreOffice write them, and formulas that were saved without their value.
+ERROR = r"#[A-Z][A-Z_/0]*[!?]|#N/[A-Z]|#DEEL/0!|Err:[0-9]+"
+FORMULA = "=.+"
 
 
 def load(path: Path, sheet: str | None, place: str, words: str) -> tuple[Rows, list[Any]]:

@@ -18,11 +18,11 @@ from datamall.errors import DatamallError
 from datamall.mall import deliveries, vault
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.contracts import load_contracts
+from datamall.mall.intake.checks import checks_of
 from datamall.mall.intake.fill import Filled, fill_store
 from datamall.mall.intake.judge import unlike, unlike_before
 from datamall.mall.intake.observed import Brought
 from datamall.mall.intake.read import RawRecords
-from datamall.mall.intake.sql import checks_of
 from datamall.mall.intake.workplace import aside, explained, open_engine, swap, write_json
 from datamall.project import file_digest, reports_folder, store_folder
 

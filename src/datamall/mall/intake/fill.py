@@ -12,11 +12,12 @@ import pyarrow.compute as pc
 from datamall.errors import DatamallError
 from datamall.mall.authorities import Source, StoreMapping
 from datamall.mall.contracts import Contract
+from datamall.mall.intake.checks import Check
 from datamall.mall.intake.conflicts import at_stake
 from datamall.mall.intake.conflicts import check as check_conflicts
 from datamall.mall.intake.observed import Brought, Observed, content_columns
 from datamall.mall.intake.read import RECORD, RawRecords
-from datamall.mall.intake.sql import CHECK, COPIES, LEFT_OUT, REPLACED, Check, query, raw_table
+from datamall.mall.intake.sql import CHECK, COPIES, LEFT_OUT, REPLACED, converter, query, raw_table
 from datamall.mall.intake.write import Kept, Parts, Reason, Repeats, write_quarantine
 
 BATCH_ROWS = 125_000
@@ -64,6 +65,8 @@ def fill_store(
             )
             # As a C stream: a reader would be wrapped in a scanner that runs far ahead in memory.
             engine.register(raw_table(number), raw.__arrow_c_stream__())
+            if mapping.sources[number].placed:
+                mapping.sources[number].file.system.install(engine, converter(number))
         result = engine.execute(query(contract, mapping, checks, content)).to_arrow_reader(
             BATCH_ROWS
         )
@@ -124,8 +127,8 @@ def fill_store(
     parsed = read - merged - replaced - left_out
     if parsed == 0:
         raise DatamallError(
-            f"`where` leaves out all {read:,} records for {contract.name}: correct it in the "
-            "mapping."
+            f"`where` or `totals` leaves out all {read:,} records for {contract.name}: correct it "
+            "in the mapping."
         )
     if conflicts is not None:
         check_conflicts(conflicts, parsed, contract, mapping, observed.seen, observed.place)

@@ -130,10 +130,10 @@ class Observed:
     def told(self, sources: Sequence[RawRecords], put_aside: np.ndarray) -> list[list[Brought]]:
         """Return what each file of each source brought, now that all of them have been read.
 
-        `put_aside` are the records in quarantine, but for those that are malformed.
+        `put_aside` are the records in quarantine, but for those that are no records.
         """
-        malformed = np.array([n for source in sources for n in source.malformed], np.int64)
-        files = np.concatenate([put_aside, malformed]) >> FILE_SHIFT
+        apart = np.array([n for source in sources for n in source.apart], np.int64)
+        files = np.concatenate([put_aside, apart]) >> FILE_SHIFT
         for number, records in zip(*np.unique(files, return_counts=True), strict=True):
             self.brought[number].put_aside = int(records)
         by_source, left = [], iter(self.brought)

@@ -16,12 +16,15 @@ import pyarrow.parquet as pq
 from datamall.errors import DatamallError
 from datamall.mall.authorities import Authority, Source
 from datamall.mall.contracts import Contract
+from datamall.mall.intake.fields import equal, fits, known_as, shown
 from datamall.project import file_digest, raw_folder
 from datamall.tabular.reading import Reading, read
 
 RECORD = "record number of datamall"
 # A record is file number × 2^46 + row number × 2^12 + number of the cell, 0 for a whole record.
 FILE_SHIFT, ROW_SHIFT = 46, 12
+HEADER_AGAIN = ("repeated_header", "The record is the header again.")
+HEADED = ("csv", "xlsx", "parquet")
 LONG_ROWS = 65_536  # of records made long, in one batch
 OF_FILE = re.compile(r"#(file|row|[1-9][0-9]*)")  # what a mapping calls name, row, nth field
 
@@ -58,10 +61,10 @@ class RawRecords:
         Files that have been read to the end.
     empty
         Names of those that held no record.
-    malformed
-        Record → (fields found, fields in the header) of records that do not fit the header.
+    apart
+        Record → code and sentence of records that are none: malformed, or the header again.
     parsed
-        Number of records (of long ones, where wide ones are made long), malformed ones included.
+        Number of records (of long ones, where wide ones are made long), those apart included.
     error
         The exception that ended the stream; an engine that reads it would bury its message.
 
@@ -98,7 +101,7 @@ class RawRecords:
         self.paths = self._find(authority, without)
         self.parts: list[RawPart] = []
         self.empty: list[str] = []
-        self.malformed: dict[int, tuple[int, int]] = {}
+        self.apart: dict[int, tuple[str, str]] = {}
         self.parsed = 0
         self.error: Exception | None = None
 
@@ -193,8 +196,14 @@ class RawRecords:
         """Yield the records of one file."""
         base = (self._first + number) << FILE_SHIFT
         before = self.parsed
-        reading = Reading(path, place, lambda headers: self._positions(headers, place), {})
-        writer = None
+        titles: list[str] = []
+
+        def choose(headers: list[str]) -> list[int]:
+            positions = self._positions(headers, place)
+            titles.extend(shown(headers[position], position) for position in positions)
+            return positions
+
+        reading, writer = Reading(path, place, choose, {}), None
         try:
             for rows, texts in read(self._source.file, self._source.sheet, reading):
                 if writer is None:
@@ -204,12 +213,19 @@ class RawRecords:
                     types = [pa.int64(), *[pa.string()] * (len(names) - 1)]
                     schema = pa.schema(list(zip(names, types, strict=True)))
                     writer = pa.ipc.new_stream(kept, schema)
+                again = equal(texts, titles)
+                if again is not None:
+                    for row in rows[again]:
+                        self.apart[base + (int(row) << ROW_SHIFT)] = HEADER_AGAIN
+                    rows, texts = rows[~again], [text.filter(pa.array(~again)) for text in texts]
                 if not len(rows):
                     continue
                 wide = self._batch(
                     schema, base + (rows << ROW_SHIFT), self._fill(rows, texts, path)
                 )
                 writer.write_batch(wide)
+                if self._source.file.missing:
+                    wide = self._without(wide, self._source.file.missing)
                 if self._source.unpivot is None:
                     self.parsed += wide.num_rows
                     yield wide
@@ -220,11 +236,20 @@ class RawRecords:
         finally:
             if writer is not None:
                 writer.close()
-        for row, counts in reading.malformed.items():
-            self.malformed[base + (row << ROW_SHIFT)] = counts
-        self.parsed += len(reading.malformed)
+        if not titles and len(self._cells) == number:  # no record, and so no key
+            self._cells.append(())
+        for row, found in reading.malformed.items():
+            sentence = f"The record has {found}."
+            self.apart[base + (row << ROW_SHIFT)] = ("malformed", sentence)
+        self.parsed += sum(record >= base for record in self.apart)
         records = self.parsed - before
         self.parts.append(RawPart(self._name(path), reading.bytes, reading.sha256, records))
+
+    def _without(self, wide: pa.RecordBatch, words: tuple[str, ...]) -> pa.RecordBatch:
+        """Return records in which words that stand for a blank cell are blank."""
+        known = pa.array(words)
+        texts = [pc.if_else(pc.is_in(text, known), "", text) for text in wide.columns[1:]]
+        return self._batch(wide.schema, wide.column(0), texts)
 
     def _fill(self, rows: np.ndarray, texts: list[Any], path: Path) -> list[Any]:
         """Return the fields of a chunk, with name and row of the file where they are wanted."""
@@ -267,9 +292,11 @@ class RawRecords:
     def _without_records(self, path: Path, place: str) -> None:
         self.empty.append(self._name(path))
         if not self._source.file.may_be_empty:
+            file = self._source.file
+            what = "a header and " if file.format in HEADED and not file.columns else ""
             raise DatamallError(
-                f"{place} holds a header and no records: ask for a full file, take it away, or "
-                "say `may_be_empty: true` in the mapping if that is as it should be."
+                f"{place} holds {what}no records: ask for a full file, take it away, or say "
+                "`may_be_empty: true` in the mapping if that is as it should be."
             )
         if len(self.empty) == len(self.paths):
             raise DatamallError(
@@ -316,11 +343,11 @@ class RawRecords:
         """Return where the wanted fields are; refuse a missing or doubtful one."""
         found: dict[str, list[int]] = {}
         for position, header in enumerate(headers):
-            found.setdefault(header.casefold(), []).append(position)
+            found.setdefault(known_as(header), []).append(position)
         positions, missing = [], []
         for header in self._plain:
             of_file = OF_FILE.fullmatch(header)
-            if of_file is None and header.casefold() not in found:
+            if of_file is None and known_as(header) not in found:
                 missing.append(header)
             elif of_file is None:
                 positions.append(self._only(header, found, place))
@@ -334,18 +361,18 @@ class RawRecords:
                 f"is {', '.join(map(repr, headers))}; correct the mapping or ask for the column."
             )
         long = self._source.unpivot
-        cells = [h for h in headers if long and re.fullmatch(long.headers, h)]
+        cells = [h for h in headers if long and long.match(h)]
         if long:
             self._check_cells(headers, cells, found, place)
         self._cells.append(tuple(cells))
         return positions + [self._only(cell, found, place) for cell in cells]
 
     def _only(self, header: str, found: dict[str, list[int]], place: str) -> int:
-        if len(found[header.casefold()]) > 1:
+        if len(found[known_as(header)]) > 1:
             raise DatamallError(
                 f"{place} has two columns called {header!r}: have one of them renamed."
             )
-        return found[header.casefold()][0]
+        return found[known_as(header)][0]
 
     def _check_cells(
         self, headers: list[str], cells: list[str], found: dict[str, list[int]], place: str
@@ -358,7 +385,7 @@ class RawRecords:
                 f"mapping; the header is {', '.join(map(repr, headers))}."
             )
         for name in (long.name, long.value):
-            if name.casefold() in found:
+            if known_as(name) in found:
                 raise DatamallError(
                     f"{place} has a column called {name!r} itself: give `unpivot` in the mapping "
                     "another name."
@@ -366,13 +393,13 @@ class RawRecords:
 
     def _check_types(self, path: Path, place: str) -> None:
         """Refuse Parquet columns that cannot fill the contract's column without loss."""
-        types = {field.name.casefold(): field.type for field in pq.read_schema(path)}
+        types = {known_as(field.name): field.type for field in pq.read_schema(path)}
         for name, filling in self._source.columns.items():
-            found = types.get(filling.header.casefold()) if filling.header else None
+            found = types.get(known_as(filling.header)) if filling.header else None
             if found is None or filling.map is not None:
                 continue
             wanted = self._contract.column(name).type
-            if not _fits(found, wanted):
+            if not fits(found, wanted):
                 raise DatamallError(
                     f"{place}: column {filling.header!r} is {found}, and {self._contract.name}."
                     f"{name} needs {wanted}: have it delivered as such, or convert it by an "
@@ -381,16 +408,3 @@ class RawRecords:
 
     def _batch(self, schema: pa.Schema, records: Any, texts: list[Any]) -> pa.RecordBatch:
         return pa.RecordBatch.from_arrays([pa.array(records, pa.int64()), *texts], schema=schema)
-
-
-def _fits(found: pa.DataType, wanted: str) -> bool:
-    """Whether a Parquet type holds values of a contract's type and nothing else."""
-    if pa.types.is_dictionary(found):
-        found = found.value_type
-    integer = pa.types.is_integer(found)
-    return {
-        "integer": integer,
-        "number": integer or pa.types.is_floating(found) or pa.types.is_decimal(found),
-        "date": pa.types.is_date(found),
-        "string": integer or pa.types.is_string(found) or pa.types.is_large_string(found),
-    }[wanted]

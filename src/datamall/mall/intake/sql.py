@@ -1,50 +1,39 @@
-"""The SQL of intake: raw text → typed columns, and the first check that each row fails."""
+"""The query of intake: raw text → typed columns, and the first check that each row fails."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-from datamall.mall.authorities import Filling, Source, StoreMapping
+from datamall.mall.authorities import Source, StoreMapping
 from datamall.mall.contracts import Column, Contract
-from datamall.mall.expressions import identifier, literal
+from datamall.mall.expressions import identifier
+from datamall.mall.intake.checks import EVENT, Check
+from datamall.mall.intake.columns import (
+    converted,
+    fault_name,
+    fault_of,
+    notation_of,
+    text_name,
+    text_of,
+    unmapped,
+    unmapped_name,
+)
 from datamall.mall.intake.read import FILE_SHIFT, RECORD
-from datamall.tabular.form import Notation
+from datamall.mall.places import GIVEN, PLACE
 
 CHECK = "check of datamall"
 CONTENT = "content of datamall"
 COPIES = "copies of datamall"
-EVENT = "event of datamall"
 WANTED = "wanted by datamall"
 LEFT_OUT, REPLACED = -1, -2
-PLAIN = Notation()
-
-
-@dataclass(frozen=True)
-class Check:
-    """A test of one row.
-
-    Attributes
-    ----------
-    code
-        Reason code of a row that fails: ``kind:column`` or ``rule:name``.
-    sentence
-        The same for people.
-    fails
-        SQL condition that is true for a row that fails.
-    """
-
-    code: str
-    sentence: str
-    fails: str
-
-
-def reference_table(column: str) -> str:
-    """Return the name of the table that holds the values a column may refer to."""
-    return f"reference_{column}"
 
 
 def raw_table(source: int) -> str:
     """Return the name of the table that holds the raw records of a source."""
     return f"raw_{source}"
+
+
+def converter(source: int) -> str:
+    """Return the name of the function that brings the places of a source into the grid."""
+    return f"to_grid_{source}"
 
 
 def query(
@@ -103,13 +92,19 @@ def _of_source(
     `verdicts`: the number of the first of these checks, and the one after all checks.
     """
     source, (first, end) = mapping.sources[number], verdicts
-    texts, typed = [], []
+    texts, given, typed, moved = [], [], [], source.placed and source.file.system.moves
     for name, filling in source.columns.items():
-        texts.append(f"{_text(filling)} AS {_text_name(name)}")
+        texts.append(f"{text_of(filling)} AS {text_name(name)}")
         if filling.map is not None:
-            texts.append(f"{_unmapped(filling)} AS {_unmapped_name(name)}")
-        converted = _convert(contract.column(name), _notation(filling, source))
-        typed.append(f"{converted} AS {identifier(name)}")
+            texts.append(f"{unmapped(filling)} AS {unmapped_name(name)}")
+        if source.file.format == "xlsx" and filling.headers:
+            texts.append(f"{fault_of(filling)} AS {fault_name(name)}")
+        column, notation = contract.column(name), notation_of(filling, source)
+        value = converted(column, notation)
+        if moved and name in GIVEN:
+            given.append(f"{converted(column, notation, 'DOUBLE')} AS {identifier(GIVEN[name])}")
+            value = f"try_cast({identifier(PLACE)}.{name} AS {column.physical_type})"
+        typed.append(f"{value} AS {identifier(name)}")
     if source.tally is not None:
         # A single event counts for one, which is what rules of the contract are held against.
         typed.append(f"CAST(1 AS BIGINT) AS {identifier(source.tally)}")
@@ -124,10 +119,25 @@ def _of_source(
     verdict = f"CAST({found} AS SMALLINT)"
     kinds = {name: contract.column(name).physical_type for name in mapping.columns}
     values = {n: identifier(n) if source.has(n) else f"CAST(NULL AS {k})" for n, k in kinds.items()}
-    parts = [
-        f"texts_{number} AS (SELECT {', '.join(texts)}, {record} FROM {raw_table(number)})",
-        f"typed_{number} AS (SELECT {', '.join(typed)}, * FROM texts_{number})",
+    stamps = {f.stamp.headers: f.stamp for f in source.columns.values() if f.stamp}.values()
+    raw, parts = raw_table(number), []
+    if stamps:
+        # In steps, so that a stamp is read once, however many parts of it are asked for.
+        for step, new in enumerate(zip(*(stamp.steps() for stamp in stamps), strict=True)):
+            made = f"timed_{number}_{step}"
+            parts.append(f"{made} AS (SELECT *, {', '.join(new)} FROM {raw})")
+            raw = made
+        texts += [name for stamp in stamps for name in (stamp.text, stamp.local, stamp.odd)]
+    parts += [
+        f"texts_{number} AS (SELECT {', '.join(texts)}, {record} FROM {raw})",
     ]
+    before = f"texts_{number}"
+    if moved:
+        parts.append(f"given_{number} AS (SELECT *, {', '.join(given)} FROM {before})")
+        pair, before = ", ".join(map(identifier, GIVEN.values())), f"placed_{number}"
+        place = f"{converter(number)}({pair}) AS {identifier(PLACE)}"
+        parts.append(f"{before} AS (SELECT *, {place} FROM given_{number})")
+    parts.append(f"typed_{number} AS (SELECT {', '.join(typed)}, * FROM {before})")
     own = ", ".join(identifier(name) for name in source.columns)
     terms, event = f"{own}, {record}, {verdict} AS {check}", identifier(EVENT)
     delivery = f"({record} >> {FILE_SHIFT})"
@@ -212,146 +222,3 @@ def _sum(column: Column) -> str:
     name = identifier(column.name)
     total = f"CAST(sum({name}) AS {column.physical_type})"
     return f"CASE WHEN count({name}) = count(*) THEN {total} END"
-
-
-def checks_of(contract: Contract, source: Source, references: Collection[str]) -> list[Check]:
-    """Return all checks of a source, in the order in which they are made.
-
-    `references` are the columns whose `reference_table` is there; others are not looked up.
-    """
-    delivered = [column for column in contract.columns if column.name in source.columns]
-    checks = [check for column in delivered for check in _column_checks(column, source)]
-    for column in delivered:
-        if column.reference and column.name in references:
-            store, target = column.reference
-            name, table = identifier(column.name), identifier(reference_table(column.name))
-            checks.append(
-                Check(
-                    f"reference:{column.name}",
-                    f"{column.name} does not occur in {store}.{target}.",
-                    f"{name} IS NOT NULL AND {name} NOT IN (FROM {table})",
-                )
-            )
-    if source.event:
-        named = ", ".join(source.event)
-        fails = f"{identifier(EVENT)} IS NULL"
-        checks.append(Check("event", f"The event has no identifier ({named} is empty).", fails))
-    for rule in contract.rules:
-        if all(source.has(name) for name in rule.columns):
-            fails = f"NOT coalesce(({rule.expression}\n), true)"
-            checks.append(Check(f"rule:{rule.name}", rule.description, fails))
-    return checks
-
-
-def _text_name(column: str) -> str:
-    return identifier(f"text of {column}")
-
-
-def _unmapped_name(column: str) -> str:
-    return identifier(f"unmapped {column}")
-
-
-def _notation(filling: Filling, source: Source) -> Notation:
-    """Return how the text of a column is written: as in the file, or as in the contract."""
-    as_in_file = filling.map is None and filling.value is None and not filling.typed
-    return source.file.notation if as_in_file else PLAIN
-
-
-def _text(filling: Filling) -> str:
-    """Return SQL for the text of a column; missing is NULL."""
-    if filling.header is None:
-        term = filling.expression or literal(filling.value)
-        return f"nullif(trim(CAST(({term}\n) AS VARCHAR)), '')"
-    if filling.map is None:
-        return f"nullif({identifier(filling.header)}, '')"
-    cases = " ".join(f"WHEN {literal(k)} THEN {literal(v)}" for k, v in filling.map.items())
-    return f"CASE {identifier(filling.header)} {cases} END"
-
-
-def _unmapped(filling: Filling) -> str:
-    """Return SQL for: the raw text is not in the map. An empty field needs no entry."""
-    known = ", ".join(literal(raw) for raw in {**(filling.map or {}), "": None})
-    return f"{identifier(str(filling.header))} NOT IN ({known})"
-
-
-def _is_number(column: Column, notation: Notation) -> str:
-    """Return SQL for: the text is a number as the file writes them."""
-    pattern = notation.pattern(fractions=column.type == "number")
-    return f"regexp_full_match({_text_name(column.name)}, {literal(pattern)})"
-
-
-def _convert(column: Column, notation: Notation) -> str:
-    """Return SQL that converts the text of a column, or gives NULL where that cannot be done.
-
-    A number is rounded to the contract's scale; a fraction is no integer (a plain cast would
-    round it).
-    """
-    text = _text_name(column.name)
-    if column.type == "string":
-        return text
-    if column.type == "date":
-        return f"CAST(try_strptime({text}, {literal(notation.date_format)}) AS DATE)"
-    plain = text
-    if notation.thousands:
-        plain = f"replace({plain}, {literal(notation.thousands)}, '')"
-    if column.type == "number" and notation.decimal != ".":
-        plain = f"replace({plain}, {literal(notation.decimal)}, '.')"
-    cast = f"try_cast({plain} AS {column.physical_type})"
-    return f"CASE WHEN {_is_number(column, notation)} THEN {cast} END"
-
-
-def _column_checks(column: Column, source: Source) -> Iterator[Check]:
-    filling = source.columns[column.name]
-    name, text = identifier(column.name), _text_name(column.name)
-
-    def check(kind: str, sentence: str, fails: str) -> Check:
-        return Check(f"{kind}:{column.name}", f"{column.name} {sentence}.", fails)
-
-    if filling.map is not None:
-        yield check(
-            "unmapped",
-            f"has a raw text in {filling.header!r} that the mapping does not know",
-            _unmapped_name(column.name),
-        )
-    if column.required:
-        yield check("required", "is missing", f"{text} IS NULL")
-    low, high = column.minimum, column.maximum
-    bounds = [
-        *([(f"at least {low}", f"{name} < {literal(low)}")] if low is not None else []),
-        *([(f"at most {high}", f"{name} > {literal(high)}")] if high is not None else []),
-    ]
-    if column.type in ("integer", "number"):
-        # A number too large for its type is out of range; it is a number all the same.
-        is_number = _is_number(column, _notation(filling, source))
-        bounds.append(
-            (f"a number that fits {column.physical_type}", f"{name} IS NULL AND {is_number}")
-        )
-    if bounds:
-        unit = f" ({column.unit})" if column.unit else ""
-        yield check(
-            "range",
-            f"must be {' and '.join(words for words, _ in bounds)}{unit}",
-            " OR ".join(f"({fails})" for _, fails in bounds),
-        )
-    if column.type != "string":
-        fails = f"{name} IS NULL AND {text} IS NOT NULL"
-        yield check("type", f"is not written as {_written(column, filling, source)}", fails)
-    if column.min_length is not None or column.max_length is not None:
-        low, high = column.min_length or 0, column.max_length
-        words = f"at least {low}" if high is None else f"{low} to {high}"
-        fails = f"length({name}) < {low}" + (f" OR length({name}) > {high}" if high else "")
-        yield check("length", f"must have {words} characters", fails)
-    if column.pattern is not None:
-        fails = f"NOT regexp_full_match({name}, {literal(column.pattern)})"
-        yield check("pattern", f"must match {column.pattern}", fails)
-    if column.values is not None:
-        known = ", ".join(literal(value) for value in column.values)
-        words = f"must be one of: {', '.join(column.values)}"
-        yield check("value", words, f"{name} NOT IN ({known})")
-
-
-def _written(column: Column, filling: Filling, source: Source) -> str:
-    notation = _notation(filling, source)
-    if column.type == "date":
-        return f"a date {notation.date_format}"
-    return "a whole number" if column.type == "integer" else f"a number with {notation.decimal!r}"

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from datamall.errors import DatamallError
 from datamall.mall.expressions import literal
-from datamall.mall.intake.sql import reference_table
+from datamall.mall.intake.checks import reference_table
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -271,8 +271,8 @@ def write_quarantine(
         The sources, in order.
     records, reasons
         Records in ascending order and, for each, the position of its reason in `texts`.
-        Malformed records are added here: their fields cannot be told apart, so no raw text of
-        theirs is kept, since it may hold what no contract asks for.
+        Malformed records and repeated headers are added here. The fields of a malformed one cannot
+        be told apart, so no raw text of theirs is kept: it may hold what no contract asks for.
     texts
         Reasons.
 
@@ -312,9 +312,8 @@ def _in_order(
                 text = "{}" if kept.secret else json.dumps(fields, ensure_ascii=False)
                 yield record, texts[reason].code, texts[reason].sentence, text
 
-    def malformed() -> Iterator[tuple[int, str, str, str]]:
-        for record, (found, expected) in sorted(kept.source.malformed.items()):
-            sentence = f"The record has {found} fields where the header has {expected}."
-            yield record, "malformed", sentence, "{}"
+    def apart() -> Iterator[tuple[int, str, str, str]]:
+        for record, (code, sentence) in sorted(kept.source.apart.items()):
+            yield record, code, sentence, "{}"
 
-    return heapq.merge(well_formed(), malformed())
+    return heapq.merge(well_formed(), apart())

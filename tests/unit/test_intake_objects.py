@@ -1,0 +1,268 @@
+"""Records of JSON, GeoJSON and fixed width, and Parquet with columns that tell little."""
+
+import gzip
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tiny_intake import STORE, column, fields, quarantined, reasons, stored, write_project
+
+from datamall.errors import DatamallError
+from datamall.mall.intake import intake
+from datamall.tabular import objects
+from datamall.tabular.objects import Elements
+
+Edit = Callable[[dict[str, Any]], None]
+
+
+def mapped(form: dict[str, Any], **columns: Any) -> Edit:
+    def edit(document: dict[str, Any]) -> None:
+        document["files"]["list"] = {"path": "things*", **form}
+        fields(document).clear()
+        fields(document).update(columns)
+
+    return edit
+
+
+NESTED = {
+    "id": {"from": "nr"},
+    "day": {"from": "found.day"},
+    "amount": {"from": "counts.1"},
+    "weight": {"from": "found.kilo"},
+    "colour": {"from": "colour", "map": {"rood": "red", "blauw": "blue"}},
+}
+RECORDS: list[Any] = [
+    {"nr": "b", "found": {"day": "2025-01-31", "kilo": 1.5}, "counts": [9, 3], "colour": "rood"},
+    {"nr": "a", "counts": [9, 2.0], "found": {"kilo": None, "day": "2025-01-01"}},
+    {"nr": "c", "found": {"day": "2025-02-28"}, "counts": [9], "more": {"deep": [1, {"x": True}]}},
+    {"nr": "d", "found": {"day": "2025-02-28"}, "counts": [9, 20.5]},
+    [],
+]
+
+
+def take_in(root: Path, **options: Any) -> dict[str, Any]:
+    report = intake(root, "tiny", STORE, **options)
+    assert report["parsed"] == report["accepted"] + report["quarantined"]
+    return report
+
+
+def refusal(root: Path) -> str:
+    with pytest.raises(DatamallError) as caught:
+        take_in(root)
+    said = str(caught.value)
+    assert said.endswith(".") and "\n" not in said
+    return said
+
+
+def lines(records: list[Any]) -> bytes:
+    return "".join(json.dumps(record) + "\n" for record in records).encode()
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+@pytest.mark.parametrize(
+    ("form", "raw"),
+    [
+        ({"format": "json"}, json.dumps(RECORDS, indent=2).encode()),
+        ({"format": "json"}, gzip.compress(json.dumps(RECORDS).encode())),
+        (
+            {"format": "json", "records": "answer.list"},
+            json.dumps(
+                {"k": 1234567, "n": {"list": [5]}, "answer": {"a": "]}", "list": RECORDS, "z": 1}}
+            ).encode(),
+        ),
+        ({"format": "jsonl"}, lines(RECORDS)),
+        ({"format": "json", "encoding": "utf-16"}, json.dumps(RECORDS).encode("utf-16")),
+    ],
+)
+def test_objects_are_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: dict[str, Any], raw: bytes, piece: int
+) -> None:
+    monkeypatch.setattr(objects, "PIECE", piece)
+    root = write_project(tmp_path, {"things.x": raw}, authority=mapped(form, **NESTED))
+    report = take_in(root)
+    kept = [tuple(row.values()) for row in stored(root)]
+    assert [(row[0], str(row[1]), row[2], str(row[3]), row[4]) for row in kept] == [
+        ("a", "2025-01-01", 2, "None", None),
+        ("b", "2025-01-31", 3, "1.50", "red"),
+    ]
+    assert reasons(root) == {3: "required:amount", 4: "type:amount", 5: "malformed"}
+    assert quarantined(root)[2]["detail"] == "The record has no object of JSON."
+    assert report["parsed"] == len(RECORDS)
+
+
+def test_numbers_keep_the_text_of_the_file(tmp_path: Path) -> None:
+    raw = b"""[{"nr": "a", "n": 3.0, "w": 1.005}, {"nr": "b", "n": 12345678901234567890, "w": 1e2},
+               {"nr": "c", "n": 27.000, "w": NaN}, {"nr": "d", "n": 4, "w": "2,5"}]"""
+    columns = {"id": {"from": "nr"}, "amount": {"from": "n"}, "weight": {"from": "w"}}
+    edit = mapped({"format": "json", "decimal": ","}, day={"value": "2025-01-01"}, **columns)
+    take_in(write_project(tmp_path, {"things.json": raw}, authority=edit))
+    assert [(row["id"], row["amount"], str(row["weight"])) for row in stored(tmp_path)] == [
+        ("a", 3, "1.01"), ("d", 4, "2.50")
+    ]  # fmt: skip
+    assert reasons(tmp_path) == {2: "range:amount", 3: "type:amount"}
+
+
+def test_lines_that_are_no_object_are_set_apart(tmp_path: Path) -> None:
+    good = b'{"nr": "%b", "found": {"day": "2025-01-01"}, "counts": [0, 1]}\n'
+    bad = b'\n{"nr": "b", \n7\n{"nr": "x", "found": {"day": "2025-01-01", "day": ""}}\n'
+    raw = b"\n" + good % b"a" + bad + good % b"c"
+    columns = {name: NESTED[name] for name in ("id", "day", "amount")}
+    root = write_project(
+        tmp_path, {"things.x": raw}, authority=mapped({"format": "jsonl"}, **columns)
+    )
+    take_in(root)
+    assert [row["id"] for row in stored(root)] == ["a", "c"]
+    assert reasons(root) == {4: "malformed", 5: "malformed", 6: "malformed"}
+    assert quarantined(root)[2]["detail"] == "The record has one key twice."
+
+
+@pytest.mark.parametrize(
+    ("raw", "form", "sentence"),
+    [
+        (b"", {}, "is empty (0 bytes)"),
+        (b"[]", {}, "things.x holds no records"),
+        (b'{"a": []}', {}, "has no list of records: say in the mapping where it lies"),
+        (b'{"a": [], "b": 3}', {"records": "b"}, "has no list of records under b"),
+        (b'{"a": []}', {"records": "a.b"}, "has no list of records under a.b"),
+        (b'[{"nr": "a"}, {"nr": ', {}, "is no sound JSON (Expecting value, at character 21)"),
+        (b'[{"nr": "a"}, {"nr": x}]', {}, "is no sound JSON (Expecting value, at character 21)"),
+        (b'[{"nr": "a"}] [', {}, "is no sound JSON (something follows the list, at character 14)"),
+        (b'[{"nr": "a"} 5]', {}, "is no sound JSON (a list is not closed"),
+        (b"[" * 100_000, {}, "is no sound JSON (it is nested too deeply"),
+        (b'[{"nr": "a"}]', {}, "has no column 'found.day' and no column 'counts.1'"),
+        (b'[{"nr": "\xe9"}]', {}, "is not valid utf-8: byte 0xe9 in line 1"),
+        (
+            b'[{"nr": 1, "found": {"day": 2}, "found.day": 3, "counts": [0, 1]}]',
+            {},
+            "two columns called 'found.day'",
+        ),
+    ],
+)
+def test_files_of_json_that_are_refused(
+    tmp_path: Path, raw: bytes, form: dict[str, Any], sentence: str
+) -> None:
+    edit = mapped({"format": "json", **form}, **NESTED)
+    assert sentence in refusal(write_project(tmp_path, {"things.x": raw}, authority=edit))
+
+
+def test_a_list_is_never_whole_in_memory() -> None:
+    text = "[" + ",".join(f'{{"n": "{"x" * 1000}{n}"}}' for n in range(5000)) + "]"
+    elements = Elements(io.StringIO(text), (), "x", "x")  # type: ignore[arg-type]
+    longest = max(len(elements._known) for _ in elements)
+    assert longest < len(text) / 2
+
+
+FEATURES = {
+    "type": "FeatureCollection",
+    "features": [
+        {"type": "Feature", "id": 7, "properties": {"nr": "a", "x": 1},
+         "geometry": {"type": "Point", "coordinates": [6.5, 53.2, 0]}},
+        {"type": "Feature", "properties": {"nr": "b", "x": 2}, "geometry": None},
+        {"type": "Feature", "properties": None, "geometry": {"type": "Polygon", "coordinates": [
+            [[0, 0], [1, 0], [1, 1], [0, 0]]]}},
+    ],
+}  # fmt: skip
+
+
+def test_features_of_geojson(tmp_path: Path) -> None:
+    def with_note(contract: dict[str, Any]) -> None:
+        contract["schema"][0]["properties"][5] = column("note", "string")
+
+    note = {"expression": '"#id" || \' \' || "#x" || \' \' || "#y"'}
+    edit = mapped(
+        {"format": "geojson"}, id={"from": "nr"}, amount={"from": "x"}, note=note,
+        day={"value": "2025-01-01"},
+    )  # fmt: skip
+    raw = json.dumps(FEATURES).encode()
+    take_in(write_project(tmp_path, {"things.x": raw}, contract=with_note, authority=edit))
+    kept = [(row["id"], row["amount"], row["note"]) for row in stored(tmp_path)]
+    assert kept == [("a", 1, "7 6.5 53.2"), ("b", 2, None)]
+    assert reasons(tmp_path) == {3: "required:id"}
+
+
+FIXED = {"id": "1-3", "day": "4-11", "amount": "12-14", "kind": 15, "note": "16-"}
+WIDE_COLUMNS = {
+    "id": {"from": "id"},
+    "day": {"from": "day"},
+    "amount": {"from": "amount"},
+    "colour": {"from": "kind", "map": {"R": "red"}},
+    "note": {"from": "note"},
+}
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_fixed_width(tmp_path: Path, ending: str) -> None:
+    def with_note(contract: dict[str, Any]) -> None:
+        contract["schema"][0]["properties"][5] = column("note", "string")
+
+    rows = [
+        "a  20250101  5R a note that goes on",
+        "bé 2025013112 ",  # the spaces at the end were taken away, and the colour is not there
+        "",
+        "c  20250101 1",  # the amount may have gone on: 1 is not known to be right
+        "d  20250101120Ré",
+        "e  20250101",
+    ]
+    form = {
+        "format": "fixed", "columns": FIXED, "date_format": "%Y%m%d", "encoding": "windows-1252"
+    }  # fmt: skip
+    edit = mapped(form, **WIDE_COLUMNS)
+    raw = ending.join(rows).encode("windows-1252")
+    take_in(write_project(tmp_path, {"things.x": raw}, contract=with_note, authority=edit))
+    kept = [(row["id"], row["amount"], row["colour"], row["note"]) for row in stored(tmp_path)]
+    assert kept == [("a", 5, "red", "a note that goes on"), ("d", 120, "red", "é")]
+    assert reasons(tmp_path) == {2: "pattern:id", 4: "malformed", 6: "required:amount"}
+    (cut,) = [row for row in quarantined(tmp_path) if row["reason"] == "malformed"]
+    assert cut["detail"] == "The record has 13 characters where amount takes 12 to 14."
+
+
+def test_parquet_with_columns_that_tell_little(tmp_path: Path) -> None:
+    columns = {
+        "id": {"from": "Nr"},
+        "day": {"from": "Dag"},
+        "amount": {"from": "#4"},  # one of two that have a name in common
+        "weight": {"from": "Gewicht"},
+        "colour": {"from": "Kleur", "map": {"rood": "red"}},
+    }
+    arrays = [
+        pa.array(["a", "b"], pa.string_view()),
+        pa.array([20089, 20090], pa.int32()).cast(pa.date32()),
+        pa.array([7, 7]),
+        pa.array([1, 2]),
+        pa.nulls(2),
+        pa.array(["rood", None]).dictionary_encode(),
+    ]
+    table = pa.Table.from_arrays(arrays, ["Nr", "Dag", "Aantal", "Aantal", "Gewicht", "Kleur"])
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    edit = mapped({"format": "parquet"}, **columns)
+    report = take_in(write_project(tmp_path, {"things.x": sink.getvalue()}, authority=edit))
+    assert [row["amount"] for row in stored(tmp_path)] == [1, 2]
+    assert report["missing"] == {"id": 0, "day": 0, "amount": 0, "weight": 2, "colour": 1}
+    edit = mapped({"format": "parquet"}, **{**columns, "amount": {"from": "Aantal"}})
+    assert "two columns called 'Aantal'" in refusal(write_project(tmp_path, {}, authority=edit))
+
+
+@pytest.mark.parametrize("form", [{"format": "json"}, {"format": "jsonl"}])
+def test_the_same_bytes_for_any_number_of_threads(tmp_path: Path, form: dict[str, Any]) -> None:
+    names = [f"{a}{b}{c}" for a in "abcdef" for b in "ghijkl" for c in "mnopqr"]
+    records: list[Any] = [
+        {"nr": name, "found": {"day": "2025-01-01"}, "counts": [0, n % 7 or "x"], "colour": None}
+        for n, name in enumerate(names)
+    ]
+    raw = json.dumps(records).encode() if form["format"] == "json" else lines(records)
+    columns = {name: NESTED[name] for name in ("id", "day", "amount")}
+    found = []
+    for threads in (1, 3):
+        root = write_project(
+            tmp_path / str(threads), {"things.x": raw}, authority=mapped(form, **columns)
+        )
+        take_in(root, threads=threads)
+        stores = sorted((root / "data" / "stores").rglob("*.parquet"))
+        found.append([path.read_bytes() for path in stores])
+    assert found[0] == found[1]
