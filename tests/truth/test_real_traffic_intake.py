@@ -54,8 +54,14 @@ def boroondara(shared: Path) -> list[dict[str, str]]:
 def muenster(shared: Path) -> dict[str, Counter]:
     """Return, over all daily files: (site, approach, movement, detector) → what was read."""
     about: dict[str, Counter] = {"rows": Counter(), "cars": Counter(), "whole": Counter()}
+    about["held"] = Counter()
     for path in sorted((shared / "real" / "traffic" / "muenster_daily").glob("*.csv")):
         header, *lines = path.read_text("ascii").splitlines()
+        short = sum(line.count(";") != 25 for line in lines)
+        # As a whole unlike the days before: most records are cut, or are not there at all.
+        if short > len(lines) / 2 or 0 < len(lines) < 200:
+            about["held"][f"muenster/{path.name}"] = len(lines)
+            continue
         day = path.name.removesuffix("_24mq.csv")
         assert header.startswith(f"Name  /  Date: {day};0:00;1:00;")
         about["whole"]["empty files"] += not lines
@@ -99,8 +105,11 @@ def test_every_count_of_muenster_is_in_the_store(
 @pytest.mark.slow
 def test_what_was_put_aside_of_muenster(taken: Taken, muenster: dict[str, Counter]) -> None:
     report, whole = taken[1]["traffic.counts"], muenster["whole"]
+    waiting = {one["file"]: one for one in report["deliveries"] if one["state"] == "held back"}
+    assert set(waiting) == set(muenster["held"]) and len(waiting) == 12
+    assert all("put aside" in one["why"] or "records" in one["why"] for one in waiting.values())
     # Nobody can tell which hours a record with less than 24 of them holds.
-    assert report["reasons"]["malformed"] == whole["short"] == 10_252
+    assert report["reasons"]["malformed"] == whole["short"] == 3_301
     assert report["reasons"]["range:count"] == whole["out of range"] == 125
     assert report["left_out"] == 24 * whole["others"]
     assert report["missing"]["count"] == whole["without a count"]

@@ -101,7 +101,8 @@ def test_shuffled_places_have_hot_spots_no_more_often_than_the_set_level() -> No
         "enforcement.containers": ["cluster", "kind", "neighbourhood", "x", "y"],
         "shared.neighbourhoods": ["neighbourhood", "district"],
     }
-    data = {store: pd.DataFrame(columns=names) for store, names in columns.items()}
+    # The extract is asked for its columns alone: one row of anything will do.
+    data = {store: pd.DataFrame(dict.fromkeys(names, [1])) for store, names in columns.items()}
 
     def hot(values: np.ndarray) -> pd.DataFrame:
         rates = place.assign(with_waste=values, rate=values / 400)

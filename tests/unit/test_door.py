@@ -63,7 +63,7 @@ def test_extract_gives_tables_by_store(door: Door) -> None:
     assert str(inspections["period_start"].dtype).startswith("datetime64")
     assert data.period == {"first_day": "2026-01-05", "last_day": "2026-03-01"}
     assert (data.purpose, data.authority, data.synthetic) == ("enforcement", "demo", True)
-    assert data.not_delivered == ()
+    assert data.not_delivered == ("enforcement.reports.x", "enforcement.reports.y")
     assert "3 rows" in repr(data)
 
 

@@ -179,6 +179,13 @@ def test_totals_are_set_aside_or_left_out(tmp_path: Path) -> None:
     take_in(write_project(tmp_path, WITH_TOTALS, authority=none))
     assert reasons(tmp_path) == {3: "length:id", 5: "length:id"}
 
+    def a_store_of_totals(document: dict[str, Any]) -> None:
+        column = document["schema"][0]["properties"][0]
+        column["customProperties"] = [{"property": "totals", "value": True}]
+
+    take_in(write_project(tmp_path, WITH_TOTALS, contract=a_store_of_totals))
+    assert reasons(tmp_path) == {3: "length:id", 5: "length:id"}
+
 
 def test_words_for_what_is_not_known(tmp_path: Path) -> None:
     raw = text(HEADER + "a;01-01-2025;1;-;n.b.;\nb;01-01-2025;-;1;rood;\nc;01-01-2025;1;--;;\n")

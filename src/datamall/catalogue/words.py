@@ -12,7 +12,7 @@ Result: TypeAlias = pd.DataFrame | Absent
 HEADINGS = {
     "absent": "No value means",
     "basis": "Legal basis",
-    "change": "Largest change, as a share",
+    "change": "Change",
     "columns": "Columns",
     "counted": "Counts",
     "decided_by_role": "Decided by (role)",

@@ -72,6 +72,8 @@ class Column:
         Whether a profile of people may use it, and why: ``permitted: …`` or ``forbidden: …``.
     additive
         Whether values of events that share a key are added.
+    totals
+        Whether rows of totals belong to the store, in which the column says so.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Column:
     family: str | None
     profiling: str | None
     additive: bool
+    totals: bool
 
 
 @dataclass(frozen=True)
@@ -362,6 +365,8 @@ def _column(item: dict[str, Any], place: str) -> Column:
     additive = custom.get("additive", False)
     need(isinstance(additive, bool), "additive must be true or false")
     need(not additive or kind in ("integer", "number"), f"a {kind} cannot be added: not additive")
+    totals = custom.get("totals", False)
+    need(isinstance(totals, bool), "totals must be true or false")
     bounds = [_bound(options.get(end), kind, place) for end in ("minimum", "maximum")]
     need(None in bounds or bounds[0] <= bounds[1], "minimum is above maximum")
     pattern = options.get("pattern")
@@ -386,6 +391,7 @@ def _column(item: dict[str, Any], place: str) -> Column:
         family=custom.get("family"),
         profiling=profiling,
         additive=additive,
+        totals=totals,
     )
 
 

@@ -86,7 +86,8 @@ def _names(column: Column, source: Source) -> bool:
     """Whether a column takes a text over of which the mapping does not say what totals are."""
     filling = source.columns[column.name]
     plain = filling.header is not None and filling.map is None
-    free = column.type == "string" and column.values is None  # a contract may have totals itself
+    # A contract may have totals itself, among its words or by saying so.
+    free = column.type == "string" and column.values is None and not column.totals
     return free and plain and filling.header not in source.totals
 
 
