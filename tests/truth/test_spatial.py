@@ -102,7 +102,7 @@ def test_shuffled_places_have_hot_spots_no_more_often_than_the_set_level() -> No
         "shared.neighbourhoods": ["neighbourhood", "district"],
     }
     # The extract is asked for its columns alone: one row of anything will do.
-    data = {store: pd.DataFrame(dict.fromkeys(names, [1])) for store, names in columns.items()}
+    data = {store: pd.DataFrame({n: [1] for n in names}) for store, names in columns.items()}
 
     def hot(values: np.ndarray) -> pd.DataFrame:
         rates = place.assign(with_waste=values, rate=values / 400)
