@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
+
+from datamall.errors import DatamallError
+from datamall.mall.intake import intake
 
 STORE = "shop.things"
 HEADER = "Nr;Dag;Aantal;Gewicht;Kleur;Opmerking\n"
@@ -147,6 +151,22 @@ def write_project(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return root
+
+
+def take_in(root: Path, **options: Any) -> dict[str, Any]:
+    """Take the store in; the books of what was read balance."""
+    report = intake(root, "tiny", STORE, **options)
+    assert report["parsed"] == report["accepted"] + report["quarantined"]
+    return report
+
+
+def refusal(root: Path) -> str:
+    """Return the one sentence with which intake refuses."""
+    with pytest.raises(DatamallError) as caught:
+        take_in(root)
+    said = str(caught.value)
+    assert said.endswith(".") and "\n" not in said
+    return said
 
 
 def fields(document: dict[str, Any]) -> dict[str, Any]:

@@ -15,22 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import yaml
+from town import COLUMNS, STORE, stored
 
 from datamall.mall.intake import intake
 
-STORE = "enforcement.inspections"
 DAYS = [f"2025-01-{day:02}" for day in range(6, 14)]
-COLUMNS = {
-    "cluster": {"from": "bin"},
-    "period_start": {"from": "day"},
-    "period_days": {"value": "1"},
-    "observer_role": {"value": "cleaning crew"},
-    "inspections": {"from": "seen"},
-    "with_waste": {"from": "waste"},
-}
 Row = tuple[str, str, int, int, str]  # place, day, seen, with waste, identifier of an event
 Key = tuple[str, str]
 
@@ -77,14 +68,8 @@ def take_in(project: Path, files: list[list[Row]]) -> dict[str, Any]:
 
 
 def store_of(project: Path) -> dict[Key, tuple[int, int]]:
-    folder = project / "data" / "stores" / "town" / STORE
-    rows = [
-        row for part in sorted(folder.glob("part-*")) for row in pq.read_table(part).to_pylist()
-    ]
-    found = {
-        (r["cluster"], r["period_start"].isoformat()): (r["inspections"], r["with_waste"])
-        for r in rows
-    }
+    rows = stored(project)
+    found = {(place, day): (seen, waste) for place, day, seen, waste in rows}
     assert len(found) == len(rows)
     return found
 

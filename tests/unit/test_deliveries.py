@@ -217,6 +217,23 @@ def test_a_file_that_was_edited(root: Path, tmp_path: Path) -> None:
     assert len(stored(project)) == len(before) - 1
 
 
+@pytest.mark.parametrize("overwritten", [False, True])
+def test_a_file_that_was_cut_afterwards_does_not_take_its_rows_along(
+    root: Path, tmp_path: Path, overwritten: bool
+) -> None:
+    """It would be held back as unlike the others; but the store has what it said before."""
+    project = weeks(root, tmp_path, overwritten=overwritten)
+    before = stored(project)
+    deliver(project, "week2.csv", week(2, places=9))
+    with pytest.raises(DatamallError, match=r"week2\.csv is held back") as refused:
+        intake(project, "town", STORE)
+    known = "63 records for 7 days" if overwritten else "has changed since it was taken in"
+    assert known in str(refused.value) and stored(project) == before
+    accept(project, "week2.csv")
+    intake(project, "town", STORE)
+    assert len(stored(project)) == len(before) - 280 + 63
+
+
 def test_a_file_that_its_department_writes_over(root: Path, tmp_path: Path) -> None:
     project = city(root, tmp_path, {"now.csv": week(0)}, {"overwritten": True}, columns=BULKY)
     intake(project, "town", STORE)

@@ -10,10 +10,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tiny_intake import STORE, column, fields, quarantined, reasons, stored, write_project
+from tiny_intake import (
+    column,
+    fields,
+    quarantined,
+    reasons,
+    refusal,
+    stored,
+    take_in,
+    write_project,
+)
 
-from datamall.errors import DatamallError
-from datamall.mall.intake import intake
 from datamall.tabular import objects
 from datamall.tabular.objects import Elements
 
@@ -43,20 +50,6 @@ RECORDS: list[Any] = [
     {"nr": "d", "found": {"day": "2025-02-28"}, "counts": [9, 20.5]},
     [],
 ]
-
-
-def take_in(root: Path, **options: Any) -> dict[str, Any]:
-    report = intake(root, "tiny", STORE, **options)
-    assert report["parsed"] == report["accepted"] + report["quarantined"]
-    return report
-
-
-def refusal(root: Path) -> str:
-    with pytest.raises(DatamallError) as caught:
-        take_in(root)
-    said = str(caught.value)
-    assert said.endswith(".") and "\n" not in said
-    return said
 
 
 def lines(records: list[Any]) -> bytes:

@@ -3,30 +3,23 @@
 import json
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 from excel_files import Fault, Formula, workbook
-from tiny_intake import STORE, column, fields, quarantined, reasons, stored, write_project
+from tiny_intake import (
+    STORE,
+    column,
+    fields,
+    quarantined,
+    reasons,
+    refusal,
+    stored,
+    take_in,
+    write_project,
+)
 
-from datamall.errors import DatamallError
 from datamall.mall.authorities import load_authority
-from datamall.mall.intake import intake
 from datamall.mall.intake import read as intake_read
-
-
-def take_in(root: Path) -> dict[str, Any]:
-    return intake(root, "tiny", STORE)
-
-
-def refusal(root: Path) -> str:
-    """Return the one sentence with which intake refuses."""
-    with pytest.raises(DatamallError) as caught:
-        take_in(root)
-    said = str(caught.value)
-    assert said.endswith(".")
-    assert "\n" not in said
-    return said
 
 
 def keyed_by_day(contract: dict) -> None:

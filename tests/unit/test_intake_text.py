@@ -19,28 +19,14 @@ from tiny_intake import (
     folder,
     quarantined,
     reasons,
+    refusal,
     stored,
+    take_in,
     write_project,
 )
 
-from datamall.errors import DatamallError
-from datamall.mall.intake import intake
 from datamall.project import file_digest
 from datamall.tabular.text import tidy
-
-
-def take_in(root: Path, **options: Any) -> dict[str, Any]:
-    report = intake(root, "tiny", STORE, **options)
-    assert report["parsed"] == report["accepted"] + report["quarantined"]
-    return report
-
-
-def refusal(root: Path) -> str:
-    with pytest.raises(DatamallError) as caught:
-        take_in(root)
-    said = str(caught.value)
-    assert said.endswith(".") and "\n" not in said
-    return said
 
 
 def said_of_file(**words: Any) -> Any:

@@ -79,7 +79,7 @@ class RawFile(Form):
     def below(self, folder: Path) -> tuple[list[Path], list[str]]:
         """Return the files that are there, as they were delivered, and the names of others."""
         if self.days is None:
-            paths = sorted(path for path in folder.glob(self.path) if path.is_file())
+            paths = [path for path in folder.glob(self.path) if path.is_file()]
             return sorted(paths, key=self._order), [] if paths else [self.path]
         names = self.on_each_day(self.path)
         there = [name for name in names if (folder / name).is_file()]
@@ -108,8 +108,8 @@ class RawFile(Form):
                 f"it, or correct `delivered` of the file {self.name} in the mapping."
             ) from None
 
-    def _order(self, path: Path) -> tuple[datetime, Path]:
-        return self.stamp(path) or datetime.min, path
+    def _order(self, path: Path) -> tuple[datetime, str]:
+        return self.stamp(path) or datetime.min, path.as_posix()
 
 
 def keys(item: Any, known: tuple[str, ...], place: str, needed: tuple[str, ...] = ()) -> None:

@@ -20,7 +20,7 @@ from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.contracts import load_contracts
 from datamall.mall.intake.checks import checks_of
 from datamall.mall.intake.fill import Filled, fill_store
-from datamall.mall.intake.judge import unlike, unlike_before
+from datamall.mall.intake.judge import Held, unlike, unlike_before
 from datamall.mall.intake.observed import Brought
 from datamall.mall.intake.read import RawRecords
 from datamall.mall.intake.workplace import aside, explained, open_engine, swap, write_json
@@ -111,8 +111,7 @@ def intake(
             sources, filled = fill({*withdrawn, *held})
             held, notes = unlike(filled[-1], held, accepted)
         report, manifest, parts, brought = filled
-        left_out = {*withdrawn, *held}
-        _check_before(root, mapped, store, manifest, brought, accepted, left_out)
+        _check_before(root, mapped, store, manifest, brought, held, accepted, withdrawn)
         empty = sorted({name for source in sources for name in source.empty})
         if empty:
             report["empty_files"] = empty
@@ -146,10 +145,14 @@ def _check_before(
     store: str,
     manifest: dict[str, Any],
     brought: list[list[Brought]],
+    held: Held,
     accepted: frozenset[str],
-    left_out: set[str],
+    withdrawn: Collection[str],
 ) -> None:
-    """Refuse a file that was taken in before and is another now, or gone, unless that is known."""
+    """Refuse a file that was taken in before and is another now, or gone, unless that is known.
+
+    One that is held back, too: without it the store would lose what it said before.
+    """
     authority, mapping = mapped.authority, mapped.stores[store]
     before = {
         str(one["file"]): one
@@ -157,25 +160,22 @@ def _check_before(
         if one["state"] == deliveries.TAKEN_IN
     }
     command = f"datamall deliveries {store} --authority {authority}"
-    now = {one.file: one for some in brought for one in some}
-    again = {
-        one.file: source.file
-        for source, some in zip(mapping.sources, brought, strict=True)
-        for one in some
-    }
-    for name, one in now.items():
-        known = before.get(name)
+    files = [source.file for source in mapping.sources]
+    here = [(one, file, "") for some, file in zip(brought, files, strict=True) for one in some]
+    here += [(one, files[number], why) for one, number, why in held.values()]
+    for one, file, why in here:
+        name, known = one.file, before.get(one.file)
         if known is None or known["sha256"] == one.sha256 or name in accepted:
             continue
-        why = "It has changed since it was taken in: send a correction as a file of its own."
-        if again[name].overwritten:
-            why = unlike_before(one, known) or ""
+        if not file.overwritten:
+            why = "It has changed since it was taken in: send a correction as a file of its own."
+        why = why or unlike_before(one, known) or ""
         if why:
             raise DatamallError(
                 f"{store}: {name} is held back. {why} The store is as it was; to take the file in "
                 f"all the same: `{command} --accept {name} --by ROLE --reason WHY`."
             )
-    gone = sorted(before.keys() - now.keys() - left_out)
+    gone = sorted(before.keys() - {one.file for one, _, _ in here} - {*withdrawn})
     old = store_folder(root, authority, store) / "store.json"
     if gone and old.is_file() and _same_mapping(old, manifest):
         raise DatamallError(

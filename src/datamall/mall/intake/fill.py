@@ -51,10 +51,8 @@ def fill_store(
         Kept(source, spill / f"{raw_table(number)}.arrow", _secret(contract, how))
         for number, (source, how) in enumerate(zip(sources, mapping.sources, strict=True))
     ]
-    repeats, parts = (
-        Repeats(contract.key, columns, contract.summed),
-        Parts(folder, contract, columns),
-    )
+    repeats = Repeats(contract.key, columns, contract.summed)
+    parts = Parts(folder, contract, columns)
     failed: list[np.ndarray] = []
     verdicts: list[np.ndarray] = []
     left_out = merged = replaced = 0
@@ -82,11 +80,11 @@ def fill_store(
             if bad.any():
                 failed.append(table[RECORD].to_numpy()[bad])
                 verdicts.append(verdict[bad] - 1)
-            observed.feed(
-                table.filter(pa.array(again | (verdict == 0))) if verdict.any() else table
-            )
+            sound = table
             if verdict.any():
+                sound = table.filter(pa.array(again | (verdict == 0)))
                 table = table.filter(pa.array(verdict == 0))
+            observed.feed(sound)
             _check_tally(table, contract, mapping)
             parts.write(repeats.feed(table))
         parts.write(repeats.finish())
