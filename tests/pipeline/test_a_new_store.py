@@ -63,7 +63,7 @@ def test_by_the_guide_from_contract_to_extract(
     target = tmp_path / "extract"
     done = cli(folder, "checkout", "fill-levels", str(target), "--authority", NAME, **ours)
     assert done.returncode == 0, done.stderr
-    extract = pq.read_table(target / f"{STORE}.parquet").to_pylist()
+    extract = pq.read_table(target / STORE).to_pylist()
     assert [(r["cluster"], r["readings"], r["full"]) for r in extract] == [
         ("C1", 3, 1),
         ("C2", 1, 0),

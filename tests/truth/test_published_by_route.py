@@ -45,7 +45,7 @@ def counts(shared: Path, root: Path, tmp_path_factory: pytest.TempPathFactory) -
     intake(project, "open-data", STORE)
     folder = tmp_path_factory.mktemp("extract")
     checkout(project, "open-data", "fraud-audit", folder)
-    table = sources.official({STORE: pd.read_parquet(folder / f"{STORE}.parquet")})
+    table = sources.official({STORE: pd.read_parquet(folder / STORE)})
     assert isinstance(table, pd.DataFrame)
     return table
 

@@ -48,19 +48,19 @@ def load(project: Path) -> dict:
 def test_extract_holds_what_is_granted_and_nothing_else(project: Path, folder: Path) -> None:
     about = checkout(project, "demo", "enforcement", folder)
     assert sorted(path.name for path in folder.iterdir()) == [
-        "enforcement.containers.parquet",
-        "enforcement.inspections.parquet",
-        "enforcement.reports.parquet",
+        "enforcement.containers",
+        "enforcement.inspections",
+        "enforcement.reports",
         "extract.json",
-        "shared.neighbourhoods.parquet",
+        "shared.neighbourhoods",
     ]
     assert json.loads((folder / "extract.json").read_text("utf-8")) == about
     granted = yaml.safe_load((project / "data" / "purposes.yaml").read_text("utf-8"))
     stores = granted["enforcement"]["stores"]
     for store in ("shared.neighbourhoods", "enforcement.containers"):
-        table = pq.read_table(folder / f"{store}.parquet")
+        table = pq.read_table(folder / store)
         assert table.column_names == stores[store]["columns"]
-    for path in folder.glob("*.parquet"):
+    for path in folder.glob("*/*.parquet"):
         assert SECRET not in pq.read_table(path).to_pandas().to_numpy()
     # The period follows from a column that is itself no part of the extract.
     assert about["period"] == {"first_day": "2026-01-05", "last_day": "2026-03-01"}
@@ -93,7 +93,7 @@ def test_sums_equal_those_of_pandas(project: Path, folder: Path) -> None:
     keys = ["cluster", "observer_role", "period_start"]
     sums = ["inspections", "with_waste", "bulky", "residual", "cardboard", "full", "broken"]
     expected = rows.groupby(keys)[sums].sum(min_count=1).reset_index()
-    table = pq.read_table(folder / f"{INSPECTIONS}.parquet").to_pandas(date_as_object=False)
+    table = pq.read_table(folder / INSPECTIONS).to_pandas(date_as_object=False)
     pd.testing.assert_frame_equal(table, expected, check_dtype=False)
 
 
@@ -103,20 +103,44 @@ def test_sums_equal_those_of_pandas(project: Path, folder: Path) -> None:
 def test_grain_of_a_date(project: Path, folder: Path, fine: str, first: str) -> None:
     change(project, lambda p: p["stores"][INSPECTIONS]["grain"].update(period_start=fine))
     checkout(project, "demo", "enforcement", folder)
-    table = pq.read_table(folder / f"{INSPECTIONS}.parquet").to_pandas()
+    table = pq.read_table(folder / INSPECTIONS).to_pandas()
     officer = table[table["observer_role"] == "enforcement officer"]
     assert officer["period_start"].astype(str).tolist() == [first]
 
 
-def test_same_bytes_whatever_the_parts_and_threads(tmp_path: Path) -> None:
-    def digests(parts: int, threads: int) -> dict[str, str]:
+def test_same_rows_whatever_the_parts_and_same_bytes_whatever_the_threads(tmp_path: Path) -> None:
+    def made(parts: int, threads: int) -> Path:
         name = f"{parts}-{threads}"
         project, folder = make_project(tmp_path / name, parts), tmp_path / f"extract-{name}"
         folder.mkdir()
         checkout(project, "demo", "enforcement", folder, threads=threads)
-        return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
+        return folder
 
-    assert digests(1, 1) == digests(3, 2)
+    def digests(folder: Path) -> dict[str, str]:
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {
+            str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files
+        }
+
+    def rows(folder: Path) -> dict[str, pa.Table]:
+        return {p.name: pq.read_table(p) for p in folder.iterdir() if p.is_dir()}
+
+    one, three = made(1, 1), made(3, 2)
+    assert digests(made(3, 1)) == digests(three)
+    assert rows(one) == rows(three)
+
+
+def test_a_store_granted_whole_is_handed_out_as_it_lies(project: Path, folder: Path) -> None:
+    places = "enforcement.containers"
+    store = project / "data" / "stores" / "demo" / places
+    names = pq.read_schema(store / "part-00000.parquet").names
+    change(project, lambda p: p["stores"].update({places: {"columns": names}}))
+    about = checkout(project, "demo", "enforcement", folder)
+    parts = sorted(store.glob("part-*"))
+    assert len(parts) == 2
+    for part in parts:
+        assert (folder / places / part.name).read_bytes() == part.read_bytes()
+    assert about["stores"][places]["rows"] == containers().num_rows
 
 
 def test_decimals_add_up_exactly(project: Path, folder: Path) -> None:
@@ -127,7 +151,7 @@ def test_decimals_add_up_exactly(project: Path, folder: Path) -> None:
         ),
     )
     checkout(project, "demo", "enforcement", folder)
-    table = pq.read_table(folder / "enforcement.containers.parquet")
+    table = pq.read_table(folder / "enforcement.containers")
     assert table.to_pylist()[0] == {"kind": "container", "x": Decimal("461000.25")}
 
 
@@ -160,7 +184,7 @@ def test_columns_that_are_not_delivered_are_left_out_and_listed(
     assert about["stores"][INSPECTIONS]["not_delivered"] == ["observer_role", "full"]
     assert about["period"] is None
     # Without the role, its rows are added up with those of the other role.
-    rows = pq.read_table(folder / f"{INSPECTIONS}.parquet").to_pylist()
+    rows = pq.read_table(folder / INSPECTIONS).to_pylist()
     assert [(r["cluster"], r["inspections"]) for r in rows] == [("c1", 12), ("c1", 6), ("d1", 7)]
 
 
@@ -173,7 +197,7 @@ def test_a_store_that_is_not_delivered_is_left_out_and_listed(project: Path, fol
     about = checkout(project, "demo", "enforcement", folder)
     assert about["stores"][INSPECTIONS]["columns"] == []
     assert "cluster" in about["stores"][INSPECTIONS]["not_delivered"]
-    assert not (folder / f"{INSPECTIONS}.parquet").exists()
+    assert not (folder / INSPECTIONS).exists()
 
 
 def test_an_empty_store_gives_an_empty_extract(project: Path, folder: Path) -> None:
@@ -275,7 +299,9 @@ def test_a_manifest_that_lists_another_column_is_refused(project: Path, folder: 
 def test_only_the_owner_reads_an_extract(project: Path, folder: Path) -> None:
     (folder / "extract.json").touch(mode=0o644)
     checkout(project, "demo", "enforcement", folder)
-    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    files = {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()}
+    folders = {path.stat().st_mode & 0o777 for path in folder.iterdir() if path.is_dir()}
+    assert (files, folders) == ({0o600}, {0o700})
 
 
 def test_the_register_of_the_project_is_sound(root: Path) -> None:

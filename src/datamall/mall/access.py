@@ -6,6 +6,7 @@ are left out and listed.
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,9 +56,9 @@ def checkout(
     authority, purpose
         Whose data, and an entry of ``data/purposes.yaml``.
     folder
-        Existing folder for the extract: one ``<department.store>.parquet`` per store that is
-        delivered, rows in the order of all columns, and ``extract.json``; nobody else can read
-        them.
+        Existing folder for the extract: one folder ``<department.store>`` per store that is
+        delivered, with its rows in ``part-*.parquet``, in the order of all columns, and
+        ``extract.json``; nobody else can read them.
     threads
         Threads of the engine; the result is the same.
 
@@ -106,8 +107,10 @@ def checkout(
             columns = [name for name in grant.names if name in source.columns]
             rows = 0
             if columns:
-                path = _private(folder / f"{grant.store}.parquet")
-                rows = _write(engine, grant, source, queries[grant.store], columns, path)
+                own = folder / grant.store
+                own.mkdir(mode=0o700)
+                query = queries[grant.store]
+                rows = _write(engine, grant, contract.key, source, query, columns, own)
                 if grant.last_day and set(grant.last_day) <= set(source.columns) and rows:
                     periods.append(_period(engine, source, *grant.last_day))
             stores[grant.store] = {
@@ -221,14 +224,21 @@ def _query(engine: duckdb.DuckDBPyConnection, grant: Grant, source: Source) -> s
 def _write(
     engine: duckdb.DuckDBPyConnection,
     grant: Grant,
+    key: tuple[str, ...],
     source: Source,
     query: str,
     columns: list[str],
-    path: Path,
+    folder: Path,
 ) -> int:
     """Write the granted columns of a store in total order; return the number of rows."""
+    path = _private(folder / "part-00000.parquet")
     if source.parts and grant.sums is None:
         schema = pq.read_schema(source.parts[0])
+        if columns == schema.names and columns[: len(key)] == list(key):
+            # A store lies in the order of its key. Granted whole, it is handed out as it lies.
+            for number, part in enumerate(source.parts):
+                shutil.copyfile(part, _private(folder / f"part-{number:05d}.parquet"))
+            return sum(pq.read_metadata(part).num_rows for part in source.parts)
         fields = [schema.field(name).with_nullable(True) for name in columns]
         try:
             rows = extracts.as_they_lie(list(source.parts), columns)

@@ -1,5 +1,7 @@
 """Where counts stop at a ceiling: a queue was served, and how many wanted to pass is not known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -56,7 +58,7 @@ def plateaus(cube: Cube | Absent, capacities: pd.DataFrame | Absent) -> pd.DataF
     """
     if isinstance(cube, Absent):
         return cube
-    tables = [_block(block, capacities) for block in cube]
+    tables = [_block(part, capacities) for block in cube for _, part in block.parts()]
     found = pd.concat(tables, ignore_index=True)
     if found.empty:
         return Absent("Cut off at capacity", "Not possible here: no cars were counted.")
@@ -105,7 +107,7 @@ def _by_lane_group(block: Block, capacities: pd.DataFrame | Absent) -> tuple[Blo
     within = [set(a) <= set(b) for a, b in names]
     pairs = pairs[np.array(within, dtype=bool)].drop_duplicates("index")
     series.loc[pairs["index"], "movement"] = pairs["movement_known"].to_numpy()
-    block = Block(series, block.days, block.interval, block.count)
+    block = replace(block, series=series)
     return block, known.set_index(["site", "approach", "movement"])["capacity"]
 
 

@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 
 from datamall.errors import DatamallError
 from datamall.requirements import Absent, needs
+from datamall.rows import Rows, let_go
 
 COUNTS = "traffic.counts"
 KEYS = ["site", "approach", "movement", "mode", "detector"]
 COUNTED = tuple(f"{COUNTS}.{name}" for name in (*KEYS, "day", "hour", "minutes", "count"))
 LEAST_SHARE = 0.75  # of a group's usual volume, counted by the detectors that did count
 LONGEST_BREAK = 31  # days between two periods of counting that still share one block
+NOT_COUNTED = -1  # among whole numbers
+PART_CELLS = 2_000_000  # of a block that are worked through at a time, about
 Array = NDArray[np.floating]
 
 
@@ -26,37 +29,77 @@ class Block:
     ----------
     series
         One row per detector, movement and mode: site, approach, movement, mode, detector; in the
-        order of the first axis of `count`, which is that of the keys.
+        order of the first axis of `stored`, which is that of the keys.
     days
         Every day from the first to the last one, without holes.
     interval
         Length of an interval in minutes.
-    count
-        Passages, float32, shape (series, days, intervals of a day); NaN where the interval was not
-        counted from beginning to end.
+    stored
+        Passages, shape (series, days, intervals of a day): whole numbers with `NOT_COUNTED`, which
+        take a quarter to half of the room, or float32 with NaN, where the interval was not counted
+        from beginning to end.
+    spoilt
+        Days whose counts are left out, shape (series, days); None: none.
     """
 
     series: pd.DataFrame
     days: pd.DatetimeIndex
     interval: int
-    count: Array
+    stored: NDArray
+    spoilt: NDArray[np.bool_] | None = None
+
+    @property
+    def count(self) -> Array:
+        """Return the passages that count as float32, else NaN; whole numbers are copied."""
+        whole = self.stored.dtype.kind != "f"
+        count = self.stored.astype(np.float32, copy=whole or self.spoilt is not None)
+        if whole:
+            count[self.stored == NOT_COUNTED] = np.nan
+        if self.spoilt is not None:
+            count[self.spoilt] = np.nan
+        return count
 
     @property
     def label(self) -> str:
         """Return the period and interval in words."""
         return f"{self.days[0]:%Y-%m-%d} to {self.days[-1]:%Y-%m-%d}, {self.interval} min"
 
-    def take(self, rows: NDArray) -> "Block":
-        """Return the block of some series; `rows` as a mask or positions."""
-        chosen = self.series.loc[rows].reset_index(drop=True)
-        return replace(self, series=chosen, count=self.count[rows])
+    def take(self, rows: NDArray | slice) -> "Block":
+        """Return the block of some series; `rows` as a mask, positions or a slice."""
+        chosen = self.series.iloc[rows].reset_index(drop=True)
+        spoilt = None if self.spoilt is None else self.spoilt[rows]
+        return replace(self, series=chosen, stored=self.stored[rows], spoilt=spoilt)
+
+    def without(self, spoilt: NDArray[np.bool_]) -> "Block":
+        """Return the block without the counts of some days, a mask of shape (series, days)."""
+        return replace(self, spoilt=spoilt if self.spoilt is None else self.spoilt | spoilt)
+
+    def parts(self) -> Iterator[tuple[slice, "Block"]]:
+        """Yield the block some junctions at a time, with the positions of their series.
+
+        What is reckoned of each junction by itself takes no more room than some of them.
+        """
+        starts = np.flatnonzero(self.series["site"].ne(self.series["site"].shift()).to_numpy())
+        most = max(PART_CELLS // max(self.stored[0].size, 1), 1)  # series
+        first = 0
+        for start, end in zip(starts, [*starts[1:], len(self.series)], strict=True):
+            if end - first > most and start > first:
+                yield slice(first, int(start)), self.take(slice(first, start))
+                first = int(start)
+                let_go()
+        yield slice(first, len(self.series)), self.take(slice(first, None))
 
     def hourly(self) -> "Block":
         """Return the block by the hour; an hour counts only when all of its intervals do."""
         if self.interval == 60:
             return self
-        shape = (*self.count.shape[:2], 24, 60 // self.interval)
-        return replace(self, interval=60, count=self.count.reshape(shape).sum(axis=3))
+        shape = (*self.stored.shape[:2], 24, 60 // self.interval)
+        each = self.stored.reshape(shape)
+        if each.dtype.kind == "f":
+            return replace(self, interval=60, stored=each.sum(axis=3))
+        total = each.sum(axis=3, dtype=np.int32)
+        total[(each == NOT_COUNTED).any(axis=3)] = NOT_COUNTED
+        return replace(self, interval=60, stored=total)
 
     def weeks(self, values: Array) -> Array:
         """Return values (…, days, slots) as (…, weeks, 7, slots) from a Monday, NaN beyond."""
@@ -70,13 +113,17 @@ class Block:
         """Return the median over weeks, shape (series, 7 weekdays, slots), NaN if never counted."""
         return median(self.weeks(self.count), axis=1)
 
-    def sums(self, by: list[str]) -> tuple[pd.DataFrame, Array]:
+    def sums(
+        self, by: list[str], slots: NDArray[np.intp] | None = None
+    ) -> tuple[pd.DataFrame, Array]:
         """Sum over the detectors of a group, making up for the few that did not count.
 
         Parameters
         ----------
         by
-            Columns of `series` that make a group.
+            Columns of `series` that make a group, the junction first.
+        slots
+            Intervals of the day that are wanted; None: all.
 
         Returns
         -------
@@ -86,14 +133,20 @@ class Block:
             usually counts at that hour of the week, their sum is divided by that share; with less
             it is NaN. A detector that never counted takes no part.
         """
+        found = [part._sums(by, slots) for _, part in self.parts()]
+        groups = pd.concat([names for names, _ in found], ignore_index=True)
+        return groups, np.concatenate([total for _, total in found])
+
+    def _sums(self, by: list[str], slots: NDArray[np.intp] | None) -> tuple[pd.DataFrame, Array]:
         codes = self.series.groupby(by, sort=True).ngroup().to_numpy()
         order = np.argsort(codes, kind="stable")
         starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
         groups = self.series.loc[order[starts], by].reset_index(drop=True)
         count = self.count[order]
+        takes_part = np.isfinite(count).any(axis=(1, 2), keepdims=True)
+        count = count if slots is None else count[..., slots]
         counted = np.isfinite(count)
-        usual = np.nan_to_num(self.usual()[order])
-        takes_part = counted.any(axis=(1, 2), keepdims=True)
+        usual = np.nan_to_num(median(self.weeks(count), axis=1))
         # A little is added so that at hours without any traffic all detectors weigh the same.
         weight = (usual + 1e-3) * takes_part
         weight = weight[:, self.days.day_of_week.to_numpy()]
@@ -121,13 +174,14 @@ class Cube:
 
 
 @needs("Counts", *COUNTED)
-def cells(data: Mapping[str, pd.DataFrame]) -> Cube | Absent:
+def cells(data: Mapping[str, pd.DataFrame | Rows]) -> Cube | Absent:
     """Arrange the counts of an extract as dense arrays.
 
     Parameters
     ----------
     data
         The extract; traffic.counts may lack the column minute, where it holds sums by the hour.
+        `Rows` in the order of the junctions are read some junctions at a time.
 
     Returns
     -------
@@ -142,6 +196,52 @@ def cells(data: Mapping[str, pd.DataFrame]) -> Cube | Absent:
         delivered twice.
     """
     table = data[COUNTS]
+    if isinstance(table, Rows):
+        read = table.slices() if table.key == "site" else [table.whole()]
+        parts = [_part(each) for each in read]
+    else:
+        parts = [_part(table)]
+    series = pd.concat([part.series for part in parts], ignore_index=True)
+    interval, first, last = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("interval", "first", "last")
+    )
+    if not interval.any():
+        return Absent("Counts", f"Not possible here: no interval of {COUNTS} was counted.")
+    interval[interval == 0] = interval.max()  # a detector that never counted
+    counted = [each for part in parts for each in part.counted]
+    del parts
+    kind = np.result_type(np.int16, *{each.dtype for each in counted})
+    blocks = []
+    for own in _groups(interval, first, last):
+        minutes, begin = int(interval[own[0]]), int(first[own].min())
+        days = int(last[own].max()) - begin + 1
+        stored = np.full((len(own), days, 1440 // minutes), NOT_COUNTED, dtype=kind)
+        for row, place in enumerate(own):
+            if counted[place].size:
+                offset = int(first[place]) - begin
+                stored[row, offset : offset + len(counted[place])] = counted[place]
+                counted[place] = counted[place][:0].copy()  # what is in the block is let go
+        index = pd.date_range(np.datetime64(begin, "D").astype("datetime64[s]"), periods=days)
+        chosen = series.iloc[own].reset_index(drop=True)
+        blocks.append(Block(chosen, index, minutes, stored))
+    del counted
+    let_go()
+    return Cube(tuple(sorted(blocks, key=lambda block: (block.days[0], block.interval))))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The counts of some junctions; per series its interval (0: never counted) and days."""
+
+    series: pd.DataFrame
+    interval: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    counted: list[NDArray]  # (days, intervals of a day); empty where never counted
+
+
+def _part(table: pd.DataFrame) -> _Part:
     series, row = _series(table)
     day = table["day"].to_numpy().astype("datetime64[D]").astype(np.int64)
     hour = table["hour"].to_numpy()
@@ -154,49 +254,53 @@ def cells(data: Mapping[str, pd.DataFrame]) -> Cube | Absent:
     np.maximum.at(interval, row, minutes if "minute" in table else np.where(minutes > 0, 60, 0))
     np.minimum.at(first, row, day)
     np.maximum.at(last, row, day)
-    if not interval.any():
-        return Absent("Counts", f"Not possible here: no interval of {COUNTS} was counted.")
-    interval[interval == 0] = interval.max()  # a detector that never counted
-    if (60 % interval).any():
-        wrong = series.loc[60 % interval > 0, "detector"].iloc[0]
+    each = np.maximum(interval, 1)
+    if (60 % each).any():
+        wrong = series.loc[60 % each > 0, "detector"].iloc[0]
         raise DatamallError(
-            f"Detector {wrong} counts in intervals of {interval[60 % interval > 0][0]} minutes, "
+            f"Detector {wrong} counts in intervals of {each[60 % each > 0][0]} minutes, "
             "which do not divide the hour: mend minutes in its mapping."
         )
-    count = table["count"].to_numpy(dtype=np.float32, na_value=np.nan)
-    count = np.where(minutes == interval[row], count, np.float32(np.nan))
-    blocks = []
-    for own in _groups(interval, first, last):
-        minutes_each, start = int(interval[own[0]]), int(first[own].min())
-        shape = (len(own), int(last[own].max()) - start + 1, 1440 // minutes_each)
-        place = np.full(size, -1)
-        place[own] = np.arange(len(own))
-        inside = place[row] >= 0
-        slot = (hour * 60 + minute)[inside] // minutes_each
-        position = (place[row[inside]] * shape[1] + day[inside] - start) * shape[2] + slot
-        filled = np.zeros(np.prod(shape), dtype=bool)
-        filled[position] = True
-        if filled.sum() < len(position):
-            raise DatamallError(
-                f"{len(position) - filled.sum()} intervals of {COUNTS} were delivered more than "
-                "once: take the store in again, duplicates are removed there."
-            )
-        dense = np.full(np.prod(shape), np.nan, dtype=np.float32)
-        dense[position] = count[inside]
-        days = pd.date_range(np.datetime64(start, "D").astype("datetime64[s]"), periods=shape[1])
-        chosen = series.iloc[own].reset_index(drop=True)
-        blocks.append(Block(chosen, days, minutes_each, dense.reshape(shape)))
-    return Cube(tuple(sorted(blocks, key=lambda block: (block.days[0], block.interval))))
+    slots = np.where(interval > 0, 1440 // each, 0)
+    ends = np.cumsum(slots * (last - first + 1))
+    begin = ends - slots * (last - first + 1) - slots * first
+    known = interval[row] > 0
+    row, day, minutes = row[known], day[known], minutes[known]
+    position = begin[row] + day * slots[row] + (hour * 60 + minute)[known] // each[row]
+    count = table["count"].to_numpy(dtype=float, na_value=np.nan)[known]
+    count = np.where((minutes == each[row]) & ~np.isnan(count), count, NOT_COUNTED)
+    filled = np.zeros(ends[-1], dtype=bool)
+    filled[position] = True
+    if filled.sum() < len(position):
+        raise DatamallError(
+            f"{len(position) - filled.sum()} intervals of {COUNTS} were delivered more than "
+            "once: take the store in again, duplicates are removed there."
+        )
+    kind = np.int16 if count.max(initial=0) <= np.iinfo(np.int16).max else np.int32
+    flat = np.full(ends[-1], NOT_COUNTED, dtype=kind)
+    flat[position] = count
+    counted = [
+        values.reshape(-1, max(width, 1))
+        for values, width in zip(np.split(flat, ends[:-1]), slots, strict=True)
+    ]
+    return _Part(series, interval, first, last, counted)
 
 
 def _series(table: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]:
     """Return the keys that occur, in order, and the position among them of every row."""
     code, names = np.zeros(len(table), dtype=np.int64), []
     for key in KEYS:
-        own, values = pd.factorize(table[key])
+        column = table[key]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            own, values = column.cat.codes.to_numpy(), column.cat.categories
+        else:
+            own, values = pd.factorize(column)
         names.append(np.asarray(values, dtype=object))
         code = code * len(values) + own
-    row, found = pd.factorize(code)
+    # Rows of one series mostly follow each other: their runs are far fewer.
+    starts = np.flatnonzero(np.diff(code, prepend=-1))
+    run, found = pd.factorize(code[starts])
+    row = np.repeat(run, np.diff(starts, append=len(code)))
     parts = np.unravel_index(found, [len(values) for values in names])
     series = pd.DataFrame({k: v[p] for k, v, p in zip(KEYS, names, parts, strict=True)}, dtype=str)
     series = series.sort_values(KEYS)

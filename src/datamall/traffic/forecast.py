@@ -6,7 +6,7 @@ the weeks before, by more than chance; else the baseline is. Everything is judge
 origins: each week is forecast from the weeks before it alone, the choice between the two included.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -113,16 +113,24 @@ def forecasts(
     """
     check_confidence(confidence)
     weeks, scores, sites = [], [], []
-    for block in cube.hourly():
-        run = _run(block, calendar)
-        if run is None:
+    for block in cube:
+        runs = [_run(part.hourly(), calendar) for _, part in block.parts()]
+        known = [run for run in runs if run is not None]
+        if not known:
             continue
-        error = _errors(run)
-        use = chosen(error, run.groups["mode"].to_numpy(), run.start)
-        best = np.where(use[:, :, None, None], run.model, run.median)
-        low, high = _intervals(run, best, confidence)
-        weeks.append(_week(block, run, use, best, low, high))
-        table = _scored(run, error, use, low, high).assign(period=block.label, nominal=confidence)
+        errors = [_errors(run) for run in known]
+        modes = np.concatenate([run.groups["mode"].to_numpy() for run in known])
+        use = chosen(np.concatenate(errors, axis=1), modes, known[0].start)
+        tables, first = [], 0
+        for run, error in zip(known, errors, strict=True):
+            own = use[first : first + len(run.groups)]
+            first += len(run.groups)
+            best = np.where(own[:, :, None, None], run.model, run.median)
+            low, high = _intervals(run, best, confidence)
+            weeks.append(_week(block, run, own, best, low, high))
+            tables.append(_scored(run, error, own, low, high))
+        label = replace(block, interval=60).label
+        table = pd.concat(tables).assign(period=label, nominal=confidence)
         sites.append(table)
         scores.append(_pooled(table))
     if not weeks:

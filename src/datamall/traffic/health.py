@@ -6,7 +6,8 @@ what no traffic explains is called faulty. Real changes look like traffic: they 
 the day, and so they are listed as questions.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from scipy.special import gammaln, xlogy
 
 from datamall.requirements import passes_absent
 from datamall.traffic import levels
-from datamall.traffic.cube import KEYS, Block, Cube, median
+from datamall.traffic.cube import KEYS, Array, Block, Cube, median
 from datamall.traffic.information import holidays
 from datamall.traffic.levels import FAULTY, SUSPECT, Bools, Ints, cover, rows_of
 
@@ -94,9 +95,8 @@ def healthy(cube: Cube, faults: pd.DataFrame) -> Cube:
         places = pd.DataFrame({"row": row, "first": first, "last": last})
         # A detector may be in two periods, that of another block lies outside.
         here = (places["row"] >= 0) & (places["last"] >= 0)
-        spoilt = cover(block.count.shape[:2], places[here].clip(lower=0))
-        count = np.where(spoilt[..., None], np.float32(np.nan), block.count)
-        blocks.append(Block(block.series, block.days, block.interval, count))
+        spoilt = cover(block.stored.shape[:2], places[here].clip(lower=0))
+        blocks.append(block.without(spoilt))
     return Cube(tuple(blocks))
 
 
@@ -109,7 +109,7 @@ def summary(cube: Cube, faults: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         kind, verdict, detectors, hours, share (of the hours of all detectors and days).
     """
-    whole = sum(block.count.size * block.interval / 60 for block in cube)
+    whole = sum(block.stored.size * block.interval / 60 for block in cube)
     keyed = faults.assign(key=pd.factorize(pd.MultiIndex.from_frame(faults[KEYS]))[0])
     table = keyed.groupby(["kind", "verdict"], as_index=False).agg(
         detectors=("key", "nunique"), hours=("hours", "sum")
@@ -131,28 +131,62 @@ class _Runs:
 
 
 def _examine(block: Block, calendar: pd.DataFrame | None) -> pd.DataFrame:
-    """Return the oddities of one block; each kind is looked for without those found before."""
-    shape = block.count.shape[:2]
-    stuck = _stuck(block)
-    spoilt = cover(shape, stuck)
-    flat = _flat(block, spoilt)
-    spoilt |= cover(shape, flat)
-    silent = _zero(block, spoilt)
-    short = (silent["verdict"] == SUSPECT) & (silent["hours"] < A_DAY)
-    spoilt |= cover(shape, silent[~short])
-    found = levels.levels(block, spoilt, holidays(block.days, calendar))
-    swapped = levels.swapped(found)
-    found = found.without(swapped)
-    shifted = levels.shifted(found)
-    odd = levels.odd(block, found.without(shifted))
+    """Return the oddities of one block; each kind is looked for without those found before.
+
+    Junctions are worked through some at a time; only days, not intervals, are known of all.
+    """
+    shape = block.stored.shape[:2]
+    spoilt, alive, none = (np.zeros(shape, dtype=bool) for _ in range(3))
+    outages, stuck, flat, silent = [], [], [], []
+    for rows, part in block.parts():
+        count = part.count
+        alive[rows] = np.nansum(count, axis=2) > 0
+        none[rows] = ~alive[rows] & np.isfinite(count).any(2)
+        outages.append(_moved(_outages(part), rows))
+        stuck.append(_moved(_stuck(part, block.stored.size), rows))
+        spoilt |= cover(shape, stuck[-1])
+        flat.append(_moved(_flat(part, spoilt[rows]), rows))
+        spoilt |= cover(shape, flat[-1])
+    of_mode = {mode: none[rows] for mode, rows in block.series.groupby("mode").indices.items()}
+    for rows, part in block.parts():
+        zero = _zero(part, spoilt[rows], alive[rows], none[rows], of_mode)
+        silent.append(_moved(zero, rows))
+    quiet = pd.concat(silent, ignore_index=True)
+    short = (quiet["verdict"] == SUSPECT) & (quiet["hours"] < A_DAY)
+    spoilt |= cover(shape, quiet[~short])
+    swapped, shifted, odd = _levels(block, spoilt, holidays(block.days, calendar))
     # Who shows another's counts is quiet in another's hours.
     explained = cover(shape, swapped) | cover(shape, shifted)
-    silent = silent[~(short & explained[silent["row"], silent["first"]])]
-    tables = [_outages(block), stuck, flat, silent, swapped, shifted, odd]
+    quiet = quiet[~(short & explained[quiet["row"], quiet["first"]])]
+    tables = [*outages, *stuck, *flat, quiet, swapped, shifted, odd]
     table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
     days = block.days.to_numpy()
     table["first_day"], table["last_day"] = days[table["first"]], days[table["last"]]
     return block.series.iloc[table["row"]].reset_index(drop=True).join(table)
+
+
+def _levels(
+    block: Block, spoilt: Bools, free: Bools
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return what is swapped, shifted and at an odd level, each looked for without the former."""
+    found = [(rows, part, levels.levels(part, spoilt[rows], free)) for rows, part in block.parts()]
+    felt = levels.felt(block.series, np.concatenate([each.relative for _, _, each in found]))
+    tables: tuple[list[pd.DataFrame], ...] = ([], [], [])
+    for rows, part, each in found:
+        known = replace(each, relative=each.relative - felt[rows], felt=felt[rows])
+        swapped = levels.swapped(known)
+        known = known.without(swapped)
+        shifted = levels.shifted(known)
+        odd = levels.odd(part, known.without(shifted))
+        for kept, table in zip(tables, (swapped, shifted, odd), strict=True):
+            kept.append(_moved(table, rows))
+    swapped, shifted, odd = (pd.concat(kept, ignore_index=True) for kept in tables)
+    return swapped, shifted, odd
+
+
+def _moved(table: pd.DataFrame, rows: slice) -> pd.DataFrame:
+    """Return a table about some series with their positions among all."""
+    return table.assign(row=table["row"] + rows.start)
 
 
 def _runs(flags: Bools, interval: int) -> _Runs:
@@ -177,10 +211,10 @@ def _joined(runs: _Runs, value: NDArray, gap: int) -> _Runs:
 
 
 def _outages(block: Block) -> pd.DataFrame:
+    slots = block.stored.shape[2]
     flat = block.count.reshape(len(block.series), -1)
     runs = _runs(np.isnan(flat), block.interval)
     runs = runs.take(runs.hours >= LEAST_OUTAGE)
-    slots = block.count.shape[2]
     rows = [
         (r, a // slots, (b - 1) // slots, h, f"Nothing was delivered for {h:,.0f} hours.", FAULTY)
         for r, a, b, h in zip(runs.row, runs.start, runs.end, runs.hours, strict=True)
@@ -188,20 +222,23 @@ def _outages(block: Block) -> pd.DataFrame:
     return rows_of(LOST, rows)
 
 
-def _stuck(block: Block) -> pd.DataFrame:
+def _stuck(block: Block, intervals: int) -> pd.DataFrame:
     """Find runs of equal values that are too long by the detector's own distribution.
+
+    Of some junctions, among so many intervals of all of them.
 
     At a ceiling, where a queue serves nearly the same number each time, that distribution is
     narrow, so that runs there must be longer.
     """
-    flat = block.count.reshape(len(block.series), -1)
+    count = block.count
+    flat = count.reshape(len(count), -1)
     again = np.zeros(flat.shape, dtype=bool)
     again[:, 1:] = (flat[:, 1:] == flat[:, :-1]) & (flat[:, 1:] > 0)
     runs = _runs(again, block.interval)
     runs = runs.take(runs.end - runs.start >= LEAST_EQUAL - 1)
     if len(runs.row):
-        runs = runs.take(_log_chance(block, runs) + np.log(flat.size) < CHANCE)
-    slots = block.count.shape[2]
+        runs = runs.take(_log_chance(block, count, runs) + np.log(intervals) < CHANCE)
+    slots = count.shape[2]
     joined = _joined(runs, flat[runs.row, runs.start], slots)
     rows = []
     for r, a, b, h in zip(joined.row, joined.start, joined.end, joined.hours, strict=True):
@@ -224,19 +261,19 @@ def _flat(block: Block, spoilt: Bools) -> pd.DataFrame:
     return rows_of("flat", rows)
 
 
-def _log_chance(block: Block, runs: _Runs) -> NDArray[np.float64]:
+def _log_chance(block: Block, count: Array, runs: _Runs) -> NDArray[np.float64]:
     """Return the logarithm of the chance of each run, given its first value."""
     length = runs.end - runs.start
     which = np.repeat(np.arange(len(length)), length)
     position = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
     position = position + runs.start[which]
-    slots = block.count.shape[2]
+    slots = count.shape[2]
     before = int(block.days[0].weekday())
     day, slot = (position // slots) + before, position % slots
-    weeks = block.weeks(block.count)
+    weeks = block.weeks(count)
     result = np.zeros(len(length))
     number = np.arange(weeks.shape[1])
-    flat = block.count.reshape(len(block.series), -1)
+    flat = count.reshape(len(count), -1)
     equal_to = flat[runs.row, runs.start].astype(float)
     poisson = np.exp(xlogy(equal_to, equal_to) - equal_to - gammaln(equal_to + 1))
     for part in np.array_split(np.arange(len(which)), len(which) // 100_000 + 1):
@@ -253,13 +290,25 @@ def _log_chance(block: Block, runs: _Runs) -> NDArray[np.float64]:
     return result
 
 
-def _zero(block: Block, spoilt: Bools) -> pd.DataFrame:
-    """Find zeros where a detector usually counts."""
-    number, _, slots = block.count.shape
-    flat = block.count.reshape(number, -1)
+def _zero(
+    block: Block, spoilt: Bools, alive: Bools, none: Bools, of_mode: Mapping[str, Bools]
+) -> pd.DataFrame:
+    """Find zeros where a detector usually counts.
+
+    Parameters
+    ----------
+    block
+        Some junctions.
+    spoilt, alive, none
+        Days on which their detectors are faulty, counted somebody, counted nobody.
+    of_mode
+        Days on which the detectors of all junctions counted nobody, by mode.
+    """
+    count = block.count
+    number, _, slots = count.shape
+    flat = count.reshape(number, -1)
     runs = _runs(flat == 0, block.interval)
     runs = runs.take(runs.hours >= LEAST_ZEROS)
-    alive = np.nansum(block.count, axis=2) > 0
     counting = np.where((alive & ~spoilt)[..., None], block.hourly().count, np.nan)
     usual = np.nan_to_num(median(block.weeks(counting), axis=1))
     usual = usual[:, block.days.day_of_week.to_numpy()].repeat(slots // 24, axis=2)
@@ -268,9 +317,8 @@ def _zero(block: Block, spoilt: Bools) -> pd.DataFrame:
     lost = total[runs.row, runs.end] - total[runs.row, runs.start]
     runs = runs.take(lost >= EXPECTED)
     runs = _joined(runs, np.zeros(len(runs.row)), slots)
-    none = ~alive & np.isfinite(block.count).any(2)
-    about = block.series[["site", "approach", "mode"]].apply(tuple, axis=1)
-    arm, mode = pd.factorize(about)[0], pd.factorize(block.series["mode"])[0]
+    arm = pd.factorize(pd.MultiIndex.from_frame(block.series[["site", "approach", "mode"]]))[0]
+    mode = block.series["mode"].to_numpy()
     rows = []
     for r, a, b, h in zip(runs.row, runs.start, runs.end, runs.hours, strict=True):
         first, last = a // slots, (b - 1) // slots
@@ -279,14 +327,15 @@ def _zero(block: Block, spoilt: Bools) -> pd.DataFrame:
         days = inside if inside.stop > inside.start else slice(first, last + 1)
         beside = (arm == arm[r]) & (np.arange(number) != r)
         closed = beside.any() and none[beside, days].mean() > 0.8
-        strike = (mode == mode[r]).sum() > 2 and none[mode == mode[r], days].mean() > 0.5
+        others = of_mode[mode[r]]
+        strike = len(others) > 2 and others[:, days].mean() > 0.5
         lasting = h >= A_DAY
         said = f"Nothing in {h:,.0f} hours in which about {total[r, b] - total[r, a]:,.0f} pass."
         if closed or strike:
             said += " Its neighbours count nothing either: closed, or out."
         verdict = FAULTY if lasting and not (closed or strike) else SUSPECT
         rows.append((r, first, last, h, said, verdict))
-    there = np.isfinite(block.count)
+    there = np.isfinite(count)
     for r in np.flatnonzero(there.any(axis=(1, 2)) & ~alive.any(axis=1)):
         first, last = np.flatnonzero(there[r].any(axis=1))[[0, -1]]
         said = "It never counted anything: no traffic there, or not connected."

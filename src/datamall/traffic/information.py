@@ -46,25 +46,32 @@ def totals(cube: Cube) -> pd.DataFrame:
         mode, interval (minutes), first_day, last_day, sites, detectors, hours (counted, over all
         detectors), coverage (share of the hours of the period that were counted), passages.
     """
-    rows = []
+    tables = []
     for block in cube:
-        for mode, own in block.series.groupby("mode"):
-            count = block.count[own.index]
-            counted = ~np.isnan(count)
-            rows.append(
-                {
-                    "mode": mode,
-                    "interval": block.interval,
-                    "first_day": block.days[0],
-                    "last_day": block.days[-1],
-                    "sites": own["site"].nunique(),
-                    "detectors": len(own),
-                    "hours": counted.sum() * block.interval / 60,
-                    "coverage": counted.mean(),
-                    "passages": int(np.nansum(count, dtype=float)),
-                }
-            )
-    return pd.DataFrame(rows).sort_values(["mode", "first_day", "interval"], ignore_index=True)
+        about = block.series[["mode", "site"]].copy()
+        count = np.concatenate([_sums(part) for _, part in block.parts()])
+        about["counted"], about["passages"] = count.T
+        table = about.groupby("mode", as_index=False).agg(
+            sites=("site", "nunique"),
+            detectors=("site", "size"),
+            hours=("counted", "sum"),
+            passages=("passages", "sum"),
+        )
+        table["coverage"] = table["hours"] / (table["detectors"] * block.stored[0].size)
+        table["hours"] *= block.interval / 60
+        table["passages"] = table["passages"].astype(np.int64)
+        table["interval"] = block.interval
+        table["first_day"], table["last_day"] = block.days[0], block.days[-1]
+        tables.append(table)
+    columns = ["mode", "interval", "first_day", "last_day", "sites", "detectors", "hours"]
+    found = pd.concat(tables)[[*columns, "coverage", "passages"]]
+    return found.sort_values(["mode", "first_day", "interval"], ignore_index=True)
+
+
+def _sums(block: Block) -> Array:
+    """Return the number of intervals counted and of passages by series, shape (series, 2)."""
+    count = block.count.reshape(len(block.series), -1)
+    return np.column_stack([np.isfinite(count).sum(axis=1), np.nansum(count, axis=1, dtype=float)])
 
 
 @passes_absent
@@ -78,24 +85,25 @@ def coverage(cube: Cube) -> pd.DataFrame:
         of the intervals of the block's whole period, over all detectors), weeks (with any count).
     """
     parts = []
-    for block in cube:
-        counted = np.isfinite(block.count)
-        any_day = np.any(counted, axis=2)
-        weeks = block.weeks(any_day[..., None].astype(float)) > 0
-        for (site, mode), own in block.series.groupby(["site", "mode"]):
-            there = np.flatnonzero(any_day[own.index].any(axis=0))
-            if there.size:
-                parts.append(
-                    {
-                        "site": site,
-                        "mode": mode,
-                        "detectors": len(own),
-                        "first_day": block.days[there[0]],
-                        "last_day": block.days[there[-1]],
-                        "coverage": counted[own.index].mean(),
-                        "weeks": int(weeks[own.index].any(axis=(0, 2, 3)).sum()),
-                    }
-                )
+    for whole in cube:
+        for _, block in whole.parts():
+            counted = np.isfinite(block.count)
+            any_day = np.any(counted, axis=2)
+            weeks = block.weeks(any_day[..., None].astype(float)) > 0
+            for (site, mode), own in block.series.groupby(["site", "mode"]):
+                there = np.flatnonzero(any_day[own.index].any(axis=0))
+                if there.size:
+                    parts.append(
+                        {
+                            "site": site,
+                            "mode": mode,
+                            "detectors": len(own),
+                            "first_day": block.days[there[0]],
+                            "last_day": block.days[there[-1]],
+                            "coverage": counted[own.index].mean(),
+                            "weeks": int(weeks[own.index].any(axis=(0, 2, 3)).sum()),
+                        }
+                    )
     return pd.DataFrame(parts).sort_values(["site", "mode", "first_day"], ignore_index=True)
 
 

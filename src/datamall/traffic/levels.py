@@ -5,7 +5,7 @@ these is largest, so that its first and last day come out of the same comparison
 decides alone. Counts by the hour are made alike in variance by their square root (Bartlett 1936).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -52,26 +52,35 @@ class Levels:
     ----------
     block
         Hourly.
-    usual
-        Expected counts, shape of the block: median of the weeks × what the mode felt that day.
+    weekly
+        Median of the weeks, shape (series, 7 weekdays, 24).
     relative
         Logarithm of count ÷ usual by day, NaN where too little is known; (series, days).
+    felt
+        Logarithm of what all of a mode felt on a day, by which the usual is larger; (series, days).
     """
 
     block: Block
-    usual: Array
+    weekly: Array
     relative: Array
+    felt: Array
+
+    @property
+    def usual(self) -> Array:
+        """Return the expected counts, in the shape of the block."""
+        usual = self.weekly[:, self.block.days.day_of_week.to_numpy()]
+        usual *= np.exp(self.felt)[..., None]
+        return usual
 
     def without(self, table: pd.DataFrame) -> "Levels":
         """Return the levels without the stretches of a table."""
         spoilt = cover(self.relative.shape, table)
-        count = np.where(spoilt[..., None], np.nan, self.block.count)
-        block = Block(self.block.series, self.block.days, self.block.interval, count)
-        return Levels(block, self.usual, np.where(spoilt, np.nan, self.relative))
+        relative = np.where(spoilt, np.nan, self.relative)
+        return replace(self, block=self.block.without(spoilt), relative=relative)
 
 
 def levels(block: Block, spoilt: Bools, free: Bools) -> Levels:
-    """Compare the hours of a block with the usual.
+    """Compare the hours of a block with the usual of each detector, whatever others felt.
 
     Parameters
     ----------
@@ -82,29 +91,39 @@ def levels(block: Block, spoilt: Bools, free: Bools) -> Levels:
     free
         Public holidays, which have no usual, shape (days,).
     """
-    count = np.where(spoilt[..., None] | free[:, None], np.nan, block.hourly().count)
-    hourly = Block(block.series, block.days, 60, count)
-    usual = hourly.usual()[:, block.days.day_of_week.to_numpy()]
+    hourly = block.hourly().without(spoilt | free)
+    count, weekly = hourly.count, hourly.usual()
+    usual = weekly[:, block.days.day_of_week.to_numpy()]
     known = np.isfinite(count) & np.isfinite(usual)
     got, expected = (np.where(known, part, 0).sum(axis=2, dtype=float) for part in (count, usual))
     enough = (known.sum(axis=2) >= LEAST_HOURS) & (expected >= LEAST_COUNT)
     relative = np.where(enough, np.log((got + 0.5) / (expected + 0.5)), np.nan)
-    for rows in block.series.groupby("mode").indices.values():
+    return Levels(hourly, weekly, relative, np.zeros(relative.shape))
+
+
+def felt(series: pd.DataFrame, relative: Array) -> Array:
+    """Return what all detectors of a mode felt on each day, in the shape of `relative`.
+
+    Parameters
+    ----------
+    series, relative
+        Of all detectors: the median of those of a mode, where there are `ENOUGH`; else nothing.
+    """
+    result = np.zeros(relative.shape)
+    for rows in series.groupby("mode").indices.values():
         if len(rows) >= ENOUGH:
-            common = np.nan_to_num(median(relative[rows], axis=0))
-            relative[rows] -= common
-            usual[rows] *= np.exp(common)[:, None]
-    return Levels(hourly, usual, relative)
+            result[rows] = np.nan_to_num(median(relative[rows], axis=0))
+    return result
 
 
 def swapped(levels: Levels) -> pd.DataFrame:
     """Find pairs of detectors of a junction and mode that each follow the other's usual hours."""
-    block, rows = levels.block, []
+    block, count, expected, rows = levels.block, levels.block.count, levels.usual, []
     for own in block.series.groupby(["site", "mode"]).indices.values():
-        misfit = _misfit(block.count[own], levels.usual[own])
+        misfit = _misfit(count[own], expected[own])
         each = np.arange(len(own))
         alone = misfit[:, each, each]
-        counted = np.isfinite(block.count[own]).any(axis=2).T
+        counted = np.isfinite(count[own]).any(axis=2).T
         usual = median(np.where(counted, alone, np.nan), axis=0)
         a, b = np.triu_indices(len(own), 1)
         # Both must fit better; the worse of the two counts.
@@ -123,18 +142,18 @@ def swapped(levels: Levels) -> pd.DataFrame:
                     f"the other way round: misfit {fit:,.0f} a day against "
                     f"{np.median(alone[days, x]):,.0f} with its own usual hours."
                 )
-                hours = np.isfinite(block.count[own[x], first : last + 1]).sum()
+                hours = np.isfinite(count[own[x], first : last + 1]).sum()
                 rows.append((own[x], first, last, hours, said, FAULTY))
     return rows_of("swapped", rows)
 
 
 def shifted(levels: Levels) -> pd.DataFrame:
     """Find junctions all of whose detectors of a mode run one hour late or early."""
-    block, rows = levels.block, []
+    block, count, expected, rows = levels.block, levels.block.count, levels.usual, []
     for own in block.series.groupby(["site", "mode"]).indices.values():
-        usual = levels.usual[own]
-        known = np.isfinite(block.count[own]) & np.isfinite(usual)
-        root = np.sqrt(np.where(known, block.count[own], 0).sum(axis=0, dtype=float))
+        usual = expected[own]
+        known = np.isfinite(count[own]) & np.isfinite(usual)
+        root = np.sqrt(np.where(known, count[own], 0).sum(axis=0, dtype=float))
         there = known.any(axis=0).sum(axis=1) >= LEAST_HOURS
         alone = _moved(root, usual, known, 0)
         usually = np.median(alone[there]) if there.any() else np.nan
@@ -148,7 +167,7 @@ def shifted(levels: Levels) -> pd.DataFrame:
                     f"The whole junction is one hour {word}: misfit {np.median(moved[days]):,.0f} "
                     f"a day against {np.median(alone[days]):,.0f} with the usual hours."
                 )
-                counted = np.isfinite(block.count[own, first : last + 1]).sum(axis=(1, 2))
+                counted = np.isfinite(count[own, first : last + 1]).sum(axis=(1, 2))
                 rows += [
                     (x, first, last, n, said, FAULTY) for x, n in zip(own, counted, strict=True)
                 ]
@@ -190,7 +209,9 @@ def _judged(
 ) -> tuple[str, float, str, str]:
     """Return kind, hours, evidence and verdict of a lasting odd level."""
     days = slice(first, last + 1)
-    count, usual = levels.block.count[row, days], levels.usual[row, days]
+    one = np.arange(len(block.series)) == row
+    count = levels.block.take(one).count[0, days]
+    usual = replace(levels, weekly=levels.weekly[one], felt=levels.felt[one]).usual[0, days]
     known = np.isfinite(count) & np.isfinite(usual)
     by_hour = [np.where(known, part, 0).sum(axis=0) for part in (count, usual)]
     ratio, alike = by_hour[0].sum() / by_hour[1].sum(), np.corrcoef(*by_hour)[0, 1]
@@ -204,7 +225,7 @@ def _judged(
         said += f"; the junction's other detectors {others:.2f} times"
     said += f"; correlation with its usual hours {alike:.2f}"
     # Real counts are even half of the time. On the first and last day they may be mixed.
-    inner = block.count[row, first + 1 : last]
+    inner = block.take(one).count[0, first + 1 : last]
     positive = inner[inner > 0]
     even = len(positive) >= 50 and (positive % 2 == 0).mean() > 0.99
     as_usual = not np.isfinite(others) or UNCHANGED[0] < others < UNCHANGED[1]

@@ -1,7 +1,7 @@
 """Volume: what each lane group had to serve in the peaks of working days."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from datamall.requirements import Absent, needs, passes_absent
-from datamall.traffic.cube import Block, Cube
+from datamall.traffic.cube import PART_CELLS, Block, Cube
 from datamall.traffic.information import holidays
 from datamall.traffic.weekly import Floats
 
@@ -60,6 +60,31 @@ class Peaks:
     start: NDArray[np.int64]
     soft: pd.DataFrame
     people: Floats
+
+    def parts(self) -> Iterator[tuple[slice, "Peaks"]]:
+        """Yield the peaks some junctions at a time, with the positions of their lane groups."""
+        site = self.groups["site"].to_numpy()
+        most = max(PART_CELLS // max(self.volume[0].size, 1), 1)  # lane groups
+        first = 0
+        while first < len(site):
+            last = np.searchsorted(site, site[min(first + most, len(site)) - 1], side="right")
+            rows = slice(first, int(last))
+            beside = self.soft["site"].isin(set(site[rows])).to_numpy()
+            soft = self.soft[beside].reset_index(drop=True)
+            soft["group"] = soft["group"].where(soft["group"] < 0, soft["group"] - first)
+            yield (
+                rows,
+                replace(
+                    self,
+                    groups=self.groups.iloc[rows].reset_index(drop=True),
+                    volume=self.volume[rows],
+                    riders=self.riders[rows],
+                    start=self.start[rows],
+                    soft=soft,
+                    people=self.people[beside],
+                ),
+            )
+            first = int(last)
 
     @property
     def in_hour(self) -> Floats:
@@ -172,16 +197,49 @@ def _peaks(
     people_in_car: float,
     people_in_bus: float,
 ) -> Peaks:
-    block = block.take(block.series["site"].astype(str).isin(set(groups["site"])).to_numpy())
-    keys, counts = block.sums(["site", "approach", "movement", "mode"])
-    keys = keys.astype(str)
     working = np.asarray(block.days.day_of_week < 5) & ~holidays(block.days, calendar)
+    days = block.days[working]
+    about = (pcu_bus, people_in_car, people_in_bus)
+    parts, before = [], 0
+    for _, part in block.parts():
+        named = part.series["site"].astype(str)
+        own = groups[groups["site"].isin(set(named))].reset_index(drop=True)
+        if len(own):
+            part = part.take(named.isin(set(own["site"])).to_numpy())
+            parts.append((own, *_volumes(part, own, working, *about)))
+            beside = parts[-1][4]["group"]
+            parts[-1][4]["group"] = beside.where(beside < 0, beside + before)
+            before += len(own)
+    named, volume, riders, start, people, walkers = zip(*parts, strict=True)
+    return Peaks(
+        pd.concat(named, ignore_index=True),
+        days,
+        ((days - pd.Timestamp("2000-01-03")).days // 7).to_numpy(),
+        block.interval,
+        np.concatenate(volume),
+        np.concatenate(riders),
+        np.concatenate(start),
+        pd.concat(people, ignore_index=True),
+        np.concatenate(walkers),
+    )
+
+
+def _volumes(
+    block: Block,
+    groups: pd.DataFrame,
+    working: NDArray[np.bool_],
+    pcu_bus: float,
+    people_in_car: float,
+    people_in_bus: float,
+) -> tuple[Floats, Floats, NDArray[np.int64], pd.DataFrame, Floats]:
+    """Return volume, riders, start, soft and people of `Peaks` for some junctions."""
     per_hour = 60 // block.interval
     slots = [np.arange(a * per_hour, b * per_hour) for a, b in PEAKS.values()]
-    index = np.ix_(np.arange(len(keys)), np.flatnonzero(working), np.concatenate(slots))
-    flow = counts[index] * per_hour
+    by = ["site", "approach", "movement", "mode"]
+    keys, counts = block.sums(by, np.concatenate(slots))
+    keys = keys.astype(str)
+    flow = counts[:, working] * per_hour
     flow = flow.reshape(*flow.shape[:2], len(PEAKS), len(slots[0]))
-    days = block.days[working]
     cars, buses = motor(keys, flow, groups)
     volume = cars + pcu_bus * buses
     riders = people_in_car * cars + people_in_bus * buses
@@ -192,10 +250,7 @@ def _peaks(
     which[order["index_x"], order["index_y"]] = 1
     walkers = _gather(which, keys["mode"].isin(SOFT), flow)
     people["group"] = _beside(people, groups)
-    week = ((days - pd.Timestamp("2000-01-03")).days // 7).to_numpy()
-    start = _busiest(volume, groups["site"], per_hour)
-    about = (groups, days, week, block.interval)
-    return Peaks(*about, volume, riders, start, people, walkers)
+    return volume, riders, _busiest(volume, groups["site"], per_hour), people, walkers
 
 
 def motor(keys: pd.DataFrame, flow: Floats, groups: pd.DataFrame) -> tuple[Floats, Floats]:

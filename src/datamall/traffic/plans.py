@@ -102,7 +102,20 @@ def propose(parts: tuple[Peaks, ...], plateaus: pd.DataFrame, rules: Rules) -> t
     rules
         What a plan must keep to.
     """
-    return tuple(_propose(own, cut_off(own, plateaus), rules) for own in parts)
+    found = []
+    for own in parts:
+        cut = cut_off(own, plateaus)
+        each = [_propose(part, cut[rows], rules) for rows, part in own.parts()]
+        found.append(
+            Plan(
+                pd.concat([plan.table for plan in each], ignore_index=True),
+                np.concatenate([plan.green for plan in each]),
+                np.concatenate([plan.lost for plan in each], axis=1),
+                np.concatenate([plan.lost_then for plan in each], axis=1),
+                each[0].judged,
+            )
+        )
+    return tuple(found)
 
 
 def _propose(own: Peaks, cut: NDArray[np.bool_], rules: Rules) -> Plan:
