@@ -29,7 +29,7 @@ from datamall.fairness import (
 )
 from datamall.fairness.cells import Cells
 from datamall.fairness.counting import TOTAL
-from datamall.fairness.inference import ends
+from datamall.fairness.inference import beside, ends
 from datamall.fairness.metrics import find
 from datamall.fairness.plan import AS_RECORDED, Check, Meaning, Plan
 from datamall.fairness.recoding import Counts
@@ -234,7 +234,7 @@ def _judge(counts: Counts, plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame, pd.D
             own, compared = comparison.make(counts, plan, check, label, one_arm)
             figures.append(own)
             reading = list(plan.labels).index(label) if label in plan.labels else NO_LABEL
-            rows.append(_about(compared, check, plan).assign(reading=reading))
+            rows.append(_about(compared, check, plan, reading))
     return recorded, pd.concat(figures, ignore_index=True), _verdicts(rows, plan)
 
 
@@ -269,8 +269,8 @@ def _of_selection(
                 why = why if "arm" in counts.axes else ""
                 of_check, compared = comparison.compare(counts, plan, check, label, why)
                 figures.append(of_check.assign(study=study.name))
-                compared = compared.assign(study=study.name, reading=reading)
-                rows.append(_about(compared, check, plan))
+                compared = compared.assign(study=study.name)
+                rows.append(_about(compared, check, plan, reading))
     recorded = pd.concat(results.values(), ignore_index=True) if results else pd.DataFrame()
     if not rows:
         nothing = pd.DataFrame(columns=[*COMPARISONS, "reading"])
@@ -305,18 +305,20 @@ def _without_one_arm(recorded: pd.DataFrame, check: Check, meaning: Meaning) -> 
     return {**meaning, **dict.fromkeys(alone["result"])}, why
 
 
-def _about(table: pd.DataFrame, check: Check, plan: Plan) -> pd.DataFrame:
+def _about(table: pd.DataFrame, check: Check, plan: Plan, reading: int) -> pd.DataFrame:
     """Add what the plan says about each comparison, and whether it gates."""
     tolerance, out = check.tolerance, plan.leave_out
     why = np.full(len(table), "", object)
-    for i, (by, group) in enumerate(zip(table["by"], table["group"], strict=True)):
+    named = zip(table["by"], table["group"], strict=True) if out else ()
+    for i, (by, group) in enumerate(named):
         values = dict(zip(by.split(" × "), group.split(" × "), strict=False))
         left = [f"{k} {v}" for k, v in values.items() if v in map(str, out.get(k, ()))]
         why[i] = f"the plan leaves out {' and '.join(left)}" if left else ""
     small = (table["people"] < plan.smallest).to_numpy() & (why == "")
     why[small] = f"fewer than {plan.smallest} people"
     twice = multiplicity.mirrored(table, tolerance) & (check.reference == REST)
-    return table.assign(not_judged=why, gates=check.gating & (why == ""), twice=twice)
+    gates = check.gating & (why == "")
+    return beside(table, {"not_judged": why, "gates": gates, "twice": twice, "reading": reading})
 
 
 def _verdicts(tables: list[pd.DataFrame], plan: Plan) -> pd.DataFrame:
@@ -362,14 +364,15 @@ def _family(
         mine = (own["check"] == name).to_numpy() & (share > 0) & ~census
         for gaps, part in _detectable(own, mine, checks[name], share, plan):
             fresh.loc[part, ["detectable_low", "detectable_high"]] = gaps
+    columns = {}
     for column in ("p_outside_holm", "verdict", "detectable_low", "detectable_high"):
         values = (
             table[column].to_numpy(copy=True) if column in table else np.full(len(table), np.nan)
         )
         values = values.astype(object) if column == "verdict" else values
         values[rows] = fresh[column]
-        table = table.assign(**{column: values})
-    return table
+        columns[column] = values
+    return beside(table, columns)
 
 
 def _detectable(
@@ -414,9 +417,10 @@ def _shares(
 ) -> np.ndarray:
     """Return the share of the error of each comparison: equal for checks, then by depth, size."""
     share, names = np.zeros(len(own)), own.loc[among, "check"].unique()
+    code, kinds = pd.factorize(own["by"])
+    depth = np.array([by.count(" × ") + 1 for by in kinds], int)[code]
     for name in names:
         mine = among & (own["check"] == name).to_numpy()
-        depth = own["by"].str.count(" × ").to_numpy() + 1
         pairs = [f"{p}{v}" for p in ("", "other_") for v in ("successes", "trials")]
         effect = np.ones(len(own))
         if set(pairs) <= set(own) and own.loc[mine, pairs].notna().all(axis=None):

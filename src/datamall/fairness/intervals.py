@@ -186,21 +186,26 @@ def p_above(
     one, other, kind, method
         See `gap_lower`.
     bound
-        Gap to test against.
+        Gap to test against; of shape (bounds, 1) for several of each pair.
 
     Returns
     -------
     ndarray
         Between `SMALLEST` and 0.5; 1 where the limit is not above the bound at any such error.
     """
-    x, n, y, m, edge = np.broadcast_arrays(*one, *other, np.asarray(bound, float))
-    ends = [gap_lower((x, n), (y, m), tail, kind, method) - edge for tail in (0.5, SMALLEST)]
-    p = np.where(ends[0] > 0, SMALLEST, 1.0)
+    # The limit does not depend on the bound: of several bounds it is reckoned once.
+    above = gap_lower(one, other, 0.5, kind, method) - np.asarray(bound, float)
+    known = np.stack(np.broadcast_arrays(*one, *other, bound, above)).astype(float)
+    p, there = np.ones(above.shape), above > 0
+    x, n, y, m, edge, above = known[:, there]
+    below = gap_lower((x, n), (y, m), SMALLEST, kind, method) - edge
+    found = np.full(below.shape, SMALLEST)
     # Only these lie between: the limit is above the bound at one end, and not at the other.
-    between = (ends[0] > 0) & (ends[1] < 0)
+    between = below < 0
     if between.any():
-        x, n, y, m, edge, above, below = (v[between] for v in (x, n, y, m, edge, *ends))
-        p[between] = _crossing(np.stack([x, n, y, m, edge]), above, below, kind, method)
+        x, n, y, m, edge, above, below = (v[between] for v in (x, n, y, m, edge, above, below))
+        found[between] = _crossing(np.stack([x, n, y, m, edge]), above, below, kind, method)
+    p[there] = found
     return p
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
@@ -46,7 +47,7 @@ class Subgroups:
     def __len__(self) -> int:
         return len(self.table)
 
-    @property
+    @cached_property
     def counts(self) -> np.ndarray:
         """People per group, shape (groups, 3, 3)."""
         return (self.members @ self.base.counts.reshape(-1, 9)).reshape(-1, 3, 3)
@@ -145,32 +146,41 @@ def subgroups(
         raise DatamallError("There are no groups to compare: name at least one attribute.")
     if depth is not None and depth < 1:
         raise DatamallError(f"The depth is {depth}: give 1 (single attributes), 2 (pairs) or more.")
+    asked = ("subgroups", *names, depth, *strata, None, *keep)
+    if asked not in cells.known:
+        cells.known[asked] = _subgroups(cells, names, strata, depth, keep)
+    found: Subgroups = cells.known[asked]
+    return found
+
+
+def _subgroups(
+    cells: Cells, names: list[str], strata: list[str], depth: int | None, keep: Sequence[str]
+) -> Subgroups:
     base = cells.by([*strata, *names, *keep])
     stratum = np.unique(base.codes[:, : len(strata)], axis=0, return_inverse=True)[1].ravel()
-    every = base.keys
-    tables: list[pd.DataFrame] = []
-    values, rows, spans = [], [], []
+    values: list[tuple[tuple[str, str], ...]] = []
+    kinds, rows, firsts = [], [], []
     for size in range(1, min(depth, len(names)) + 1) if depth else [len(names)]:
         for own in combinations(names, size):
             places = [base.axes.index(name) for name in (*strata, *own)]
             _, first, inverse = np.unique(
                 base.codes[:, places], axis=0, return_index=True, return_inverse=True
             )
-            keys = every.iloc[first].reset_index(drop=True)
-            table = keys[strata].copy()
-            table["by"] = " × ".join(own)
-            parts = [tuple(row) for row in keys[list(own)].itertuples(index=False)]
-            table["group"] = [" × ".join(part) for part in parts]
-            values += [tuple(zip(own, part, strict=True)) for part in parts]
-            rows.append(inverse.ravel() + sum(len(part) for part in tables))
-            spans.append(stratum[first])
-            tables.append(table)
-    columns = np.tile(np.arange(len(base)), len(rows))
-    places_ = (np.concatenate(rows), columns)
-    table = pd.concat(tables, ignore_index=True)
-    shape = len(table), len(base)
-    members = csr_array((np.ones(len(columns), np.int64), places_), shape)
-    return Subgroups(table, tuple(values), base, members, np.concatenate(spans), stratum)
+            rows.append(inverse.ravel() + len(values))
+            kinds += [" × ".join(own)] * len(first)
+            firsts.append(first)
+            texts = [
+                [base.levels[place][code] for code in base.codes[first, place]]
+                for place in places[len(strata) :]
+            ]
+            values += [tuple(zip(own, part, strict=True)) for part in zip(*texts, strict=True)]
+    first, columns = np.concatenate(firsts), np.tile(np.arange(len(base)), len(rows))
+    table = base.keys[strata].iloc[first].reset_index(drop=True)
+    table["by"] = kinds
+    table["group"] = [" × ".join(text for _, text in own) for own in values]
+    ones = np.ones(len(columns), np.int64)
+    members = csr_array((ones, (np.concatenate(rows), columns)), (len(table), len(base)))
+    return Subgroups(table, tuple(values), base, members, stratum[first], stratum)
 
 
 def row_of(table: pd.DataFrame, own: Sequence[str], reference: Reference) -> int:
