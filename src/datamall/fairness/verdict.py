@@ -25,6 +25,7 @@ from datamall.fairness.intervals import (
     lower_limit,
     p_above,
     p_below,
+    unskewed,
 )
 from datamall.fairness.metrics import share
 
@@ -222,9 +223,6 @@ def detectable(
         np.broadcast_to(v, shape).astype(float).ravel() for v in (one[1], *other, tail)
     )
     rate, kind = share(y, m), tolerance.kind
-    # Score limits of counts less this (Cornish and Fisher 1938) are exact limits but for a tenth of
-    # a person, so that a search among them ends where that among exact ones can start.
-    skew = (ndtri(tails) ** 2 - 1) / 6
     gaps, known = [], limits(y, m, tails)
     for side, bound in (("low", tolerance.low), ("high", tolerance.high)):
         if bound is None:
@@ -235,9 +233,9 @@ def detectable(
             k: np.ndarray, i: np.ndarray, quick: bool, side: str = side, bound: float = bound
         ) -> np.ndarray:
             n, against = trials[i], (y[i], m[i])
+            # A search among score limits ends where that among exact ones can start.
             if quick:
-                less = np.clip(k - 0.5 - (1 - 2 * k / n) * skew[i], 0, n)
-                edge = lower_limit(less, n, tails[i], "wilson")
+                edge = lower_limit(unskewed(k, n, -ndtri(tails[i])), n, tails[i], "wilson")
             else:
                 edge = lower_limit(k, n, tails[i])
             if side == "high":
