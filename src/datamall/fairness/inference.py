@@ -184,7 +184,8 @@ def gaps(
 
 def beside(table: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
     """Return a table with these columns as its last; set one by one, each copies all the names."""
-    kept = table.drop(columns=[name for name in columns if name in table])
+    again = [name for name in columns if name in table]
+    kept = table.drop(columns=again) if again else table
     return pd.concat([kept, pd.DataFrame(columns, index=table.index)], axis=1)
 
 
