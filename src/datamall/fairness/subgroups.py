@@ -4,15 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_array
 
 from datamall.errors import DatamallError
 from datamall.fairness.cells import Cells
 from datamall.fairness.counting import label, named
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Reference = str | Mapping[str, Any]
 REST = "rest"
@@ -31,8 +33,8 @@ class Subgroups:
         Per group, its attributes and their values.
     base
         The cells whose rows are summed.
-    members
-        Shape (groups, rows of `base`): 1 where the row belongs to the group.
+    numbers
+        Shape (kinds of groups, rows of `base`): number of the group of each kind that a row is in.
     stratum, base_stratum
         Number of the stratum of each group, and of each row of `base`.
     """
@@ -40,7 +42,7 @@ class Subgroups:
     table: pd.DataFrame
     values: tuple[tuple[tuple[str, str], ...], ...]
     base: Cells
-    members: csr_array
+    numbers: np.ndarray
     stratum: np.ndarray
     base_stratum: np.ndarray
 
@@ -50,7 +52,19 @@ class Subgroups:
     @cached_property
     def counts(self) -> np.ndarray:
         """People per group, shape (groups, 3, 3)."""
-        return (self.members @ self.base.counts.reshape(-1, 9)).reshape(-1, 3, 3)
+        counts = np.zeros((len(self), 3, 3), np.int64)
+        for own in self.numbers:
+            np.add.at(counts, own, self.base.counts)
+        return counts
+
+    @property
+    def members(self) -> "csr_array":
+        """Shape (groups, rows of `base`): 1 where the row belongs to the group."""
+        from scipy.sparse import csr_array
+
+        columns = np.tile(np.arange(len(self.base)), len(self.numbers))
+        ones = np.ones(len(columns), np.int64)
+        return csr_array((ones, (self.numbers.ravel(), columns)), (len(self), len(self.base)))
 
     def references(self, reference: Reference = REST) -> tuple[np.ndarray, np.ndarray]:
         """Return what each group is compared with.
@@ -174,13 +188,11 @@ def _subgroups(
                 for place in places[len(strata) :]
             ]
             values += [tuple(zip(own, part, strict=True)) for part in zip(*texts, strict=True)]
-    first, columns = np.concatenate(firsts), np.tile(np.arange(len(base)), len(rows))
+    first = np.concatenate(firsts)
     table = base.keys[strata].iloc[first].reset_index(drop=True)
     table["by"] = kinds
     table["group"] = [" × ".join(text for _, text in own) for own in values]
-    ones = np.ones(len(columns), np.int64)
-    members = csr_array((ones, (np.concatenate(rows), columns)), (len(table), len(base)))
-    return Subgroups(table, tuple(values), base, members, stratum[first], stratum)
+    return Subgroups(table, tuple(values), base, np.stack(rows), stratum[first], stratum)
 
 
 def row_of(table: pd.DataFrame, own: Sequence[str], reference: Reference) -> int:
