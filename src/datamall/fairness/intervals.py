@@ -83,10 +83,11 @@ def _exact(x: Array, n: Array, tail: Array, z: Array) -> Array:
     1e12 people and a tail from 1e-15. That is thirty times as fast as `scipy.special.betaincinv`
     for large counts.
     """
-    scale, goal = betaln(x, n - x + 1), np.log(tail)
+    scale, goal = np.asarray(betaln(x, n - x + 1)), np.asarray(np.log(tail))
     # The solution is not below this, since P(X >= x) <= (n over x) p^x; near it, equality.
-    least, most = np.clip(np.exp((goal + scale + np.log(x)) / x), 1e-300, 1 - 1e-16), 1 - 1e-16
-    p = np.clip(_score(np.maximum(unskewed(x, n, z), 0.25), n, z), least, most)
+    least, most = np.exp((goal + scale + np.log(x)) / x), 1 - 1e-16
+    least = np.asarray(np.clip(least, 1e-300, most))
+    p = np.asarray(np.clip(_score(np.maximum(unskewed(x, n, z), 0.25), n, z), least, most))
 
     def stepped(i: Any) -> tuple[Array, Array]:
         k, m, own = x[i], n[i] - x[i], p[i]
@@ -98,8 +99,8 @@ def _exact(x: Array, n: Array, tail: Array, z: Array) -> Array:
         near = np.maximum(own * np.exp(np.clip(step, -700, 700)), least[i])
         return np.minimum(near, most), step
 
-    p, _ = stepped(...)
-    p, step = stepped(...)
+    p = np.asarray(stepped(...)[0])
+    p, step = (np.asarray(v) for v in stepped(...))
     # In standard errors: the next step would have the cube of this.
     open_ = np.abs(step) * np.sqrt(x) > 1e-5
     if open_.any():
