@@ -324,11 +324,13 @@ def _about(table: pd.DataFrame, check: Check, plan: Plan, reading: int) -> pd.Da
 def _verdicts(tables: list[pd.DataFrame], plan: Plan) -> pd.DataFrame:
     """Judge all comparisons: those that gate under one label together, others check by check."""
     table = pd.concat(tables, ignore_index=True)
-    table["detectable_low"] = table["detectable_high"] = np.nan
-    if "verdict" not in table:
-        table["verdict"] = np.nan
     checks = {check.name: check for check in plan.checks}
-    out = table.copy()
+    number = len(table)
+    tested = ("p_outside_holm", "detectable_low", "detectable_high")
+    found: dict[str, np.ndarray] = {name: np.full(number, np.nan) for name in tested}
+    found["verdict"] = (
+        table["verdict"].to_numpy().astype(object) if "verdict" in table else found[tested[0]]
+    ).astype(object)
     # Checks that need no outcome belong to the family of every label, and are judged in the first;
     # so do those of a study that has fewer definitions of the outcome than another.
     last = table.groupby("study")["reading"].transform("max")
@@ -338,41 +340,41 @@ def _verdicts(tables: list[pd.DataFrame], plan: Plan) -> pd.DataFrame:
         together_ = np.where(table["gates"], "", table["check"] + table["not_judged"])
         for name in np.unique(together_[own].astype(str)):
             rows = np.flatnonzero(own & (together_ == name))
-            out = _family(out, rows, checks, plan)
+            part = table.iloc[rows].reset_index(drop=True)
+            before = {column: values[rows] for column, values in found.items()}
+            for column, values in _family(part, before, checks, plan).items():
+                found[column][rows] = values
     # No gap would have been found where the rate is not identified.
-    out.loc[~out["identified"].astype(bool), ["detectable_low", "detectable_high"]] = np.nan
-    return out
+    for end in ("detectable_low", "detectable_high"):
+        found[end][~table["identified"].to_numpy(bool)] = np.nan
+    return beside(table, found)
 
 
 def _family(
-    table: pd.DataFrame, rows: np.ndarray, checks: Mapping[str, Check], plan: Plan
-) -> pd.DataFrame:
-    own = table.iloc[rows].reset_index(drop=True)
+    own: pd.DataFrame, before: dict[str, np.ndarray], checks: Mapping[str, Check], plan: Plan
+) -> dict[str, np.ndarray]:
+    """Return what comparisons that are judged together come to, and `before` where they do not."""
     census = (own["estimand"] == "list").to_numpy()
-    names = ["study", "check", "label", "by"]
-    same = (own[names] == own[names].shift()).all(axis=1)
-    twice = (own["twice"] & same).to_numpy(bool)
+    twice = own["twice"].to_numpy(bool)
+    if twice.any():
+        names = ["study", "check", "label", "by"]
+        twice = twice & (own[names] == own[names].shift()).all(axis=1).to_numpy(bool)
     among = own["p_outside"].notna().to_numpy() & ~twice
     share = _shares(own, among, checks, plan.level)
     p = np.where(among, own["p_outside"], np.nan)
     adjusted = multiplicity.weighted_holm(p, np.where(among, share, 1.0))
     # The second of two groups says what the first said.
     adjusted, share = (np.where(twice, np.r_[np.nan, v[:-1]], v) for v in (adjusted, share))
-    fresh = judged(own, plan.level, adjusted)
-    fresh["verdict"] = np.where(census, own["verdict"], fresh["verdict"])
+    fresh = judged(own[["p_inside", "p_outside"]], plan.level, adjusted)
+    verdict = np.where(census, before["verdict"], fresh["verdict"].to_numpy().astype(object))
+    found = np.stack([before["detectable_low"], before["detectable_high"]], axis=1)
     for name in own["check"].unique():
         mine = (own["check"] == name).to_numpy() & (share > 0) & ~census
         for gaps, part in _detectable(own, mine, checks[name], share, plan):
-            fresh.loc[part, ["detectable_low", "detectable_high"]] = gaps
-    columns = {}
-    for column in ("p_outside_holm", "verdict", "detectable_low", "detectable_high"):
-        values = (
-            table[column].to_numpy(copy=True) if column in table else np.full(len(table), np.nan)
-        )
-        values = values.astype(object) if column == "verdict" else values
-        values[rows] = fresh[column]
-        columns[column] = values
-    return beside(table, columns)
+            found[part] = gaps
+    low, high = found.T
+    tested = {"p_outside_holm": adjusted, "detectable_low": low, "detectable_high": high}
+    return tested | {"verdict": verdict}
 
 
 def _detectable(
