@@ -5,7 +5,9 @@ PYTHON ?= python3
 AUTHORITY ?= demo
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/.ready
-# Tests on all processors, but not more at a time than memory holds.
+# Tests on all processors, but not more at a time than memory holds. They start hundreds of
+# processes, which keep what they compiled for the next even where the shell says not to.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
 SPREAD := --numprocesses logical --maxprocesses 4
 
 run: $(READY) ## Set up, run every stage that is not up to date (AUTHORITY=demo)
@@ -22,13 +24,13 @@ test: $(READY) ## Lint, check types, run the quick tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m datamall.reporting.strip --check notebooks/*.ipynb
-	@$(BIN)/pytest -m "not slow" $(SPREAD) --dist worksteal
+	@$(PYTEST) -m "not slow" $(SPREAD) --dist worksteal
 
 test-all: $(READY) ## Run every test, the slow ones and those in a browser too
-	@$(BIN)/pytest $(SPREAD) --dist worksteal
+	@$(PYTEST) $(SPREAD) --dist worksteal
 
 test-slow: $(READY) ## Run the slow tests and those in a browser; each file in one process
-	@$(BIN)/pytest -m slow $(SPREAD) --dist loadfile
+	@$(PYTEST) -m slow $(SPREAD) --dist loadfile
 
 bench: $(READY) ## Measure time and memory against the yardsticks, in one run
 	@$(BIN)/python bench/intake.py

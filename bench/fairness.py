@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,8 +174,9 @@ def main() -> None:
             frame, cells = cells_of_rows(rows, groups)
             title = f"{rows:>10,} rows, {groups} groups: "
             ways: dict[str, Callable[[], Any]] = {
-                "gaps with limits": lambda c=cells: compare(c, estimand="procedure"),
-                "the whole audit": lambda c=cells: audit(c, plan()),
+                # A copy each time: cells remember their groups.
+                "gaps with limits": lambda c=cells: compare(replace(c), estimand="procedure"),
+                "the whole audit": lambda c=cells: audit(replace(c), plan()),
                 f"bootstrap of cells, {REPLICATES:,}": lambda c=cells: bootstrap(
                     c, seed=1, replicates=REPLICATES, threads=1
                 ),

@@ -327,6 +327,22 @@ def test_people_pasted_twice(tmp_path: Path) -> None:
     assert sum(people(make(tmp_path, alike, change=PEOPLE)).values()) == 60
 
 
+def test_more_people_than_are_held_as_text(tmp_path: Path) -> None:
+    lines = [f"{i},{'AB'[i % 2]},{'yes' if i % 3 else 'no'}\n" for i in range(40_000)]
+    header = "nr,origin,selected\n"
+    said = refusal(make(tmp_path, header + "".join(lines * 2), change=PEOPLE))
+    assert said.startswith("Rows 2 and 40002 of d.csv are of the same people (origin A, selected")
+    # Two who come twice at different distances: not the whole list.
+    one = header + lines[0] * 2 + "".join(lines[1:] + lines[2:]) + lines[7]
+    assert sum(people(make(tmp_path, one, change=PEOPLE)).values()) == 80_000
+    # Blank lines have numbers, wherever they are.
+    counted = "origin,selected,n\n" + "".join(f"{i},yes,1\n" for i in range(70_000))
+    gap = counted.replace("\n9,yes", "\n\n9,yes") + "A,no,1.5\n"
+    assert "d.csv, row 70003, column n holds '1.5'" in refusal(make(tmp_path, gap))
+    broken = counted.replace("\n66000,yes,1\n", "\n66000,yes\n")
+    assert "d.csv, row 66002 has 2 fields" in refusal(make(tmp_path, broken))
+
+
 def test_rows_are_those_of_the_file(tmp_path: Path) -> None:
     text = '\n\norigin;selected;n\n\nNL;yes;260\n"N\nL";no;27\n\n;;\nBU;no;1.5\n'
     assert "d.csv, row 9, column n holds '1.5'" in refusal(make(tmp_path, text))

@@ -45,7 +45,7 @@ def test_counts_and_limits_of_each_stage() -> None:
         [120, 5000, 80, 10_000],
     ]
     one, other = (np.array([150]), np.array([500])), (np.array([100]), np.array([1000]))
-    low, high = gap_limits(one, other, 0.025 / 4, "ratio")
+    low, high = gap_limits(one, other, (1 - 0.95) / 2 / 4, "ratio")
     assert table.loc[1, ["ratio_low", "ratio_high"]].tolist() == [low[0], high[0]]
 
 

@@ -75,9 +75,8 @@ def test_calibration_is_the_share_with_the_outcome_within_each_band() -> None:
         [2, "b", 10, 40],
     ]
     np.testing.assert_allclose(got["difference"], [0, -0.25], atol=1e-12)
-    low, high = gap_limits(
-        (np.array([10]), np.array([40])), (np.array([50]), np.array([100])), 0.0125, "difference"
-    )
+    one, other = (np.array([10]), np.array([40])), (np.array([50]), np.array([100]))
+    low, high = gap_limits(one, other, (1 - 0.95) / 2 / 2, "difference")
     assert got.loc[1, ["difference_low", "difference_high"]].tolist() == [low[0], high[0]]
     # Against everybody else: where there is nobody else, nothing is known.
     alone = calibration(cells).set_index(["score_band", "group"]).loc[(3, "a")]

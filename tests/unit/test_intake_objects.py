@@ -61,7 +61,7 @@ def lines(records: list[Any]) -> bytes:
     ("form", "raw"),
     [
         ({"format": "json"}, json.dumps(RECORDS, indent=2).encode()),
-        ({"format": "json"}, gzip.compress(json.dumps(RECORDS).encode())),
+        ({"format": "json"}, gzip.compress(json.dumps(RECORDS).encode(), mtime=0)),
         (
             {"format": "json", "records": "answer.list"},
             json.dumps(

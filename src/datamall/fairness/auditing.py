@@ -29,7 +29,7 @@ from datamall.fairness import (
 )
 from datamall.fairness.cells import Cells
 from datamall.fairness.counting import TOTAL
-from datamall.fairness.inference import ends
+from datamall.fairness.inference import beside, ends
 from datamall.fairness.metrics import find
 from datamall.fairness.plan import AS_RECORDED, Check, Meaning, Plan
 from datamall.fairness.recoding import Counts
@@ -234,7 +234,7 @@ def _judge(counts: Counts, plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame, pd.D
             own, compared = comparison.make(counts, plan, check, label, one_arm)
             figures.append(own)
             reading = list(plan.labels).index(label) if label in plan.labels else NO_LABEL
-            rows.append(_about(compared, check, plan).assign(reading=reading))
+            rows.append(_about(compared, check, plan, reading))
     return recorded, pd.concat(figures, ignore_index=True), _verdicts(rows, plan)
 
 
@@ -269,8 +269,8 @@ def _of_selection(
                 why = why if "arm" in counts.axes else ""
                 of_check, compared = comparison.compare(counts, plan, check, label, why)
                 figures.append(of_check.assign(study=study.name))
-                compared = compared.assign(study=study.name, reading=reading)
-                rows.append(_about(compared, check, plan))
+                compared = compared.assign(study=study.name)
+                rows.append(_about(compared, check, plan, reading))
     recorded = pd.concat(results.values(), ignore_index=True) if results else pd.DataFrame()
     if not rows:
         nothing = pd.DataFrame(columns=[*COMPARISONS, "reading"])
@@ -305,28 +305,32 @@ def _without_one_arm(recorded: pd.DataFrame, check: Check, meaning: Meaning) -> 
     return {**meaning, **dict.fromkeys(alone["result"])}, why
 
 
-def _about(table: pd.DataFrame, check: Check, plan: Plan) -> pd.DataFrame:
+def _about(table: pd.DataFrame, check: Check, plan: Plan, reading: int) -> pd.DataFrame:
     """Add what the plan says about each comparison, and whether it gates."""
     tolerance, out = check.tolerance, plan.leave_out
     why = np.full(len(table), "", object)
-    for i, (by, group) in enumerate(zip(table["by"], table["group"], strict=True)):
+    named = zip(table["by"], table["group"], strict=True) if out else ()
+    for i, (by, group) in enumerate(named):
         values = dict(zip(by.split(" × "), group.split(" × "), strict=False))
         left = [f"{k} {v}" for k, v in values.items() if v in map(str, out.get(k, ()))]
         why[i] = f"the plan leaves out {' and '.join(left)}" if left else ""
     small = (table["people"] < plan.smallest).to_numpy() & (why == "")
     why[small] = f"fewer than {plan.smallest} people"
     twice = multiplicity.mirrored(table, tolerance) & (check.reference == REST)
-    return table.assign(not_judged=why, gates=check.gating & (why == ""), twice=twice)
+    gates = check.gating & (why == "")
+    return beside(table, {"not_judged": why, "gates": gates, "twice": twice, "reading": reading})
 
 
 def _verdicts(tables: list[pd.DataFrame], plan: Plan) -> pd.DataFrame:
     """Judge all comparisons: those that gate under one label together, others check by check."""
     table = pd.concat(tables, ignore_index=True)
-    table["detectable_low"] = table["detectable_high"] = np.nan
-    if "verdict" not in table:
-        table["verdict"] = np.nan
     checks = {check.name: check for check in plan.checks}
-    out = table.copy()
+    number = len(table)
+    tested = ("p_outside_holm", "detectable_low", "detectable_high")
+    found: dict[str, np.ndarray] = {name: np.full(number, np.nan) for name in tested}
+    found["verdict"] = (
+        table["verdict"].to_numpy().astype(object) if "verdict" in table else found[tested[0]]
+    ).astype(object)
     # Checks that need no outcome belong to the family of every label, and are judged in the first;
     # so do those of a study that has fewer definitions of the outcome than another.
     last = table.groupby("study")["reading"].transform("max")
@@ -336,40 +340,41 @@ def _verdicts(tables: list[pd.DataFrame], plan: Plan) -> pd.DataFrame:
         together_ = np.where(table["gates"], "", table["check"] + table["not_judged"])
         for name in np.unique(together_[own].astype(str)):
             rows = np.flatnonzero(own & (together_ == name))
-            out = _family(out, rows, checks, plan)
+            part = table.iloc[rows].reset_index(drop=True)
+            before = {column: values[rows] for column, values in found.items()}
+            for column, values in _family(part, before, checks, plan).items():
+                found[column][rows] = values
     # No gap would have been found where the rate is not identified.
-    out.loc[~out["identified"].astype(bool), ["detectable_low", "detectable_high"]] = np.nan
-    return out
+    for end in ("detectable_low", "detectable_high"):
+        found[end][~table["identified"].to_numpy(bool)] = np.nan
+    return beside(table, found)
 
 
 def _family(
-    table: pd.DataFrame, rows: np.ndarray, checks: Mapping[str, Check], plan: Plan
-) -> pd.DataFrame:
-    own = table.iloc[rows].reset_index(drop=True)
+    own: pd.DataFrame, before: dict[str, np.ndarray], checks: Mapping[str, Check], plan: Plan
+) -> dict[str, np.ndarray]:
+    """Return what comparisons that are judged together come to, and `before` where they do not."""
     census = (own["estimand"] == "list").to_numpy()
-    names = ["study", "check", "label", "by"]
-    same = (own[names] == own[names].shift()).all(axis=1)
-    twice = (own["twice"] & same).to_numpy(bool)
+    twice = own["twice"].to_numpy(bool)
+    if twice.any():
+        names = ["study", "check", "label", "by"]
+        twice = twice & (own[names] == own[names].shift()).all(axis=1).to_numpy(bool)
     among = own["p_outside"].notna().to_numpy() & ~twice
     share = _shares(own, among, checks, plan.level)
     p = np.where(among, own["p_outside"], np.nan)
     adjusted = multiplicity.weighted_holm(p, np.where(among, share, 1.0))
     # The second of two groups says what the first said.
     adjusted, share = (np.where(twice, np.r_[np.nan, v[:-1]], v) for v in (adjusted, share))
-    fresh = judged(own, plan.level, adjusted)
-    fresh["verdict"] = np.where(census, own["verdict"], fresh["verdict"])
+    fresh = judged(own[["p_inside", "p_outside"]], plan.level, adjusted)
+    verdict = np.where(census, before["verdict"], fresh["verdict"].to_numpy().astype(object))
+    found = np.stack([before["detectable_low"], before["detectable_high"]], axis=1)
     for name in own["check"].unique():
         mine = (own["check"] == name).to_numpy() & (share > 0) & ~census
         for gaps, part in _detectable(own, mine, checks[name], share, plan):
-            fresh.loc[part, ["detectable_low", "detectable_high"]] = gaps
-    for column in ("p_outside_holm", "verdict", "detectable_low", "detectable_high"):
-        values = (
-            table[column].to_numpy(copy=True) if column in table else np.full(len(table), np.nan)
-        )
-        values = values.astype(object) if column == "verdict" else values
-        values[rows] = fresh[column]
-        table = table.assign(**{column: values})
-    return table
+            found[part] = gaps
+    low, high = found.T
+    tested = {"p_outside_holm": adjusted, "detectable_low": low, "detectable_high": high}
+    return tested | {"verdict": verdict}
 
 
 def _detectable(
@@ -414,9 +419,10 @@ def _shares(
 ) -> np.ndarray:
     """Return the share of the error of each comparison: equal for checks, then by depth, size."""
     share, names = np.zeros(len(own)), own.loc[among, "check"].unique()
+    code, kinds = pd.factorize(own["by"])
+    depth = np.array([by.count(" × ") + 1 for by in kinds], int)[code]
     for name in names:
         mine = among & (own["check"] == name).to_numpy()
-        depth = own["by"].str.count(" × ").to_numpy() + 1
         pairs = [f"{p}{v}" for p in ("", "other_") for v in ("successes", "trials")]
         effect = np.ones(len(own))
         if set(pairs) <= set(own) and own.loc[mine, pairs].notna().all(axis=None):

@@ -1,7 +1,7 @@
 """Cells: how many people there are for each combination of keys, decision and outcome."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,8 @@ class Cells:
     codes: np.ndarray
     counts: np.ndarray
     merged: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    # What was reckoned of them already, for those who ask again: they never change.
+    known: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.codes.setflags(write=False)
@@ -257,6 +259,8 @@ class Cells:
         DatamallError
             If a key or a value does not exist.
         """
+        if not levels:
+            return self
         keep = np.ones(len(self), bool)
         for name, wanted in levels.items():
             place = self._place(name)

@@ -93,13 +93,11 @@ def compare(
         parts = _counted(counts, check, plan, INVESTIGATED)
     else:
         parts, why = _of_everybody(counts, check, plan, why)
-    for table in parts:
-        table.insert(0, "study", "")
-        table.insert(1, "check", check.name)
-        table.insert(2, "label", label)
-    identified = parts[1]["source"].iloc[0] != WORST if len(parts[1]) else True
-    parts[1]["identified"], parts[1]["why"] = identified, "" if identified else why
-    return parts
+    figures, compared = parts
+    identified = compared["source"].iloc[0] != WORST if len(compared) else True
+    asked = {"study": "", "check": check.name, "label": label}
+    known = {"identified": identified, "why": "" if identified else why}
+    return inference.beside(figures, asked), inference.beside(compared, asked | known)
 
 
 def labelled(counts: Cells, plan: Plan) -> Cells:
@@ -242,27 +240,32 @@ def _worst_figures(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 def _compared(table: pd.DataFrame, check: Check, plan: Plan, source: str) -> pd.DataFrame:
     """Add rates, gaps and evidence to pairs of counts."""
     kind, both = check.tolerance.kind, (~np.isnan(table["trials"])).to_numpy(bool)
-    there = inference.comparable(table)
-    alone = inference.with_gaps(table, 1 - plan.level)
-    every = inference.with_gaps(table, (1 - plan.level) / 2 / max(int(there.sum()), 1))
-    out = table.assign(rate=alone["rate"], other_rate=alone["other_rate"], gap=alone[kind])
+    there, ends = inference.comparable(table), inference.ends(table)
+    tails = 1 - plan.level, (1 - plan.level) / 2 / max(int(there.sum()), 1)
+    alone, every = (inference.gaps(table, ends, tail, [kind]) for tail in tails)
+    out: dict[str, Any] = {
+        "rate": alone["rate"],
+        "other_rate": alone["other_rate"],
+        "gap": alone[kind],
+    }
     for end in ("low", "high"):
-        out[f"gap_{end}"] = alone[f"{kind}_{end}"]
-        out[f"all_{end}"] = every[f"{kind}_{end}"]
-    ends = inference.ends(table)
-    out["p_inside"], out["p_outside"] = evidence(*ends, check.tolerance)
-    out.loc[~there, "p_outside"] = np.nan
-    if check.estimand == "list":
-        out["p_inside"] = out["p_outside"] = np.nan
-        out["verdict"] = of_list(inference.gap_ends(*ends, kind), check.tolerance)
+        out |= {f"gap_{end}": alone[f"{kind}_{end}"], f"all_{end}": every[f"{kind}_{end}"]}
     most = table["trials_high"] if "trials_high" in table else table["trials"]
-    out["people"] = np.where(both, table["trials"], most).astype(np.int64)
+    census = check.estimand == "list"
+    tested: Any = (np.nan, np.nan)
     if source == WORST:
         # What is not identified is no evidence, even where its worst cases happen to agree.
-        out[["rate", "other_rate", "gap"]] = np.nan
-        out["p_inside"], out["p_outside"] = (np.nan, np.nan) if "verdict" in out else (1.0, 1.0)
+        out |= dict.fromkeys(("rate", "other_rate", "gap"), np.nan)
+        tested = tested if census else (1.0, 1.0)
         out["verdict"] = NOT_ENOUGH
-    return out.assign(source=source)
+    elif census:
+        out["verdict"] = of_list(inference.gap_ends(*ends, kind), check.tolerance)
+    else:
+        inside, outside = evidence(*ends, check.tolerance)
+        tested = inside, np.where(there, outside, np.nan)
+    out["p_inside"], out["p_outside"] = tested
+    out["people"] = np.where(both, table["trials"], most).astype(np.int64)
+    return inference.beside(table, out | {"source": source})
 
 
 def _joined(counts: Counts, check: Check, plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -10,7 +10,7 @@ because the limits are exact. Critical values from a bootstrap (max-t) would be 
 for large groups, and fail for small ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +24,7 @@ from datamall.fairness.subgroups import REST, Reference, Subgroups, subgroups
 
 Estimand = Literal["list", "procedure"]
 KINDS: tuple[Kind, ...] = ("difference", "ratio")
+COUNTED = ("successes", "trials", "other_successes", "other_trials")
 
 
 def intervals(
@@ -64,15 +65,13 @@ def intervals(
     check(cells, level)
     groups = subgroups(cells, by, depth=depth, within=within)
     successes, trials = metrics.proportions(groups.counts, names)
+    rates = metrics.share(successes, trials)
+    low, high = rates, rates
+    if estimand == "procedure":
+        low, high = limits(successes, trials, _tail(level, simultaneous, trials > 0), method)
+    columns = {"successes": successes, "trials": trials, "rate": rates, "low": low, "high": high}
     table = _long(groups, names, np.ones(len(groups), bool), estimand)
-    table["successes"], table["trials"] = successes.ravel(), trials.ravel()
-    table["rate"] = metrics.share(successes, trials).ravel()
-    if estimand == "list":
-        table["low"] = table["high"] = table["rate"]
-        return table
-    tail = _tail(level, simultaneous, trials > 0)
-    table["low"], table["high"] = (v.ravel() for v in limits(successes, trials, tail, method))
-    return table
+    return beside(table, {name: values.ravel() for name, values in columns.items()})
 
 
 def compare(
@@ -128,10 +127,8 @@ def pairs(
     groups = subgroups(cells, by, depth=depth, within=within)
     others, compared = groups.references(reference)
     one, other = (metrics.proportions(c[compared], names) for c in (groups.counts, others))
-    table = _long(groups, names, compared, estimand)
-    for prefix, pair in (("", one), ("other_", other)):
-        table[prefix + "successes"], table[prefix + "trials"] = (v.ravel() for v in pair)
-    return table
+    columns = dict(zip(COUNTED, (v.ravel() for v in (*one, *other)), strict=True))
+    return beside(_long(groups, names, compared, estimand), columns)
 
 
 def with_gaps(table: pd.DataFrame, tail: float, method: Method = "exact") -> pd.DataFrame:
@@ -152,25 +149,44 @@ def with_gaps(table: pd.DataFrame, tail: float, method: Method = "exact") -> pd.
     DataFrame
         See `compare`.
     """
-    table, corners = table.copy(), ends(table)
+    return beside(table, gaps(table, ends(table), tail, KINDS, method))
+
+
+def gaps(
+    table: pd.DataFrame,
+    corners: "tuple[Pairs, Pairs]",
+    tail: float,
+    kinds: Sequence[Kind],
+    method: Method = "exact",
+) -> dict[str, np.ndarray]:
+    """Return the columns that `with_gaps` adds, of these kinds; `corners` as from `ends`."""
+    found = {}
     for prefix in ("", "other_"):
         pair = table[f"{prefix}successes"].to_numpy(float), table[f"{prefix}trials"].to_numpy(float)
-        table[f"{prefix}rate"] = metrics.share(*pair)
+        found[f"{prefix}rate"] = metrics.share(*pair)
     census = (table["estimand"] == "list").to_numpy()
     known = []
     for lowest, highest in corners:
         at_lowest = limits(*lowest, tail, method)
         same = highest is lowest
         known.append((at_lowest, at_lowest if same else limits(*highest, tail, method)))
-    for kind in KINDS:
-        rate, base = table["rate"].to_numpy(), table["other_rate"].to_numpy()
-        table[kind] = rate - base if kind == "difference" else metrics.ratio(rate, base)
+    for kind in kinds:
+        rate, base = found["rate"], found["other_rate"]
+        found[kind] = rate - base if kind == "difference" else metrics.ratio(rate, base)
+        certain = gap_ends(*corners, kind)
         for place, end in enumerate(("low", "high")):
             # Lowest gap: one at its lowest and other at its highest; and the other way round.
             one, other = corners[0][place], corners[1][1 - place]
-            gaps = gap_between(one, other, known[0][place], known[1][1 - place], kind)
-            table[f"{kind}_{end}"] = np.where(census, gap_ends(*corners, kind)[place], gaps[place])
-    return table
+            limit = gap_between(one, other, known[0][place], known[1][1 - place], kind)[place]
+            found[f"{kind}_{end}"] = np.where(census, certain[place], limit)
+    return found
+
+
+def beside(table: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a table with these columns as its last; set one by one, each copies all the names."""
+    again = [name for name in columns if name in table]
+    kept = table.drop(columns=again) if again else table
+    return pd.concat([kept, pd.DataFrame(columns, index=table.index)], axis=1)
 
 
 Pairs = list[tuple[np.ndarray, np.ndarray]]
@@ -254,7 +270,7 @@ def _long(
         raise DatamallError(f"The estimand is 'list' or 'procedure', not {estimand!r}.")
     for name in names:
         metrics.find(name)
-    table = groups.table[compared]
-    table = table.loc[table.index.repeat(len(names))].reset_index(drop=True)
+    rows = np.repeat(np.flatnonzero(compared), len(names))
     metric: Any = np.tile(np.array(list(names), object), int(compared.sum()))
-    return table.assign(metric=pd.array(metric, dtype="str"), estimand=estimand)
+    columns = {"metric": pd.array(metric, dtype="str"), "estimand": estimand}
+    return beside(groups.table.take(rows).reset_index(drop=True), columns)

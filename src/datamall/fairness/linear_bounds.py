@@ -12,12 +12,16 @@ Arrays here have one axis per key, then decision and outcome; along each the las
 total over it, and an axis of one position has no parts.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import block_array, csr_array
-from scipy.sparse.csgraph import connected_components
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 # The bound of a count of which nothing is known.
 UNLIMITED = 2**43
@@ -99,7 +103,9 @@ def narrow(sums: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
     -----
     An end that the counts of another program attain needs no program of its own.
     """
-    from scipy.optimize import Bounds, LinearConstraint, milp  # 20 MB that few tables need
+    # 30 MB that few tables need.
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array
 
     inside = LinearConstraint(csr_array(sums), low.copy(), high.copy())
     open_ = np.stack([np.ones(len(low), bool), np.ones(len(low), bool)])
@@ -164,6 +170,8 @@ def totals(
 
 def holding(at: np.ndarray, wanted: np.ndarray) -> csr_array:
     """Return which counts (columns) each wanted position (rows, flat) holds, itself included."""
+    from scipy.sparse import csr_array
+
     rows, columns = [np.ravel_multi_index(tuple(at.T), wanted.shape)], [np.arange(len(at))]
     for _, valid, total in totals(at, wanted.shape):
         rows.append(np.ravel_multi_index(total, wanted.shape)[valid])
@@ -179,6 +187,9 @@ def linked(holds: csr_array) -> list[tuple[np.ndarray, np.ndarray]]:
 
     Counts that no position holds are in no part.
     """
+    from scipy.sparse import block_array
+    from scipy.sparse.csgraph import connected_components
+
     rows = np.flatnonzero(np.diff(holds.indptr))
     edges = holds[rows]
     labels = connected_components(block_array([[None, edges], [edges.T, None]]), directed=False)[1]

@@ -113,8 +113,9 @@ def mirrored(table: pd.DataFrame, tolerance: Tolerance) -> np.ndarray:
     if low is None or high is None:
         return np.zeros(len(table), bool)
     off = low * high - 1 if tolerance.kind == "ratio" else low + high
-    size = table.groupby("by")["by"].transform("size")
-    return ((size == 2) & (table.groupby("by").cumcount() == 1)).to_numpy() & (abs(off) < 1e-12)
+    code = pd.factorize(table["by"])[0]
+    second = (np.bincount(code)[code] == 2) & table["by"].duplicated().to_numpy()
+    return second & (abs(off) < 1e-12)
 
 
 def spent(effect: np.ndarray, error: float) -> np.ndarray:

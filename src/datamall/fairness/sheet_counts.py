@@ -195,7 +195,7 @@ def _sides(column: pd.Series, total: str, meaning: Any) -> pd.Series:
     own = [text for text in levels if text.casefold() != total.casefold()]
     codes = counting.truth(own, name, {} if meaning is None else {name: meaning})
     place = dict(zip(own, codes, strict=True))
-    to = np.array([place.get(text, 3) for text in levels])[column.cat.codes]
+    to = np.array([place.get(text, 3) for text in levels], np.int8)[column.cat.codes]
     assert ((to == 3) == marks).all()
     texts = pd.Categorical.from_codes(to, [*SIDES, "", total])
     return pd.Series(texts, column.index, name=name)

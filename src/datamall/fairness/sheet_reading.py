@@ -28,6 +28,7 @@ _OTHERS = {".xls", ".xlsb", ".ods", ".numbers"}
 _SEPARATORS = ",;\t|"
 _FAULT = re.compile(f"{ERROR}|{FORMULA}", re.DOTALL)
 _DIGITS = 15
+_PIECE = 1 << 16  # rows that are held as text
 _HALF = 20  # rows; fewer that come again may be chance
 
 
@@ -204,7 +205,9 @@ def load(
         return list(range(len(found)))
 
     tab = spec.get("tab")
-    reading = Reading(path, path.name, choose, {}, "the specification", every_line=True)
+    reading = Reading(
+        path, path.name, choose, {}, "the specification", every_line=True, piece=_PIECE
+    )
     for rows, texts in read(own, None if tab is None else str(tab), reading):
         gathered.add(rows, dict(zip(_unique(headers), texts, strict=True)), used)
     if reading.malformed:
@@ -239,10 +242,10 @@ class _Gathered:
 
     def __init__(self, counted: Sequence[str], totals: Sequence[str]) -> None:
         self._counted, self._totals = counted, pa.array(totals if counted else [], pa.string())
-        self._rows: list[np.ndarray] = []
+        self._rows: list[np.ndarray | range] = []
         self._codes: dict[str, list[np.ndarray]] = {}
         self._texts: dict[str, dict[str, int]] = {}  # of each column: text → its code
-        self._digests: list[np.ndarray] = []
+        self._digests: list[np.ndarray] | None = []  # None: no people all come twice
 
     def add(self, rows: np.ndarray, texts: Mapping[str, Any], used: Sequence[str]) -> None:
         """Take in a chunk of records."""
@@ -265,7 +268,10 @@ class _Gathered:
                     f"{name}, which is not used: its people would count twice. Take out the totals "
                     "over it, or name the column under groups."
                 )
-        self._rows.append(rows.astype(np.int32))
+        # Rows in one run are numbered by its ends.
+        first, last = int(rows[0]), int(rows[-1])
+        run = last - first + 1 == len(rows)
+        self._rows.append(range(first, last + 1) if run else rows.astype(np.int32))
         record = {}
         for name, column in texts.items():
             coded = pc.dictionary_encode(column)
@@ -275,11 +281,15 @@ class _Gathered:
                 to = [known.setdefault(text, len(known)) for text in words]
                 small = np.array(to, np.min_scalar_type(-len(known)))
                 self._codes.setdefault(name, []).append(small[codes])
-            if name not in self._counted:
+            if name not in self._counted and self._digests is not None:
                 levels = pd.Index(words, dtype=object)
                 record[name] = pd.Categorical.from_codes(codes, levels, validate=False)
+        if self._digests is None:
+            return
         digest = pd.util.hash_pandas_object(pd.DataFrame(record, copy=False), index=False)
         self._digests.append(digest.to_numpy())
+        if not self._counted and _apart(self._digests[-1]):
+            self._digests = None
 
     def frame(self, used: Sequence[str]) -> pd.DataFrame:
         """Return the used columns."""
@@ -291,10 +301,20 @@ class _Gathered:
             columns[name] = pd.Categorical.from_codes(
                 codes, pd.Index([*self._texts.pop(name)], dtype=object)
             )
-        return pd.DataFrame(columns, index=pd.Index(np.concatenate(self._rows)), copy=False)
+        return pd.DataFrame(columns, index=self._index(), copy=False)
+
+    def _index(self) -> pd.Index:
+        """Return the rows of the file."""
+        first = self._rows[0][0]
+        last, number = self._rows[-1][-1], sum(map(len, self._rows))
+        if last - first + 1 == number:
+            return pd.RangeIndex(first, last + 1)
+        return pd.Index(np.concatenate([np.asarray(part, np.int32) for part in self._rows]))
 
     def refuse_repeats(self, sheet: Sheet, keys: Sequence[str]) -> None:
         """Refuse rows of counts that are of the same people, and people who all come twice."""
+        if self._digests is None:
+            return
         digests = np.concatenate(self._digests)
         half = len(digests) // 2
         if self._counted:
@@ -318,6 +338,17 @@ class _Gathered:
             f"Rows {one} and {two} of {sheet.name} are of the same people ({of}): is the table in "
             "it twice? Take one out, or add the column in which they differ."
         )
+
+
+def _apart(digests: np.ndarray) -> bool:
+    """Return whether some of these come again after one number of rows, and some after another.
+
+    Where all people come twice, the second time in the order of the first, each comes again after
+    the same number of rows.
+    """
+    order = np.argsort(digests, kind="stable")
+    same = digests[order[1:]] == digests[order[:-1]]
+    return len(np.unique((order[1:] - order[:-1])[same])) > 1
 
 
 def _unique(headers: Sequence[str]) -> list[str]:

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_array
 
 from datamall.errors import DatamallError
 from datamall.fairness.cells import Cells
 from datamall.fairness.counting import label, named
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Reference = str | Mapping[str, Any]
 REST = "rest"
@@ -30,8 +33,8 @@ class Subgroups:
         Per group, its attributes and their values.
     base
         The cells whose rows are summed.
-    members
-        Shape (groups, rows of `base`): 1 where the row belongs to the group.
+    numbers
+        Shape (kinds of groups, rows of `base`): number of the group of each kind that a row is in.
     stratum, base_stratum
         Number of the stratum of each group, and of each row of `base`.
     """
@@ -39,17 +42,29 @@ class Subgroups:
     table: pd.DataFrame
     values: tuple[tuple[tuple[str, str], ...], ...]
     base: Cells
-    members: csr_array
+    numbers: np.ndarray
     stratum: np.ndarray
     base_stratum: np.ndarray
 
     def __len__(self) -> int:
         return len(self.table)
 
-    @property
+    @cached_property
     def counts(self) -> np.ndarray:
         """People per group, shape (groups, 3, 3)."""
-        return (self.members @ self.base.counts.reshape(-1, 9)).reshape(-1, 3, 3)
+        counts = np.zeros((len(self), 3, 3), np.int64)
+        for own in self.numbers:
+            np.add.at(counts, own, self.base.counts)
+        return counts
+
+    @property
+    def members(self) -> "csr_array":
+        """Shape (groups, rows of `base`): 1 where the row belongs to the group."""
+        from scipy.sparse import csr_array
+
+        columns = np.tile(np.arange(len(self.base)), len(self.numbers))
+        ones = np.ones(len(columns), np.int64)
+        return csr_array((ones, (self.numbers.ravel(), columns)), (len(self), len(self.base)))
 
     def references(self, reference: Reference = REST) -> tuple[np.ndarray, np.ndarray]:
         """Return what each group is compared with.
@@ -145,32 +160,39 @@ def subgroups(
         raise DatamallError("There are no groups to compare: name at least one attribute.")
     if depth is not None and depth < 1:
         raise DatamallError(f"The depth is {depth}: give 1 (single attributes), 2 (pairs) or more.")
+    asked = ("subgroups", *names, depth, *strata, None, *keep)
+    if asked not in cells.known:
+        cells.known[asked] = _subgroups(cells, names, strata, depth, keep)
+    found: Subgroups = cells.known[asked]
+    return found
+
+
+def _subgroups(
+    cells: Cells, names: list[str], strata: list[str], depth: int | None, keep: Sequence[str]
+) -> Subgroups:
     base = cells.by([*strata, *names, *keep])
     stratum = np.unique(base.codes[:, : len(strata)], axis=0, return_inverse=True)[1].ravel()
-    every = base.keys
-    tables: list[pd.DataFrame] = []
-    values, rows, spans = [], [], []
+    values: list[tuple[tuple[str, str], ...]] = []
+    kinds, rows, firsts = [], [], []
     for size in range(1, min(depth, len(names)) + 1) if depth else [len(names)]:
         for own in combinations(names, size):
             places = [base.axes.index(name) for name in (*strata, *own)]
             _, first, inverse = np.unique(
                 base.codes[:, places], axis=0, return_index=True, return_inverse=True
             )
-            keys = every.iloc[first].reset_index(drop=True)
-            table = keys[strata].copy()
-            table["by"] = " × ".join(own)
-            parts = [tuple(row) for row in keys[list(own)].itertuples(index=False)]
-            table["group"] = [" × ".join(part) for part in parts]
-            values += [tuple(zip(own, part, strict=True)) for part in parts]
-            rows.append(inverse.ravel() + sum(len(part) for part in tables))
-            spans.append(stratum[first])
-            tables.append(table)
-    columns = np.tile(np.arange(len(base)), len(rows))
-    places_ = (np.concatenate(rows), columns)
-    table = pd.concat(tables, ignore_index=True)
-    shape = len(table), len(base)
-    members = csr_array((np.ones(len(columns), np.int64), places_), shape)
-    return Subgroups(table, tuple(values), base, members, np.concatenate(spans), stratum)
+            rows.append(inverse.ravel() + len(values))
+            kinds += [" × ".join(own)] * len(first)
+            firsts.append(first)
+            texts = [
+                [base.levels[place][code] for code in base.codes[first, place]]
+                for place in places[len(strata) :]
+            ]
+            values += [tuple(zip(own, part, strict=True)) for part in zip(*texts, strict=True)]
+    first = np.concatenate(firsts)
+    table = base.keys[strata].iloc[first].reset_index(drop=True)
+    table["by"] = kinds
+    table["group"] = [" × ".join(text for _, text in own) for own in values]
+    return Subgroups(table, tuple(values), base, np.stack(rows), stratum[first], stratum)
 
 
 def row_of(table: pd.DataFrame, own: Sequence[str], reference: Reference) -> int:

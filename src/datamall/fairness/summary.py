@@ -84,9 +84,9 @@ def _summary(own: pd.DataFrame, check: Check) -> dict[str, Any]:
     """Return the verdict on the groups of a check, and the one that is clearest outside."""
     judged_ = own[own["not_judged"] == ""]
     out: dict[str, Any] = {
-        "verdict": together(judged_["verdict"]),
+        "verdict": together(judged_["verdict"].unique()),
         "identified": bool(own["identified"].all()),
-        "why": next((why for why in own["why"] if why), ""),
+        "why": next((why for why in own["why"].unique() if why), ""),
         "compared": len(judged_),
         "failed": int((judged_["verdict"] == FAIL).sum()),
         "unclear": int((judged_["verdict"] == NOT_ENOUGH).sum()),
@@ -110,20 +110,20 @@ def furthest_first(rows: pd.DataFrame, kind: str) -> np.ndarray:
     kind
         Of the tolerance: ``"ratio"`` or ``"difference"``.
     """
-    order = rows["verdict"].map({FAIL: 0, NOT_ENOUGH: 1, PASS: 2})
-    gap = rows["gap"]
-    size = np.abs(np.log(gap.clip(1e-9, 1e9))) if kind == "ratio" else gap.abs()
-    # Of two groups that mirror each other, the one with more comes first.
-    ranked = rows[["study", "by", "group"]].assign(
-        judged=rows["not_judged"] != "",
-        order=order,
-        p=rows["p_outside"].fillna(1).round(12),
-        size=-size.round(9),
-        more=-gap.fillna(0),
-        place=np.arange(len(rows)),
-    )
-    keys = ["judged", "order", "p", "size", "more", "study", "by", "group"]
-    return ranked.sort_values(keys, kind="stable")["place"].to_numpy()
+    verdict, gap = rows["verdict"].to_numpy(), rows["gap"].to_numpy(float)
+    size = np.abs(np.log(np.clip(gap, 1e-9, 1e9))) if kind == "ratio" else np.abs(gap)
+    p = rows["p_outside"].to_numpy(float)
+    keys = [
+        (rows["not_judged"] != "").to_numpy(bool),
+        np.select([verdict == FAIL, verdict == NOT_ENOUGH], [0, 1], 2),
+        np.where(np.isnan(p), 1, p).round(12),
+        np.where(np.isnan(size), np.inf, -size.round(9)),
+        # Of two groups that mirror each other, the one with more comes first.
+        np.where(np.isnan(gap), 0, -gap),
+        *(rows[name] for name in ("study", "by", "group")),
+    ]
+    ranked = list(zip(*(key.tolist() for key in keys), strict=True))
+    return np.array(sorted(range(len(rows)), key=ranked.__getitem__), int)
 
 
 def _reason(check: Check, row: Mapping[str, Any], labels: Mapping[str, str]) -> str:

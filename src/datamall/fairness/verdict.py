@@ -7,13 +7,13 @@ Berger 1982); they fail if any does, so the evidence for FAIL is adjusted for th
 1979).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaincinv
+from scipy.special import betaincinv, ndtri
 
 from datamall.errors import DatamallError
 from datamall.fairness.inference import Pairs, adjust, comparable, ends, gap_ends
@@ -25,7 +25,9 @@ from datamall.fairness.intervals import (
     lower_limit,
     p_above,
     p_below,
+    unskewed,
 )
+from datamall.fairness.metrics import share
 
 PASS, FAIL, NOT_ENOUGH = "PASS", "FAIL", "NOT ENOUGH EVIDENCE"
 
@@ -162,14 +164,15 @@ def evidence(one: Pairs, other: Pairs, tolerance: Tolerance) -> tuple[np.ndarray
     tuple of ndarray
         Small is evidence that the gap is inside, or outside, whatever the counts within bounds.
     """
-    kind, shape = tolerance.kind, np.shape(one[0][0])
-    inside, outside = np.zeros(shape), np.ones(shape)
+    edges = [edge for edge in (tolerance.low, tolerance.high) if edge is not None]
+    bounds = np.reshape(edges, (-1, *[1] * np.ndim(one[0][0])))
+    above = p_above(one[0], other[1], bounds, tolerance.kind)
+    below = p_below(one[1], other[0], bounds, tolerance.kind)
+    inside, outside = np.zeros(above.shape[1:]), np.ones(above.shape[1:])
     if tolerance.low is not None:
-        inside = np.maximum(inside, p_above(one[0], other[1], tolerance.low, kind))
-        outside = np.minimum(outside, p_below(one[1], other[0], tolerance.low, kind))
+        inside, outside = np.maximum(inside, above[0]), np.minimum(outside, below[0])
     if tolerance.high is not None:
-        inside = np.maximum(inside, p_below(one[1], other[0], tolerance.high, kind))
-        outside = np.minimum(outside, p_above(one[0], other[1], tolerance.high, kind))
+        inside, outside = np.maximum(inside, below[-1]), np.minimum(outside, above[-1])
     return inside, np.minimum(1, sides(tolerance) * outside)
 
 
@@ -215,34 +218,64 @@ def detectable(
     tuple of ndarray
         NaN where no gap is large enough, or the tolerance has no such side.
     """
-    trials, (y, m) = one[1], other
-    rate = np.divide(y, m, out=np.full(np.shape(y), np.nan), where=m > 0)
-    nothing = np.full(np.shape(trials), np.nan)
-    gaps, known = [], limits(y, m, tail)
+    shape = np.broadcast_shapes(*(np.shape(v) for v in (one[1], *other, tail)))
+    trials, y, m, tails = (
+        np.broadcast_to(v, shape).astype(float).ravel() for v in (one[1], *other, tail)
+    )
+    rate, kind = share(y, m), tolerance.kind
+    gaps, known = [], limits(y, m, tails)
     for side, bound in (("low", tolerance.low), ("high", tolerance.high)):
         if bound is None:
-            gaps.append(nothing)
+            gaps.append(np.full(shape, np.nan))
             continue
 
-        def found(k: np.ndarray, side: str = side, bound: float = bound) -> Any:
-            edge = lower_limit(k, trials, tail)
+        def found(
+            k: np.ndarray, i: np.ndarray, quick: bool, side: str = side, bound: float = bound
+        ) -> np.ndarray:
+            n, against = trials[i], (y[i], m[i])
+            # A search among score limits ends where that among exact ones can start.
+            if quick:
+                edge = lower_limit(unskewed(k, n, -ndtri(tails[i])), n, tails[i], "wilson")
+            else:
+                edge = lower_limit(k, n, tails[i])
             if side == "high":
-                return gap_above((k, trials), other, edge, known[1], tolerance.kind) > bound
-            turned = -bound if tolerance.kind == "difference" else 1 / bound
-            own = trials - k, trials
-            return gap_above(other, own, known[0], 1 - edge, tolerance.kind) > turned
+                return gap_above((k, n), against, edge, known[1][i], kind) > bound
+            turned = -bound if kind == "difference" else 1 / bound
+            return gap_above(against, (n - k, n), known[0][i], 1 - edge, kind) > turned
 
         # The least number of successes (failures, on the low side) that the test would find.
-        least, most = np.zeros(np.shape(trials)), trials + 1.0
-        while np.any(most - least > 1):
-            half = np.floor((least + most) / 2)
-            finds = found(np.minimum(half, trials))
-            least, most = np.where(finds, least, half), np.where(finds, half, most)
-        there = (most <= trials) & (trials > 0)
-        k = np.where(there, most, 1)
+        least = _least(
+            trials, partial(found, quick=False), _least(trials, partial(found, quick=True))
+        )
+        there = (least <= trials) & (trials > 0)
+        k = np.where(there, least, 1)
         # The rate at which that many are seen with the given power.
         needed = np.where(there, betaincinv(k, np.maximum(trials - k, 0) + 1, power), np.nan)
         needed = needed if side == "high" else 1 - needed
         with np.errstate(divide="ignore", invalid="ignore"):
-            gaps.append(needed - rate if tolerance.kind == "difference" else needed / rate)
+            gaps.append((needed - rate if kind == "difference" else needed / rate).reshape(shape))
     return gaps[0], gaps[1]
+
+
+def _least(
+    trials: np.ndarray,
+    found: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    guess: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return the least number from 1 to `trials` that is found, one more where none is.
+
+    `found` says of numbers, and of their places among the trials, whether they are. From a guess
+    the search steps away, each time twice as far, until it has the answer between two numbers; then
+    it halves.
+    """
+    low, high = np.zeros(len(trials)), trials + 1.0
+    k, step = np.floor((low + high) / 2) if guess is None else guess, 1
+    while len(i := np.flatnonzero(high - low > 1)):
+        probe = np.clip(k[i], low[i] + 1, high[i] - 1)
+        finds = found(probe, i)
+        low[i], high[i] = np.where(finds, low[i], probe), np.where(finds, probe, high[i])
+        k = np.floor((low + high) / 2)
+        if guess is not None:
+            k = np.where(low == 0, high - step, np.where(high > trials, low + step, k))
+            step *= 2
+    return high

@@ -55,12 +55,17 @@ def write(record: Mapping[str, Any], folder: Path, name: str) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     tables = {key: _plain(table) for key, table in record["tables"].items()}
-    figures = json.dumps({**record, "tables": tables}, indent=1, ensure_ascii=False, default=str)
     written = []
-    for ending, text in ((".audit.json", figures + "\n"), (".audit.html", page(record, name))):
+    for ending in (".audit.json", ".audit.html"):
         path = folder / f"{name}{ending}"
         aside = path.with_name(path.name + ".new")
-        aside.write_text(text, encoding="utf-8", newline="\n")
+        with aside.open("w", encoding="utf-8", newline="\n") as file:
+            if ending == ".audit.json":
+                figures = {**record, "tables": tables}
+                json.dump(figures, file, indent=1, ensure_ascii=False, default=str)
+                file.write("\n")
+            else:
+                file.write(page(record, name))
         aside.replace(path)
         written.append(path)
     return written

@@ -149,6 +149,7 @@ def drawn(
         else:
             nothing(axes)
         yield figure
+        figure.clear()  # its parts refer to each other: left as they are they would stay a while
 
 
 @cache

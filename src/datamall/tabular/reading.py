@@ -1,7 +1,7 @@
 """Files of text, Parquet files and sheets of workbooks as chunks of text, numbered by row."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from datamall.errors import DatamallError
 from datamall.project import file_digest
@@ -44,6 +43,8 @@ class Reading:
     every_line
         Whether blank lines of a CSV file are rows that have a number, as they have in a
         spreadsheet. They are told from records by all fields, so that all must be wanted.
+    piece
+        Rows of a CSV file that are taken at once, at most; None: those of a block. Fewer hold less.
     bytes, sha256
         Size and digest; the digest is known when the file has been read to the end.
     merged
@@ -56,6 +57,7 @@ class Reading:
     malformed: dict[int, str]
     words: str = "the mapping"
     every_line: bool = False
+    piece: int | None = None
     bytes: int = 0
     sha256: str = ""
     merged: list[Any] = field(default_factory=list)
@@ -141,7 +143,7 @@ def _csv(spec: Form, reading: Reading) -> Iterator[Chunk]:
                 ),
             )
             row += stream.blank if reading.every_line else 0
-            for batch in reader:
+            for batch in _pieces(reader, reading.piece):
                 if batch.num_rows and batch.column(0)[-1].as_py() == END:
                     batch, ended = batch.slice(0, batch.num_rows - 1), True
                 numbers = np.arange(row, row + batch.num_rows + len(bad))
@@ -172,6 +174,13 @@ def _csv(spec: Form, reading: Reading) -> Iterator[Chunk]:
             f"sound file, or set `quote` in {reading.words}."
         )
     reading.sha256 = stream.sha256
+
+
+def _pieces(batches: Iterable[Any], rows: int | None) -> Iterator[Any]:
+    """Yield batches, and those of more rows in pieces."""
+    for batch in batches:
+        most = rows or max(batch.num_rows, 1)
+        yield from (batch.slice(start, most) for start in range(0, max(batch.num_rows, 1), most))
 
 
 def _without_blank(numbers: np.ndarray, texts: list[Any]) -> Chunk:
@@ -212,6 +221,8 @@ def _fixed(spec: Form, reading: Reading) -> Iterator[Chunk]:
 
 
 def _parquet(spec: Form, reading: Reading) -> Iterator[Chunk]:
+    import pyarrow.parquet as pq  # 10 MB that other files do not need
+
     place, before = reading.place, file_digest(reading.path)
     try:
         with pq.ParquetFile(reading.path) as file:
