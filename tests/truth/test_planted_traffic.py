@@ -26,7 +26,7 @@ from datamall.traffic import (
 
 CONFIDENCE, WORTH = 0.9, 3.0
 RULES = plans.Rules(longest_cycle=120, headroom=0.2, coverage=0.75)
-PEOPLE = (2.0, 1.3, 15.0)  # pcu of a bus, people in a car and in a bus
+PEOPLE = peaks.Vehicles(pcu=(1.0, 2.0, 2.0), people=(1.3, 15.0, 1.1))
 DEMO = 2319
 EVENING = slice(68, 72)  # quarters of 17-18 h, the design hour
 
@@ -57,7 +57,7 @@ def register(world: Planted) -> pd.DataFrame:
 def analysed(world: Planted) -> Found:
     groups = peaks.lane_groups({"traffic.junctions": register(world)})
     cube = health.healthy(world.cube, health.examine(world.cube, world.calendar))
-    parts = peaks.peaks(cube, groups, world.calendar, *PEOPLE)
+    parts = peaks.peaks(cube, groups, world.calendar, PEOPLE)
     plateaus = censoring.plateaus(cube, peaks.capacities(groups))
     found = plans.propose(parts, plateaus, RULES)
     table = wisdom.proposals(parts, found, CONFIDENCE, WORTH)
@@ -204,7 +204,7 @@ def test_intervals_of_lost_time_hold_the_truth_at_their_level(
     for seed in range(40):
         drawn = planted(seed, **knobs)
         groups = peaks.lane_groups({"traffic.junctions": register(drawn)})
-        parts = peaks.peaks(drawn.cube, groups, drawn.calendar, *PEOPLE)
+        parts = peaks.peaks(drawn.cube, groups, drawn.calendar, PEOPLE)
         plateaus = pd.DataFrame(columns=censoring.COLUMNS)
         found = plans.propose(parts, plateaus, RULES)
         tables.append(knowledge.lost_time(parts, found, CONFIDENCE).set_index("site").sort_index())
@@ -232,7 +232,9 @@ def test_stops_in_planted_congested_hours_are_found(demo: Found) -> None:
         "traffic.junctions": register(demo.world),
     }
     stops = trucks.stops(extract, 50)
-    hours = congestion.congested_hours(demo.healthy, demo.groups, demo.world.calendar, 0.9, 0.9, 2)
+    hours = congestion.congested_hours(
+        demo.healthy, demo.groups, demo.world.calendar, 0.9, 0.9, PEOPLE.pcu
+    )
     near = trucks.judged(stops, hours, 0.1, 0.5, CONFIDENCE).merge(demo.sites, on="site")
     full = (near["plan"] == "over capacity") & (near["hour"] == 17)
     assert full.sum() == 3

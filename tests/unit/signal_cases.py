@@ -8,7 +8,7 @@ import pandas as pd
 from datamall.traffic import cube, peaks
 
 FIRST = pd.Timestamp("2025-03-03")  # a Monday
-PEOPLE = (2.0, 1.5, 20.0)  # pcu of a bus, people in a car and in a bus
+PEOPLE = peaks.Vehicles(pcu=(1.0, 2.0, 2.0), people=(1.5, 20.0, 1.1))
 NO_CUT = pd.DataFrame(
     columns=["site", "approach", "movement", "mode", "hour_from", "hour_to", "verdict"]
 )
@@ -66,7 +66,7 @@ def volumes(
     """Return the peaks of the junction."""
     table = junction() if groups is None else groups
     found = peaks.lane_groups({"traffic.junctions": table})
-    return peaks.peaks(counts(flow or cars(), weeks, minutes), found, None, *PEOPLE)
+    return peaks.peaks(counts(flow or cars(), weeks, minutes), found, None, PEOPLE)
 
 
 def cut_off(approach: str, first: int = 16, last: int = 19) -> pd.DataFrame:

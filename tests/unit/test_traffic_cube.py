@@ -10,6 +10,7 @@ import pytest
 from datamall.errors import DatamallError
 from datamall.requirements import Absent
 from datamall.traffic.cube import COUNTS, KEYS, Block, Cube, cells, median
+from datamall.traffic.information import totals
 
 
 def one(cube: Cube) -> Block:
@@ -215,3 +216,32 @@ def test_taking_series_keeps_their_counts() -> None:
     assert list(part.series.index) == [0, 1]
     np.testing.assert_array_equal(part.count, block.count[1:])
     assert list(part.series.columns) == KEYS
+
+
+def test_who_sees_the_same_cars_again_is_not_summed(rows: pd.DataFrame) -> None:
+    # The same cars at the stop line and, with another detector, sixty metres before it.
+    ahead = rows.assign(detector="ahead", role="advance")
+    waiting = rows.assign(detector="waiting", role="presence", count=1)
+    plain, both = cells({COUNTS: rows}), cells({COUNTS: pd.concat([rows, ahead, waiting])})
+    pd.testing.assert_frame_equal(one(both).series, one(plain).series)
+    np.testing.assert_array_equal(one(both).count, one(plain).count)
+    seen = rows.drop_duplicates(KEYS).groupby("mode").size()
+    assert both.again == (2 * seen).to_dict()
+    assert (both.hourly().again, plain.again) == (both.again, {})
+    told = totals(both)
+    assert told["again"].tolist() == [both.again[mode] for mode in told["mode"]]
+    assert "again" not in totals(plain)
+    alone = cells({COUNTS: ahead})
+    assert isinstance(alone, Absent)
+
+
+def test_an_interval_watched_for_less_than_half_of_it_is_not_counted(rows: pd.DataFrame) -> None:
+    watched = np.ones(len(rows))
+    watched[[3, 4, 5]] = [0.49, 0.5, np.nan]  # the last was not recorded
+    block, plain = (
+        one(cells({COUNTS: table})) for table in (rows.assign(completeness=watched), rows)
+    )
+    lost = np.isfinite(plain.count) & np.isnan(block.count)
+    assert lost.sum() == 1
+    kept = np.isfinite(block.count)
+    np.testing.assert_array_equal(block.count[kept], plain.count[kept])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from signal_cases import NO_CUT, cars, counts, cut_off, junction, volumes
+from signal_cases import NO_CUT, PEOPLE, cars, counts, cut_off, junction, volumes
 
 from datamall.errors import DatamallError
 from datamall.requirements import Absent
@@ -65,7 +65,7 @@ def two_junctions(missing: bool = False) -> tuple[tuple[peaks.Peaks, ...], tuple
     if missing:
         second["phase"] = None
     groups = peaks.lane_groups({"traffic.junctions": pd.concat([junction(), second])})
-    parts = peaks.peaks(both, groups, None, 2.0, 1.5, 20.0)
+    parts = peaks.peaks(both, groups, None, PEOPLE)
     return parts, plans.propose(parts, NO_CUT, RULES)
 
 

@@ -19,11 +19,22 @@ def test_volume_is_flow_in_pcu_and_riders_are_people() -> None:
     assert own.volume[0] == pytest.approx(300)
 
 
+def test_heavy_vehicles_take_room_as_they_are_said_to() -> None:
+    # 30 an hour on the north, whose movement is not recorded: they go straight on, with the cars.
+    vehicles = peaks.Vehicles(pcu=(1.0, 2.0, 2.5), people=(1.5, 20.0, 1.2))
+    groups = peaks.lane_groups({"traffic.junctions": junction()})
+    flow = cars() | {("north", "-", "heavy"): 30, ("north", "LSR", "bus"): 8}
+    [own] = peaks.peaks(counts(flow), groups, None, vehicles)
+    assert own.volume[NORTH] == pytest.approx(600 + 2 * 8 + 2.5 * 30)
+    assert own.riders[NORTH] == pytest.approx(600 * 1.5 + 8 * 20 + 1.2 * 30)
+    assert own.volume[0] == pytest.approx(300)
+
+
 def test_weekends_and_holidays_are_no_working_days() -> None:
     days = pd.date_range(FIRST, periods=28)
     calendar = pd.DataFrame({"day": days, "holiday": [None, "Feast", *[None] * 26]})
     groups = peaks.lane_groups({"traffic.junctions": junction()})
-    [own] = peaks.peaks(counts(cars()), groups, calendar, *PEOPLE)
+    [own] = peaks.peaks(counts(cars()), groups, calendar, PEOPLE)
     assert list(own.days) == [day for day in days if day.weekday() < 5 and day.day != 4]
     assert list(np.bincount(own.week - own.week.min())) == [4, 5, 5, 5]
 
@@ -33,7 +44,7 @@ def test_busiest_hour_is_that_of_the_whole_junction() -> None:
     count = cube.blocks[0].count
     count[NORTH, :, 4 * 8 + 1 : 4 * 9 + 1] *= 2  # 8:15 to 9:15
     count[0, :, 4 * 7 : 4 * 8] += 20
-    [own] = peaks.peaks(cube, peaks.lane_groups({"traffic.junctions": junction()}), None, *PEOPLE)
+    [own] = peaks.peaks(cube, peaks.lane_groups({"traffic.junctions": junction()}), None, PEOPLE)
     assert {own.begin(group, 0) for group in range(3)} == {"8:15"}
     assert own.begin(0, 1) == "16:00"
     assert own.in_hour[NORTH, :, 0] == pytest.approx(1200)
@@ -115,9 +126,9 @@ def test_without_capacities_there_is_a_gap() -> None:
     assert "traffic.junctions.green" in gap.reason
     empty = peaks.lane_groups({"traffic.junctions": junction(saturation_flow=np.nan)})
     assert isinstance(empty, Absent)
-    assert peaks.peaks(counts(cars()), gap, None, *PEOPLE) is gap
+    assert peaks.peaks(counts(cars()), gap, None, PEOPLE) is gap
 
 
 def test_counts_of_other_junctions_only_are_a_gap() -> None:
     groups = peaks.lane_groups({"traffic.junctions": junction(site="K9")})
-    assert isinstance(peaks.peaks(counts(cars()), groups, None, *PEOPLE), Absent)
+    assert isinstance(peaks.peaks(counts(cars()), groups, None, PEOPLE), Absent)

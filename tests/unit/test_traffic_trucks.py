@@ -12,6 +12,7 @@ from datamall.requirements import Absent
 from datamall.traffic import congestion, peaks, trucks
 
 MONDAY, TUESDAY = 1, 2
+PCU = (1.0, 2.0, 2.0)
 WEEKS = 10
 
 
@@ -198,7 +199,7 @@ def test_congestion_by_capacity_and_by_profile() -> None:
     cube = counts(cars(north=600, south=400, east=300), weeks=4, minutes=60)
     cube.blocks[0].count[1, :14, 8] = 950
     groups = peaks.lane_groups({"traffic.junctions": junction()})
-    found = congestion.congested_hours(cube, groups, None, 0.9, 0.9, 2.0)
+    found = congestion.congested_hours(cube, groups, None, 0.9, 0.9, PCU)
     assert found.sites["basis"].tolist() == [congestion.BY_CAPACITY]
     assert found.chance[0, 0, 8] == 0.5
     assert found.chance[0].sum() == 7 * 0.5
@@ -210,7 +211,7 @@ def test_congestion_by_capacity_and_by_profile() -> None:
         {"traffic.junctions": junction(saturation_flow=[1500, np.nan, 2000])}
     )
     for unknown in (lacking, Absent("Capacity", "Not possible here.")):
-        own = congestion.congested_hours(cube, unknown, None, 0.9, 0.9, 2.0)
+        own = congestion.congested_hours(cube, unknown, None, 0.9, 0.9, PCU)
         assert own.sites["basis"].tolist() == [congestion.BY_PROFILE]
         # 1300 is usual, at 8 h the median of 1650 and 1300: 1475, and 0.9 of it 1327.
         assert own.chance[0, 0, 8] == 0.5
@@ -222,7 +223,7 @@ def test_an_outage_does_not_make_congestion_look_frequent() -> None:
     cube.blocks[0].count[1, :7, 8] = 950
     cube.blocks[0].count[0, :14, 8] = np.nan  # the east was out for two weeks
     groups = peaks.lane_groups({"traffic.junctions": junction()})
-    found = congestion.congested_hours(cube, groups, None, 0.9, 0.9, 2.0)
+    found = congestion.congested_hours(cube, groups, None, 0.9, 0.9, PCU)
     assert found.weeks[0, 0, 8] == 2
     assert found.chance[0, 0, 8] == 0
 
@@ -231,12 +232,12 @@ def test_holidays_and_gaps() -> None:
     cube = counts(cars(), weeks=4, minutes=60)
     calendar = pd.DataFrame({"day": cube.blocks[0].days[:1], "holiday": ["Feast"]})
     gap = Absent("Capacity", "Not possible here.")
-    found = congestion.congested_hours(cube, gap, calendar, 0.9, 0.9, 2.0)
+    found = congestion.congested_hours(cube, gap, calendar, 0.9, 0.9, PCU)
     assert found.weeks[0, 0, 8] == 3
     assert found.weeks[0, 1, 8] == 4
-    assert congestion.congested_hours(gap, gap, None, 0.9, 0.9, 2.0) is gap
+    assert congestion.congested_hours(gap, gap, None, 0.9, 0.9, PCU) is gap
     with pytest.raises(DatamallError, match="busy"):
-        congestion.congested_hours(cube, gap, None, 0.9, 0, 2.0)
+        congestion.congested_hours(cube, gap, None, 0.9, 0, PCU)
     assert trucks.judged(gap, found, 0.1, 0.5, 0.9) is gap
     away = trucks.stops(extract(("D", 1, "T", 480)), 150)
     assert "No stop is near" in trucks.judged(away, found, 0.1, 0.5, 0.9).reason

@@ -10,7 +10,7 @@ from datamall.errors import DatamallError
 from datamall.requirements import Absent, passes_absent
 from datamall.traffic.cube import Block, Cube, median
 from datamall.traffic.information import check_confidence, holidays
-from datamall.traffic.peaks import MOTOR, motor
+from datamall.traffic.peaks import MOTOR, motor, weighed
 from datamall.traffic.weekly import Floats
 
 BY_CAPACITY, BY_PROFILE = "volume / capacity", "own busiest hour"
@@ -49,7 +49,7 @@ def congested_hours(
     calendar: pd.DataFrame | None,
     crowded: float,
     busy: float,
-    pcu_bus: float,
+    pcu: tuple[float, float, float],
 ) -> Hours | Absent:
     """Say for each hour whether a junction was congested.
 
@@ -67,8 +67,8 @@ def congested_hours(
     busy
         Another junction counts as congested when its volume is at least this share of what is
         usual in its own busiest hour of the week: busy for itself; whether people wait is unknown.
-    pcu_bus
-        Passenger cars that take as much room in the flow as one bus.
+    pcu
+        Passenger cars that take as much room in the flow as one car, bus and heavy vehicle.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def congested_hours(
         if not value > 0:
             raise DatamallError(f"{name} is {value}: set it above 0 in params.yaml.")
     known = pd.DataFrame() if isinstance(groups, Absent) else groups
-    found = [_hours(block, known, calendar, crowded, busy, pcu_bus) for block in cube.hourly()]
+    found = [_hours(block, known, calendar, crowded, busy, pcu) for block in cube.hourly()]
     mondays = [block.days[0] - pd.Timedelta(days=block.days[0].weekday()) for block in cube]
     before = [(monday - min(mondays)).days // 7 for monday in mondays]
     weeks = max(b + part.shape[1] for b, (_, part) in zip(before, found, strict=True))
@@ -112,7 +112,7 @@ def _hours(
     calendar: pd.DataFrame | None,
     crowded: float,
     busy: float,
-    pcu_bus: float,
+    pcu: tuple[float, float, float],
 ) -> tuple[pd.DataFrame, Floats]:
     keys, counts = block.sums(["site", "approach", "movement", "mode"])
     keys = keys.astype(str)
@@ -136,8 +136,8 @@ def _hours(
     basis = np.full(len(sites), BY_PROFILE, dtype=object)
     own = groups[groups["site"].isin(sites)].reset_index(drop=True) if len(groups) else groups
     if len(own) and own["capacity"].notna().any():
-        vehicles, buses = motor(keys, counts, own)
-        ratio = (vehicles + pcu_bus * buses) / own["capacity"].to_numpy()[:, None, None]
+        volume = weighed(pcu, motor(keys, counts, own))
+        ratio = volume / own["capacity"].to_numpy()[:, None, None]
         at = pd.Index(sites).get_indexer(own["site"])
         above, unknown = (np.zeros(total.shape, dtype=bool) for _ in range(2))
         np.logical_or.at(above, at, ratio >= crowded)

@@ -1,7 +1,7 @@
 """Counts as dense arrays: detector × day × interval, one block per group of like detectors."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,8 @@ COUNTED = tuple(f"{COUNTS}.{name}" for name in (*KEYS, "day", "hour", "minutes",
 LEAST_SHARE = 0.75  # of a group's usual volume, counted by the detectors that did count
 LONGEST_BREAK = 31  # days between two periods of counting that still share one block
 NOT_COUNTED = -1  # among whole numbers
+COUNTING = "count"  # role of the detectors that are summed
+LEAST_WATCHED = 0.5  # of an interval; what was seen in less says little of the whole
 PART_CELLS = 2_000_000  # of a block that are worked through at a time, about
 Array = NDArray[np.floating]
 
@@ -161,16 +163,26 @@ class Block:
 
 @dataclass(frozen=True)
 class Cube:
-    """All counts of an extract, in blocks ordered by first day and interval."""
+    """All counts of an extract, in blocks ordered by first day and interval.
+
+    Attributes
+    ----------
+    blocks
+        The counts.
+    again
+        Mode → number of detectors that see others' vehicles again, or only that somebody waits:
+        they are in no block.
+    """
 
     blocks: tuple[Block, ...]
+    again: Mapping[str, int] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Block]:
         return iter(self.blocks)
 
     def hourly(self) -> "Cube":
         """Return the cube by the hour."""
-        return Cube(tuple(block.hourly() for block in self))
+        return Cube(tuple(block.hourly() for block in self), self.again)
 
 
 @needs("Counts", *COUNTED)
@@ -180,14 +192,17 @@ def cells(data: Mapping[str, pd.DataFrame | Rows]) -> Cube | Absent:
     Parameters
     ----------
     data
-        The extract; traffic.counts may lack the column minute, where it holds sums by the hour.
-        `Rows` in the order of the junctions are read some junctions at a time.
+        The extract; traffic.counts may lack the column minute, where it holds sums by the hour,
+        role, where every detector counts, and completeness, where that was not recorded. `Rows`
+        in the order of the junctions are read some junctions at a time.
 
     Returns
     -------
     Cube
         Interval and period are found per detector, so that two authorities' counts may be in one
-        extract. An Absent where nothing was counted.
+        extract. Detectors whose role is another than to count are left out, so that no vehicle is
+        summed twice; an interval watched for less than `LEAST_WATCHED` is not counted. An Absent
+        where nothing was counted.
 
     Raises
     ------
@@ -201,6 +216,7 @@ def cells(data: Mapping[str, pd.DataFrame | Rows]) -> Cube | Absent:
         parts = [_part(each) for each in read]
     else:
         parts = [_part(table)]
+    again = pd.concat([part.again for part in parts])
     series = pd.concat([part.series for part in parts], ignore_index=True)
     interval, first, last = (
         np.concatenate([getattr(part, name) for part in parts])
@@ -227,7 +243,8 @@ def cells(data: Mapping[str, pd.DataFrame | Rows]) -> Cube | Absent:
         blocks.append(Block(chosen, index, minutes, stored))
     del counted
     let_go()
-    return Cube(tuple(sorted(blocks, key=lambda block: (block.days[0], block.interval))))
+    blocks.sort(key=lambda block: (block.days[0], block.interval))
+    return Cube(tuple(blocks), again.groupby(level="mode").sum().to_dict())
 
 
 @dataclass(frozen=True)
@@ -239,10 +256,20 @@ class _Part:
     first: NDArray[np.int64]
     last: NDArray[np.int64]
     counted: list[NDArray]  # (days, intervals of a day); empty where never counted
+    again: pd.Series  # detectors that do not count for themselves, by mode
 
 
 def _part(table: pd.DataFrame) -> _Part:
+    again = pd.Series(dtype="int64", index=pd.Index([], dtype=object, name="mode"))
+    if "role" in table:
+        other = (table["role"].notna() & (table["role"] != COUNTING)).to_numpy()
+        if other.any():
+            again = _series(table[other])[0].groupby("mode").size()
+            table = table[~other]
     series, row = _series(table)
+    if table.empty:
+        none = np.zeros(0, np.int64)
+        return _Part(series, none, none, none, [], again)
     day = table["day"].to_numpy().astype("datetime64[D]").astype(np.int64)
     hour = table["hour"].to_numpy()
     minute = table["minute"].to_numpy() if "minute" in table else np.zeros_like(hour)
@@ -268,7 +295,11 @@ def _part(table: pd.DataFrame) -> _Part:
     row, day, minutes = row[known], day[known], minutes[known]
     position = begin[row] + day * slots[row] + (hour * 60 + minute)[known] // each[row]
     count = table["count"].to_numpy(dtype=float, na_value=np.nan)[known]
-    count = np.where((minutes == each[row]) & ~np.isnan(count), count, NOT_COUNTED)
+    whole = (minutes == each[row]) & ~np.isnan(count)
+    if "completeness" in table:
+        watched = table["completeness"].to_numpy(dtype=float, na_value=np.nan)[known]
+        whole &= ~(watched < LEAST_WATCHED)  # where it was not recorded, it is taken as whole
+    count = np.where(whole, count, NOT_COUNTED)
     filled = np.zeros(ends[-1], dtype=bool)
     filled[position] = True
     if filled.sum() < len(position):
@@ -283,7 +314,7 @@ def _part(table: pd.DataFrame) -> _Part:
         values.reshape(-1, max(width, 1))
         for values, width in zip(np.split(flat, ends[:-1]), slots, strict=True)
     ]
-    return _Part(series, interval, first, last, counted)
+    return _Part(series, interval, first, last, counted, again)
 
 
 def _series(table: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]:

@@ -97,7 +97,7 @@ def healthy(cube: Cube, faults: pd.DataFrame) -> Cube:
         here = (places["row"] >= 0) & (places["last"] >= 0)
         spoilt = cover(block.stored.shape[:2], places[here].clip(lower=0))
         blocks.append(block.without(spoilt))
-    return Cube(tuple(blocks))
+    return Cube(tuple(blocks), cube.again)
 
 
 @passes_absent

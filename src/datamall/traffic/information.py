@@ -44,7 +44,9 @@ def totals(cube: Cube) -> pd.DataFrame:
     -------
     pandas.DataFrame
         mode, interval (minutes), first_day, last_day, sites, detectors, hours (counted, over all
-        detectors), coverage (share of the hours of the period that were counted), passages.
+        detectors), coverage (share of the hours of the period that were counted), passages; and
+        where there are any, again: detectors of the mode that see the same vehicles again, and are
+        not summed.
     """
     tables = []
     for block in cube:
@@ -65,6 +67,8 @@ def totals(cube: Cube) -> pd.DataFrame:
         tables.append(table)
     columns = ["mode", "interval", "first_day", "last_day", "sites", "detectors", "hours"]
     found = pd.concat(tables)[[*columns, "coverage", "passages"]]
+    if cube.again:
+        found["again"] = found["mode"].map(cube.again).fillna(0).astype(np.int64)
     return found.sort_values(["mode", "first_day", "interval"], ignore_index=True)
 
 

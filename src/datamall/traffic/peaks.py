@@ -18,11 +18,27 @@ KEYS = ("site", "approach", "lane_group")
 SIGNALS = tuple(f"{_STORE}.{name}" for name in (*KEYS, "saturation_flow", "green", "cycle"))
 # First and last hour (exclusive) of the peaks: ochtendspits and avondspits.
 PEAKS = {"morning": (7, 10), "evening": (16, 19)}
-MOTOR = ("car", "bus")
+MOTOR = ("car", "bus", "heavy")
 SOFT = ("bike", "pedestrian")
 _WORDS = ("name", "phase")
 _NUMBERS = ("x", "y", "lanes", "lost_time", "minimum_green", "pedestrian_time")
 _PLAN = ("saturation_flow", "green", "cycle")
+
+
+@dataclass(frozen=True)
+class Vehicles:
+    """What is reckoned of motor vehicles, each mode of `MOTOR` in turn.
+
+    Attributes
+    ----------
+    pcu
+        Passenger cars that take as much room in the flow as one of them.
+    people
+        People on board.
+    """
+
+    pcu: tuple[float, float, float]
+    people: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -151,9 +167,7 @@ def peaks(
     cube: Cube,
     groups: pd.DataFrame,
     calendar: pd.DataFrame | None,
-    pcu_bus: float,
-    people_in_car: float,
-    people_in_bus: float,
+    vehicles: Vehicles,
 ) -> tuple[Peaks, ...] | Absent:
     """Return volumes in the peaks of working days, one `Peaks` per block of the cube.
 
@@ -165,25 +179,23 @@ def peaks(
         As from `lane_groups`.
     calendar
         Days with their holiday, if there is one; holidays are no working days.
-    pcu_bus
-        Passenger cars that take as much room in the flow as one bus.
-    people_in_car, people_in_bus
-        People on board.
+    vehicles
+        Room and people of each mode.
 
     Notes
     -----
-    A count belongs to the lane group that holds all its movements, a bus whose movement is not
-    recorded to the one that goes straight on. Where some movement of a lane group is never counted,
-    its volume is not known. Where cars were counted but a bus detector was
-    out, buses are taken from the median of other days at that time: they are few.
+    A count belongs to the lane group that holds all its movements, a bus or heavy vehicle whose
+    movement is not recorded to the one that goes straight on. Where some movement of a lane group
+    is never counted, its volume is not known. Where cars were counted but the detector of buses or
+    heavy vehicles was out, these are taken from the median of other days at that time: they are
+    few.
     """
     found = []
     for block in cube:
         known = set(block.series["site"].astype(str)) & set(groups["site"])
         own = groups[groups["site"].isin(known)].reset_index(drop=True)
         if own["capacity"].notna().any() and block.interval <= 60:
-            about = (pcu_bus, people_in_car, people_in_bus)
-            found.append(_peaks(block, own, calendar, *about))
+            found.append(_peaks(block, own, calendar, vehicles))
     reason = "No junction with a known capacity was counted on a working day."
     kept = tuple(p for p in found if len(p.days) and not np.isnan(p.volume).all())
     return kept or Absent("Volume and capacity", reason)
@@ -193,20 +205,17 @@ def _peaks(
     block: Block,
     groups: pd.DataFrame,
     calendar: pd.DataFrame | None,
-    pcu_bus: float,
-    people_in_car: float,
-    people_in_bus: float,
+    vehicles: Vehicles,
 ) -> Peaks:
     working = np.asarray(block.days.day_of_week < 5) & ~holidays(block.days, calendar)
     days = block.days[working]
-    about = (pcu_bus, people_in_car, people_in_bus)
     parts, before = [], 0
     for _, part in block.parts():
         named = part.series["site"].astype(str)
         own = groups[groups["site"].isin(set(named))].reset_index(drop=True)
         if len(own):
             part = part.take(named.isin(set(own["site"])).to_numpy())
-            parts.append((own, *_volumes(part, own, working, *about)))
+            parts.append((own, *_volumes(part, own, working, vehicles)))
             beside = parts[-1][4]["group"]
             parts[-1][4]["group"] = beside.where(beside < 0, beside + before)
             before += len(own)
@@ -228,9 +237,7 @@ def _volumes(
     block: Block,
     groups: pd.DataFrame,
     working: NDArray[np.bool_],
-    pcu_bus: float,
-    people_in_car: float,
-    people_in_bus: float,
+    vehicles: Vehicles,
 ) -> tuple[Floats, Floats, NDArray[np.int64], pd.DataFrame, Floats]:
     """Return volume, riders, start, soft and people of `Peaks` for some junctions."""
     per_hour = 60 // block.interval
@@ -240,9 +247,8 @@ def _volumes(
     keys = keys.astype(str)
     flow = counts[:, working] * per_hour
     flow = flow.reshape(*flow.shape[:2], len(PEAKS), len(slots[0]))
-    cars, buses = motor(keys, flow, groups)
-    volume = cars + pcu_bus * buses
-    riders = people_in_car * cars + people_in_bus * buses
+    modes = motor(keys, flow, groups)
+    volume, riders = weighed(vehicles.pcu, modes), weighed(vehicles.people, modes)
     soft = keys[keys["mode"].isin(SOFT)]
     people = soft.groupby(["site", "approach", "mode"], as_index=False).size().drop(columns="size")
     which = np.zeros((len(people), len(keys)))
@@ -253,8 +259,8 @@ def _volumes(
     return volume, riders, _busiest(volume, groups["site"], per_hour), people, walkers
 
 
-def motor(keys: pd.DataFrame, flow: Floats, groups: pd.DataFrame) -> tuple[Floats, Floats]:
-    """Return the cars and the buses of each lane group.
+def motor(keys: pd.DataFrame, flow: Floats, groups: pd.DataFrame) -> list[Floats]:
+    """Return the cars, buses and heavy vehicles of each lane group, in the order of `MOTOR`.
 
     Parameters
     ----------
@@ -266,21 +272,30 @@ def motor(keys: pd.DataFrame, flow: Floats, groups: pd.DataFrame) -> tuple[Float
 
     Returns
     -------
-    tuple of numpy.ndarray
+    list of numpy.ndarray
         Shape (groups, days, …). Cars are NaN where some movement of the lane group was not
-        counted. Buses are 0 where none are counted at all, and the median of other days at that
+        counted. Others are 0 where none are counted at all, and the median of other days at that
         time where their detector was out.
     """
     member = membership(keys, groups)
-    # A bus whose movement is not recorded goes straight on.
-    buses_on = np.flatnonzero((keys["mode"] == "bus") & (keys["movement"] == "-"))
-    beside = _beside(keys.iloc[buses_on], groups)
-    member[beside[beside >= 0], buses_on[beside >= 0]] = 1
-    cars, buses = (_gather(member, keys["mode"] == mode, flow) for mode in MOTOR)
+    # What goes with cars and has no movement recorded goes straight on.
+    others = keys["mode"].isin(MOTOR[1:]) & (keys["movement"] == "-")
+    on = np.flatnonzero(others)
+    beside = _beside(keys.iloc[on], groups)
+    member[beside[beside >= 0], on[beside >= 0]] = 1
+    cars, *found = (_gather(member, keys["mode"] == mode, flow) for mode in MOTOR)
     own = (keys["mode"] == "car").to_numpy()
     cars[~_complete(keys[own], member[:, own], groups)] = np.nan
-    usual = over_days(buses, np.nanmedian)[:, None]
-    return cars, np.nan_to_num(np.where(np.isnan(buses), usual, buses))
+    result = [cars]
+    for each in found:
+        usual = over_days(each, np.nanmedian)[:, None]
+        result.append(np.nan_to_num(np.where(np.isnan(each), usual, each)))
+    return result
+
+
+def weighed(weights: tuple[float, float, float], modes: list[Floats]) -> Floats:
+    """Return the sum over the modes of `MOTOR`, each with its weight."""
+    return np.asarray(sum(each * one for each, one in zip(weights, modes, strict=True)))
 
 
 def membership(keys: pd.DataFrame, groups: pd.DataFrame) -> Floats:

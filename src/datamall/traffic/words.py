@@ -18,6 +18,7 @@ MEDIAN_LINE = f"median of up to {MEDIAN_WEEKS} weeks before"
 # Headings of columns whose names do not say enough.
 HEADINGS = {
     "above": "Days above capacity",
+    "again": "Detectors not summed",
     "avoidable": "Avoidable person-hours",
     "better_days": "Days with less delay",
     "bike": "Cyclists",
