@@ -4,12 +4,15 @@ Reports say what somebody took the trouble to report. How readily that is done i
 duplicates of a report while it is open: there something lies for certain.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from scipy.special import chdtri, gammaincinv, ndtri
 
-from datamall.enforcement.information import COUNTED, DISTRICTS, Tables, cells
+from datamall.enforcement.information import COUNTED, DISTRICTS, Tables, places
 from datamall.enforcement.knowledge import check_level
+from datamall.enforcement.sums import INSPECTIONS, slices, sums
 from datamall.requirements import needs, passes_absent
 
 _STORE, _PLACES, _AREAS = (
@@ -176,38 +179,63 @@ def two_sources(data: Tables) -> pd.DataFrame:
         not_inspected and nothing_found (inspected), found (with waste, by inspectors), of these
         not_reported. A place counts as reported in all periods in which a report was open.
     """
-    table, seen = _reports(data).dropna(subset="cluster"), cells(data)
-    start = pd.to_datetime(seen["period_start"]).astype("datetime64[s]")
-    starts = np.sort(start.unique())
+    table, seen = _reports(data).dropna(subset="cluster"), data[INSPECTIONS]
+    starts = sums(seen).periods
     begin, end = (
         np.searchsorted(starts, table[name].to_numpy(), side="right") - 1
         for name in ("opened", "until")
     )
     length = end - begin.clip(0) + 1  # 0 for what was closed before the first inspection
     turn = np.arange(length.sum()) - np.repeat(length.cumsum() - length, length)
-    period = starts[np.repeat(begin.clip(0), length) + turn]
-    told = pd.DataFrame({"cluster": np.repeat(table["cluster"].to_numpy(), length)})
-    told, seen = told.assign(period=period), seen.assign(period=start)
-    units = {"place": ["cluster"]}
+    period = np.repeat(begin.clip(0), length) + turn
+    code, clusters = pd.factorize(table["cluster"])
+    told, names = np.repeat(code, length), pd.Index(np.asarray(clusters, dtype=str))
+    by_place = sums(seen).places["with_waste"].reset_index().assign(period=0)
+    rows = [("place", *_overlap(told, names, 1, [by_place]))]
     if len(starts) > 1:
-        units["place in one period"] = ["cluster", "period"]
-    rows = []
-    for unit, keys in units.items():
-        sums = seen.groupby(keys, as_index=False)["with_waste"].sum()
-        both = sums.merge(told[keys].drop_duplicates(), on=keys, how="outer", indicator="source")
-        source, found = both["source"], both["with_waste"] > 0
-        rows.append(
-            (
-                unit,
-                int((source != "left_only").sum()),
-                int((source == "right_only").sum()),
-                int(((source == "both") & ~found).sum()),
-                int(found.sum()),
-                int((found & (source == "left_only")).sum()),
-            )
-        )
+        told = told * len(starts) + period
+        parts = (_by_period(own, starts) for own in slices(seen))
+        rows.append(("place in one period", *_overlap(told, names, len(starts), parts)))
     columns = ["reported", "not_inspected", "nothing_found", "found", "not_reported"]
     return pd.DataFrame(rows, columns=["unit", *columns])
+
+
+def _by_period(own: pd.DataFrame, starts: np.ndarray) -> pd.DataFrame:
+    """Return cluster, period (position in `starts`) and with_waste of some inspections."""
+    period = np.searchsorted(starts, own["period_start"].to_numpy())
+    keys = ["cluster", "period"]
+    by_period = own.assign(period=period).groupby(keys, as_index=False, observed=True)
+    return by_period["with_waste"].sum()
+
+
+def _overlap(
+    told: np.ndarray, names: pd.Index, periods: int, parts: Iterable[pd.DataFrame]
+) -> tuple[int, ...]:
+    """Count units of place and period: reported, inspected, with waste; see `two_sources`.
+
+    Parameters
+    ----------
+    told
+        Units reported, as position in `names` × `periods` + period.
+    names
+        Clusters with reports.
+    periods
+        Number of periods.
+    parts
+        Units inspected: cluster, period, with_waste; none twice.
+    """
+    told = np.unique(told)
+    both = nothing = found = only = 0
+    for own in parts:
+        place, clusters = pd.factorize(own["cluster"])
+        code = names.get_indexer(np.asarray(clusters, dtype=str))[place]
+        reported = (code >= 0) & np.isin(code * periods + own["period"].to_numpy(), told)
+        waste = own["with_waste"].to_numpy() > 0
+        both += int(reported.sum())
+        nothing += int((reported & ~waste).sum())
+        found += int(waste.sum())
+        only += int((waste & ~reported).sum())
+    return len(told), len(told) - both, nothing, found, only
 
 
 def _spells(data: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -330,11 +358,11 @@ def raw_counts(data: Tables, rates: pd.DataFrame, confidence: float) -> pd.DataF
     -----
     Interval by Fisher's z with the variance of Fieller, Hartley and Pearson (1957).
     """
-    sums = cells(data).groupby("district")[["with_waste", "inspections"]].sum()
+    by_district = places(data).groupby("district")[["with_waste", "inspections"]].sum()
     table = rates.iloc[:-1].set_index("district")
     compared = {
         "how readily residents report": table["rate"],
-        "share of inspections with waste": sums["with_waste"] / sums["inspections"],
+        "share of inspections with waste": by_district["with_waste"] / by_district["inspections"],
     }
     width, rows = ndtri((1 + confidence) / 2), []
     for name, values in compared.items():

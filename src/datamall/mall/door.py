@@ -189,7 +189,7 @@ def _sweep(base: Path) -> None:
 
 
 class Extract(Mapping[str, "pd.DataFrame"]):
-    """What a purpose was granted: a mapping from store to its table.
+    """What a purpose was granted: a mapping from store to its table, read when it is first asked.
 
     Whole numbers and decimals are numbers, dates are ``datetime64``, text is ``str``.
 
@@ -241,23 +241,31 @@ class Extract(Mapping[str, "pd.DataFrame"]):
         self.about: dict[str, dict[str, dict[str, Any]]] = {
             name: store["about"] for name, store in about["stores"].items()
         }
-        self._tables = {
-            name: _read(folder / f"{name}.parquet", compact)
-            for name, store in about["stores"].items()
-            if store["columns"]
+        self._folder, self._compact = folder, compact
+        self._rows: dict[str, int] = {
+            name: store["rows"] for name, store in about["stores"].items() if store["columns"]
         }
+        self._tables: dict[str, pd.DataFrame] = {}
+
+    def path(self, store: str) -> Path:
+        """Return the Parquet file of a store, for an engine that groups it without loading it."""
+        if store not in self._rows:
+            raise KeyError(store)
+        return self._folder / f"{store}.parquet"
 
     def __getitem__(self, store: str) -> "pd.DataFrame":
+        if store not in self._tables:
+            self._tables[store] = _read(self.path(store), self._compact)
         return self._tables[store]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._tables)
+        return iter(self._rows)
 
     def __len__(self) -> int:
-        return len(self._tables)
+        return len(self._rows)
 
     def __repr__(self) -> str:
-        sizes = (f"{name}: {len(table):,} rows" for name, table in self._tables.items())
+        sizes = (f"{name}: {rows:,} rows" for name, rows in self._rows.items())
         return f"Extract for {self.purpose!r} of {self.authority_title} ({', '.join(sizes)})"
 
 
