@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from datamall.enforcement.sums import COUNTS, INSPECTIONS, recorded_causes, slices, sums
+from datamall.enforcement.sums import COUNTS, INSPECTIONS, recorded_causes, sums
 from datamall.errors import DatamallError
 from datamall.requirements import needs
 
@@ -19,7 +19,7 @@ ON_MAP = tuple(f"{_PLACES}.{name}" for name in ("cluster", "x", "y"))
 # What may be known of a place besides its name.
 ABOUT = ("kind", "district", "x", "y")
 PLACE, ALL_PLACES = "place", "all places"  # the kind where none is delivered; all kinds together
-# Store → DataFrame, but for inspections that stay on file (`sums.OnFile`).
+# Store → DataFrame, but for inspections that stay on file (`onfile.on_file`).
 Tables = Mapping[str, Any]
 
 
@@ -47,9 +47,26 @@ def registered(data: Tables) -> pd.DataFrame:
     return table.astype(dict.fromkeys({"x", "y"} & set(table), "float64"))
 
 
-@needs("Inspections", *COUNTED)
-def cells(data: Tables) -> pd.DataFrame:
-    """Return one row per place, role and period, with what is known of the place.
+def _located(table: pd.DataFrame, data: Tables) -> pd.DataFrame:
+    """Add what is known of the places to `Sums.places`."""
+    if "cluster" not in data.get(_PLACES, pd.DataFrame()):
+        return table.assign(kind=PLACE)
+    places = registered(data)
+    table = table.merge(places, on="cluster", how="left", validate="many_to_one", indicator=True)
+    strange = table["_merge"].ne("both")
+    strange |= table["district"].isna() if "district" in table else False
+    if strange.any():
+        raise DatamallError(
+            f"{int(table.loc[strange, 'rows'].sum())} rows of {INSPECTIONS} name a cluster without "
+            f"a registered place or district, e.g. {table.loc[strange, 'cluster'].min()}: take the "
+            "stores in again."
+        )
+    return table
+
+
+@needs("Places", *COUNTED)
+def places(data: Tables) -> pd.DataFrame:
+    """Return one row per inspected place: the sums over roles and periods.
 
     Parameters
     ----------
@@ -60,48 +77,14 @@ def cells(data: Tables) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        cluster, kind, district, x, y (m), observer_role, period_start, inspections, with_waste and
-        the causes recorded (numbers of inspections), ordered by its keys; what is not delivered is
-        not among them, but for kind, which is `PLACE` then.
+        cluster, kind, district, x, y (m), inspections, with_waste, observed (with_waste per
+        inspection), then the causes recorded; ordered by cluster. District and x, y as far as
+        delivered; kind is `PLACE` where none is.
 
     Raises
     ------
     DatamallError
         When an inspected place is not registered, in a register that is delivered.
-    """
-    table = _located(pd.concat(slices(data[INSPECTIONS])), data)
-    keys = [k for k in ("cluster", "period_start", "observer_role") if k in table]
-    columns = [*known_of(table), *keys[1:], *COUNTS]
-    return table.sort_values(keys, ignore_index=True)[[*columns, *recorded_causes(table)]]
-
-
-def _located(table: pd.DataFrame, data: Tables) -> pd.DataFrame:
-    """Add what is known of the place to inspections, each row or `rows` of them."""
-    if "cluster" not in data.get(_PLACES, pd.DataFrame()):
-        return table.assign(kind=PLACE)
-    places = registered(data)
-    table = table.merge(places, on="cluster", how="left", validate="many_to_one", indicator=True)
-    strange = table["_merge"].ne("both")
-    strange |= table["district"].isna() if "district" in table else False
-    if strange.any():
-        rows = table.loc[strange, "rows"].sum() if "rows" in table else strange.sum()
-        raise DatamallError(
-            f"{int(rows)} rows of {INSPECTIONS} name a cluster without a registered "
-            f"place or district, e.g. {table.loc[strange, 'cluster'].min()}: take the stores "
-            "in again."
-        )
-    return table
-
-
-@needs("Places", *COUNTED)
-def places(data: Tables) -> pd.DataFrame:
-    """Return one row per inspected place: the sums of `cells` over roles and periods.
-
-    Returns
-    -------
-    pandas.DataFrame
-        cluster, kind, district, x, y (m), inspections, with_waste, observed (with_waste per
-        inspection), then the causes; ordered by cluster. District and x, y as far as delivered.
     """
     table = _located(sums(data[INSPECTIONS]).places.reset_index(), data)
     table["observed"] = table["with_waste"] / table["inspections"]

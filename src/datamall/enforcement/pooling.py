@@ -18,7 +18,7 @@ from scipy.special import expit, log_expit, ndtr
 
 GRID = np.linspace(-8.0, 8.0, 321)  # log-odds; rates from 0.03 % to 99.97 %
 STEP = GRID[1] - GRID[0]
-BLOCK = 2048  # places at once; so many rows of the grid stay in the processor's cache
+BLOCK = 256  # places at once; so many rows of the grid stay in the cache of the processor
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Reports say what somebody took the trouble to report. How readily that is done i
 duplicates of a report while it is open: there something lies for certain.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,8 @@ def _first(table: pd.DataFrame) -> pd.DataFrame:
     out: nothing says that something still lay there.
     """
     first = table[table["duplicate_of"].isna()]
-    again = table[["duplicate_of", "opened"]].merge(
+    again = table[["duplicate_of", "opened"]].dropna(subset="duplicate_of")
+    again = again.merge(
         first[["report", "opened", "until"]],
         left_on="duplicate_of",
         right_on="report",
@@ -78,11 +79,9 @@ def reported(data: Tables, confidence: float) -> pd.DataFrame:
     check_level("confidence", confidence)
     table = _reports(data)
     timed = "closed" in table and table["opened"].min() < table["opened"].max()
-    groups = [("all", "all reports", table)]
-    known = [by for by in ("category", "channel") if by in table]
-    groups += [(by, *own) for by in known for own in table.groupby(by)]
+    table = table[[name for name in table if name not in ("report", "until")]]
     rows = []
-    for by, group, own in groups:
+    for by, group, own in _groups(table):
         row: dict[str, object] = {"by": by, "group": group, "reports": len(own)}
         first = own
         if "duplicate_of" in own:
@@ -99,6 +98,15 @@ def reported(data: Tables, confidence: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _groups(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Yield all reports, and those of each category and channel, as far as these are known."""
+    yield "all", "all reports", table
+    for by in ("category", "channel"):
+        if by in table:
+            for group, own in table.groupby(by):
+                yield by, str(group), own
+
+
 @needs("Reports through the year", varying=_OPEN[:1])
 def trend(data: Tables) -> pd.DataFrame:
     """Return the reports of each month.
@@ -109,9 +117,9 @@ def trend(data: Tables) -> pd.DataFrame:
         month (YYYY-MM), days (of the month, from the first to the last day on which a report came
         in), reports, reports_per_day.
     """
-    opened = _reports(data)["opened"]
-    months = opened.dt.strftime("%Y-%m").value_counts().sort_index()
-    days = pd.date_range(opened.min(), opened.max()).strftime("%Y-%m").value_counts()
+    by_day = _reports(data)["opened"].value_counts()
+    months = by_day.groupby(by_day.index.strftime("%Y-%m")).sum()
+    days = pd.date_range(by_day.index.min(), by_day.index.max()).strftime("%Y-%m").value_counts()
     days = days.sort_index()
     table = pd.DataFrame({"month": days.index, "days": days.to_numpy()})
     table["reports"] = months.reindex(days.index, fill_value=0).to_numpy()
@@ -134,14 +142,18 @@ def repeats(data: Tables) -> pd.DataFrame:
 def repeated(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Return the columns of `repeats` for each place; `keys` name it, which orders ties."""
     opened = table["opened"].astype("datetime64[s]")
-    table = table.assign(opened=opened, month=opened.dt.strftime("%Y-%m"))
+    table = table[keys].assign(
+        opened=opened,
+        month=opened.to_numpy().astype("M8[M]").astype("int64"),
+        **({"first": table["duplicate_of"].isna()} if "duplicate_of" in table else {}),
+    )
     about = {"reports": ("opened", "size")}
-    if "duplicate_of" in table:
-        table["first"] = table["duplicate_of"].isna()
+    if "first" in table:
         about["first_reports"] = ("first", "sum")
     about |= {"months": ("month", "nunique")}
     about |= {"first_day": ("opened", "min"), "last_day": ("opened", "max")}
     result = table.groupby(keys, as_index=False).agg(**about)
+    result = result.astype({key: str for key in keys if result[key].dtype == "category"})
     order = result.assign(order=-result["reports"]).sort_values(["order", *keys])
     return order.drop(columns="order").reset_index(drop=True)
 
@@ -179,7 +191,8 @@ def two_sources(data: Tables) -> pd.DataFrame:
         not_inspected and nothing_found (inspected), found (with waste, by inspectors), of these
         not_reported. A place counts as reported in all periods in which a report was open.
     """
-    table, seen = _reports(data).dropna(subset="cluster"), data[INSPECTIONS]
+    columns, seen = ["cluster", "opened", "until"], data[INSPECTIONS]
+    table = _reports(data)[columns].dropna(subset="cluster")
     starts = sums(seen).periods
     begin, end = (
         np.searchsorted(starts, table[name].to_numpy(), side="right") - 1
@@ -187,13 +200,12 @@ def two_sources(data: Tables) -> pd.DataFrame:
     )
     length = end - begin.clip(0) + 1  # 0 for what was closed before the first inspection
     turn = np.arange(length.sum()) - np.repeat(length.cumsum() - length, length)
-    period = np.repeat(begin.clip(0), length) + turn
     code, clusters = pd.factorize(table["cluster"])
-    told, names = np.repeat(code, length), pd.Index(np.asarray(clusters, dtype=str))
+    told = np.repeat(code * len(starts) + begin.clip(0), length) + turn
+    told, names = np.unique(told), pd.Index(np.asarray(clusters, dtype=str))
     by_place = sums(seen).places["with_waste"].reset_index().assign(period=0)
-    rows = [("place", *_overlap(told, names, 1, [by_place]))]
+    rows = [("place", *_overlap(np.unique(told // len(starts)), names, 1, [by_place]))]
     if len(starts) > 1:
-        told = told * len(starts) + period
         parts = (_by_period(own, starts) for own in slices(seen))
         rows.append(("place in one period", *_overlap(told, names, len(starts), parts)))
     columns = ["reported", "not_inspected", "nothing_found", "found", "not_reported"]
@@ -216,7 +228,7 @@ def _overlap(
     Parameters
     ----------
     told
-        Units reported, as position in `names` × `periods` + period.
+        Units reported, none twice, as position in `names` × `periods` + period.
     names
         Clusters with reports.
     periods
@@ -224,7 +236,6 @@ def _overlap(
     parts
         Units inspected: cluster, period, with_waste; none twice.
     """
-    told = np.unique(told)
     both = nothing = found = only = 0
     for own in parts:
         place, clusters = pd.factorize(own["cluster"])
@@ -241,7 +252,14 @@ def _overlap(
 def _spells(data: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the reports at known places and the first reports among them, with their district."""
     places = data[_PLACES][["cluster", "neighbourhood"]].merge(data[_AREAS], on="neighbourhood")
-    table = _reports(data).merge(places, on="cluster")
+    table = _reports(data)
+    code, clusters = pd.factorize(table["cluster"])
+    place = pd.Index(places["cluster"]).get_indexer(np.asarray(clusters, dtype=str))
+    place = np.append(place, -1)[code]  # the last one is that of reports without a place
+    known = ("report", "opened", "until", "days", "duplicate_of")
+    table = table.loc[place >= 0, [name for name in known if name in table]]
+    for name in ("neighbourhood", "district"):
+        table[name] = pd.Categorical(places[name])[place[place >= 0]]
     return table, _first(table)
 
 
@@ -275,12 +293,13 @@ def reporting_rates(data: Tables, confidence: float) -> pd.DataFrame:
     check_level("confidence", confidence)
     table, first = _spells(data)
     whole = "all districts"
-    rows = pd.concat([first, first.assign(district=whole)]).groupby("district")
-    result = rows.agg(
+    result = first.groupby("district").agg(
         first_reports=("report", "size"),
         duplicates=("duplicates", "sum"),
         open_days=("days", "sum"),
     )
+    result.index = result.index.astype(str)
+    result.loc[whole] = result.sum()
     areas = data[_PLACES].merge(data[_AREAS], on="neighbourhood")["district"].value_counts()
     result = result.reindex([*sorted(areas.index), whole], fill_value=0)
     tail, dispersion = (1 - confidence) / 2, _dispersion(first)
@@ -289,7 +308,9 @@ def reporting_rates(data: Tables, confidence: float) -> pd.DataFrame:
     result["rate"] = count / days
     result["low"] = np.nan_to_num(gammaincinv(count, tail)) / days  # without duplicates: 0
     result["high"] = gammaincinv(count + 1, 1 - tail) / days
-    for name, number in (("reports", table["district"].value_counts()), ("places", areas)):
+    reports = table["district"].value_counts()
+    reports.index = reports.index.astype(str)
+    for name, number in (("reports", reports), ("places", areas)):
         result[name] = number.reindex(result.index, fill_value=0)
         result.loc[whole, name] = number.sum()
     result["reports_per_place"] = result["reports"] / result["places"]

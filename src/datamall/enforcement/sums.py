@@ -1,6 +1,6 @@
 """Sums of the inspections: what chapters need of millions of rows, reckoned in slices of places."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -14,36 +14,6 @@ from datamall.rows import Rows
 INSPECTIONS = "enforcement.inspections"
 CAUSES = ("bulky", "residual", "cardboard", "full", "broken")
 COUNTS = ["inspections", "with_waste"]
-
-
-class OnFile(Mapping[str, Any]):
-    """An extract whose inspections stay on file; all else of it is as it was.
-
-    Parameters
-    ----------
-    extract
-        As from the door: a mapping with a method `path`, and what is said about it.
-    """
-
-    def __init__(self, extract: Any) -> None:
-        self._extract = extract
-        self._rows = {
-            store: Rows([extract.path(store)], "cluster")
-            for store in extract
-            if store == INSPECTIONS
-        }
-
-    def __getitem__(self, store: str) -> Any:
-        return self._rows[store] if store in self._rows else self._extract[store]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._extract)
-
-    def __len__(self) -> int:
-        return len(self._extract)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._extract, name)
 
 
 @dataclass(frozen=True)
