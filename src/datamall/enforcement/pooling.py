@@ -18,7 +18,7 @@ from scipy.special import expit, log_expit, ndtr
 
 GRID = np.linspace(-8.0, 8.0, 321)  # log-odds; rates from 0.03 % to 99.97 %
 STEP = GRID[1] - GRID[0]
-BLOCK = 256  # places at once; so many rows of the grid stay in the cache of the processor
+BLOCK = 96  # places at once; so many rows of the grid stay in the cache of the processor
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,7 @@ class Pooled:
 
     def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the rows of `weights` that differ, and at how many places each holds."""
-        for rows in self.likelihood.blocks():
-            weights = self.likelihood.weighted(rows, self.means, self.variance)
+        for rows, weights in self.likelihood.weighted(self.means, self.variance):
             yield weights / weights.sum(axis=1, keepdims=True), self.likelihood.copies[rows]
 
     def summary(self, reckon: Callable[[np.ndarray], tuple[np.ndarray, ...]]) -> list[np.ndarray]:
@@ -85,26 +84,31 @@ class Likelihood:
     trials: np.ndarray
     offsets: np.ndarray
 
-    def blocks(self) -> Iterator[slice]:
-        """Yield rows that are worked through at once: memory must not grow with the places."""
-        for start in range(0, len(self.group), BLOCK):
-            yield slice(start, start + BLOCK)
+    def weighted(
+        self, means: np.ndarray, variance: np.ndarray
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield some rows at a time, and their likelihood × prior at each grid value.
 
-    def weighted(self, rows: slice, means: np.ndarray, variance: np.ndarray) -> np.ndarray:
-        """Return likelihood × prior at each grid value, up to a factor per row."""
-        y, n = self.successes[rows], self.trials[rows]
+        Both are known up to a factor per row. So many rows at a time that memory does not grow
+        with the places.
+        """
         shifted = GRID[None, :] + np.asarray(self.offsets, float)[:, None]
-        weights = y @ log_expit(shifted) + (n - y) @ log_expit(-shifted)
-        weights -= weights.max(axis=1, keepdims=True)
-        np.exp(weights, out=weights)
+        found, missed = log_expit(shifted), log_expit(-shifted)
         prior = np.exp(-0.5 * (GRID[None, :] - means[:, None]) ** 2 / variance[:, None])
-        weights *= prior[self.group[rows]]
-        return weights
+        for start in range(0, len(self.group), BLOCK):
+            rows = slice(start, start + BLOCK)
+            y, n = self.successes[rows], self.trials[rows]
+            weights = y @ found
+            weights += (n - y) @ missed
+            weights -= weights.max(axis=1, keepdims=True)
+            np.exp(weights, out=weights)
+            weights *= prior[self.group[rows]]
+            yield rows, weights
 
     def moments(self, means: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and variance of the log-odds given the counts and a prior per group."""
         powers = np.stack([np.ones_like(GRID), GRID, GRID**2]).T
-        sums = [self.weighted(rows, means, variance) @ powers for rows in self.blocks()]
+        sums = [weights @ powers for _, weights in self.weighted(means, variance)]
         size, first, second = np.concatenate(sums).T
         mean = first / size
         return mean, second / size - mean**2

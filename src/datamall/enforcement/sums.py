@@ -122,7 +122,7 @@ def _of_slice(own: pd.DataFrame, clusters: pd.Index, before: int) -> tuple[Any, 
     looked = own.assign(quarter=quarter).groupby(["place", "role", "quarter"], as_index=False)
     visits = looked[COUNTS].sum()
     visits["place"] = (visits["place"] + before).astype("int32")
-    visits = visits.astype({"role": "int8", "quarter": "int32"})
+    visits = visits.astype({"role": "int8", "quarter": "int32"} | dict.fromkeys(COUNTS, "int32"))
     month = pd.Series(day.astype("M8[M]"), own.index, name="month")
     by_month = own.groupby(month)
     months = by_month[COUNTS].sum()

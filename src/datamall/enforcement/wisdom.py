@@ -389,10 +389,12 @@ def _worth_knowing(
         return rates[columns].assign(gain=rates["sd"], reason="The rate is uncertain.")
     left_out = _left_out(choices, crews)
     effects = EFFECTS[["low", "high"]].mean(axis=1).groupby(EFFECTS["crew"]).max()
-    tables = []
-    for crew, own in choices.groupby("crew"):
+    several, tables = len(recorded(choices)) > 1, []
+    used = [*columns, "expected", "share", "rate", "sd", "weight", "unknown"]
+    for crew in left_out:
         if not crews[crew]:
             continue
+        own = choices.loc[choices["crew"] == crew, used]
         value, edge = own["expected"].to_numpy(), left_out[crew]
         share = own["share"].clip(1e-9, 1)
         spread = np.hypot(own["sd"] / own["rate"], np.sqrt((1 / share - 1) / own["weight"]))
@@ -402,12 +404,13 @@ def _worth_knowing(
         # Were the unknown cause one of this crew, as likely as in the city, and removable like the
         # others, a place now left out could come onto its list. Where one cause alone is recorded,
         # the rest is not unknown but another cause.
-        likely = own["share"].mean() * (len(recorded(choices)) > 1)
+        likely = own["share"].mean() * several
         hidden = value + own["rate"] * own["unknown"] * effects[crew] - edge
         unknown = likely * hidden.clip(lower=0) * (value < edge)
+        gain = own[columns].assign(gain=np.maximum(doubt, unknown), unknown=unknown > doubt)
+        table = _as_text(leading(gain, "gain", number))
         near = f"Near the edge of the list for {crew.lower()}: one look may decide."
-        reason = np.where(unknown > doubt, "Much waste, cause unknown: inspect first.", near)
-        table = own[columns].assign(gain=np.maximum(doubt, unknown), reason=reason)
-        tables.append(_as_text(leading(table, "gain", number)))
+        reason = np.where(table["unknown"], "Much waste, cause unknown: inspect first.", near)
+        tables.append(table.drop(columns="unknown").assign(reason=reason))
     table = pd.concat(tables, ignore_index=True)
     return leading(table, "gain", len(table)).drop_duplicates("cluster")
