@@ -275,7 +275,7 @@ def run(
         elif tables.ANSWER in content:
             published["answer"] = content[tables.ANSWER]["sentence"]
 
-    monkeypatch.setattr(door, "extract", lambda purpose, compact=False: data)
+    monkeypatch.setattr(door, "extract", lambda purpose, compact=False, on_file=(): data)
     monkeypatch.setattr(tables, "publish", publish)
     if not drawn:
         monkeypatch.setattr(canvas, "png", lambda draw, numbers, height: b"")

@@ -96,9 +96,7 @@ class Rows:
         NotInOrder
             When a key is missing or comes after a higher one; earlier slices have been yielded.
         """
-        names = [*self.columns, self.key]
-        text = [name for name in names if pa.types.is_string(self._schema.field(name).type)]
-        for table in self.tables(text):
+        for table in self.tables(self._text([*self.columns, self.key])):
             yield frame(table.unify_dictionaries())
 
     def tables(self, text: Sequence[str] = ()) -> Iterator[pa.Table]:
@@ -114,14 +112,18 @@ class Rows:
                     rest = table.slice(start)
                     if start:
                         yield table.slice(0, start).select(self.columns)
+                        let_go()
         if rest is not None and rest.num_rows:
             yield rest.select(self.columns)
 
-    def whole(self) -> "pd.DataFrame":
-        """Return all rows at once; text as categories."""
-        text = [name for name in self.columns if pa.types.is_string(self._schema.field(name).type)]
+    def whole(self, compact: bool = True) -> "pd.DataFrame":
+        """Return all rows at once; compact: text as categories, in alphabetical order."""
+        text = self._text(self.columns) if compact else None
         parts = [pq.read_table(p, columns=self.columns, read_dictionary=text) for p in self._paths]
         return frame(pa.concat_tables(parts).unify_dictionaries(), ordered=True)
+
+    def _text(self, names: list[str]) -> list[str]:
+        return [name for name in names if pa.types.is_string(self._schema.field(name).type)]
 
     def _last_key(self, table: pa.Table) -> int:
         """Return the row at which the last key begins; keys must rise."""
@@ -137,6 +139,11 @@ class Rows:
                 f"The rows do not lie in the order of {self.key!r}: take the store in again."
             )
         return runs.run_ends[-2].as_py() if len(runs.run_ends) > 1 else 0
+
+
+def let_go() -> None:
+    """Give the system back what was freed; the allocators keep it otherwise."""
+    pa.default_memory_pool().release_unused()
 
 
 def frame(table: pa.Table, ordered: bool = False) -> "pd.DataFrame":

@@ -19,7 +19,7 @@ ON_MAP = tuple(f"{_PLACES}.{name}" for name in ("cluster", "x", "y"))
 # What may be known of a place besides its name.
 ABOUT = ("kind", "district", "x", "y")
 PLACE, ALL_PLACES = "place", "all places"  # the kind where none is delivered; all kinds together
-# Store → DataFrame, but for inspections that stay on file (`onfile.on_file`).
+# Store → DataFrame, but for inspections that stay on file (`onfile.read`).
 Tables = Mapping[str, Any]
 
 

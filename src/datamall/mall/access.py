@@ -134,7 +134,6 @@ def checkout(
         "period": period,
         "personal": any(s["columns"] and s["counted"] in PERSONAL for s in stores.values()),
     }
-    pa.default_memory_pool().release_unused()  # a report's program goes on beside the kernel
     text = json.dumps(extract, indent=1, ensure_ascii=False)
     _private(folder / "extract.json").write_text(text + "\n", encoding="utf-8")
     return extract

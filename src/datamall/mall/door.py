@@ -16,12 +16,10 @@ import tempfile
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from datamall.errors import DatamallError
-
-if TYPE_CHECKING:
-    import pandas as pd
+from datamall.rows import Rows
 
 ENVIRONMENT = "DATAMALL_DOOR"
 PREFIX = "datamall-"
@@ -188,8 +186,8 @@ def _sweep(base: Path) -> None:
             os.close(lock)
 
 
-class Extract(Mapping[str, "pd.DataFrame"]):
-    """What a purpose was granted: a mapping from store to its table, read when it is first asked.
+class Extract(Mapping[str, Any]):
+    """What a purpose was granted: a mapping from store to its table, a DataFrame.
 
     Whole numbers and decimals are numbers, dates are ``datetime64``, text is ``str``.
 
@@ -200,6 +198,9 @@ class Extract(Mapping[str, "pd.DataFrame"]):
     compact
         Text as categories, in order: for tables of millions of rows, which are then read several
         times faster and take a fraction of the memory.
+    on_file
+        Stores that are not read but handed out as `datamall.rows.Rows`: for tens of millions of
+        rows, which an analysis then reads in slices.
 
     Attributes
     ----------
@@ -223,7 +224,7 @@ class Extract(Mapping[str, "pd.DataFrame"]):
         columns of the granted stores, in the order of the contract.
     """
 
-    def __init__(self, folder: Path, compact: bool = False) -> None:
+    def __init__(self, folder: Path, compact: bool = False, on_file: Collection[str] = ()) -> None:
         about = json.loads((folder / "extract.json").read_text("utf-8"))
         self.purpose: str = about["purpose"]
         self.title: str = about["title"]
@@ -241,59 +242,38 @@ class Extract(Mapping[str, "pd.DataFrame"]):
         self.about: dict[str, dict[str, dict[str, Any]]] = {
             name: store["about"] for name, store in about["stores"].items()
         }
-        self._folder, self._compact = folder, compact
-        self._rows: dict[str, int] = {
-            name: store["rows"] for name, store in about["stores"].items() if store["columns"]
+        rows = {
+            name: Rows([folder / f"{name}.parquet"])
+            for name, store in about["stores"].items()
+            if store["columns"]
         }
-        self._tables: dict[str, pd.DataFrame] = {}
+        self._tables: dict[str, Any] = {
+            name: own if name in on_file else own.whole(compact) for name, own in rows.items()
+        }
 
-    def path(self, store: str) -> Path:
-        """Return the Parquet file of a store, for an engine that groups it without loading it."""
-        if store not in self._rows:
-            raise KeyError(store)
-        return self._folder / f"{store}.parquet"
-
-    def __getitem__(self, store: str) -> "pd.DataFrame":
-        if store not in self._tables:
-            self._tables[store] = _read(self.path(store), self._compact)
+    def __getitem__(self, store: str) -> Any:
         return self._tables[store]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
+        return iter(self._tables)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._tables)
 
     def __repr__(self) -> str:
-        sizes = (f"{name}: {rows:,} rows" for name, rows in self._rows.items())
+        sizes = (f"{name}: {len(table):,} rows" for name, table in self._tables.items())
         return f"Extract for {self.purpose!r} of {self.authority_title} ({', '.join(sizes)})"
 
 
-def _read(path: Path, compact: bool) -> "pd.DataFrame":
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = pq.read_schema(path)
-    text = [f.name for f in schema if pa.types.is_string(f.type)]
-    table = pq.read_table(path, read_dictionary=text if compact else None)
-    # Decimals are exact in the stores; analyses compute with ordinary numbers.
-    fields = [f.with_type(pa.float64()) if pa.types.is_decimal(f.type) else f for f in table.schema]
-    frame = table.cast(pa.schema(fields)).to_pandas(date_as_object=False, split_blocks=True)
-    for name in text if compact else ():
-        values = frame[name].cat
-        frame[name] = values.set_categories(sorted(values.categories))
-    return frame
-
-
-def extract(purpose: str, *, compact: bool = False) -> Extract:
+def extract(purpose: str, *, compact: bool = False, on_file: Collection[str] = ()) -> Extract:
     """Check out the extract of a purpose at the door of this kernel.
 
     Parameters
     ----------
     purpose
         Name in ``data/purposes.yaml``.
-    compact
-        Text as categories: see `Extract`.
+    compact, on_file
+        Text as categories, and stores to be read in slices: see `Extract`.
 
     Returns
     -------
@@ -324,4 +304,4 @@ def extract(purpose: str, *, compact: bool = False) -> Extract:
     answer = json.loads(line)
     if "refused" in answer:
         raise DatamallError(answer["refused"])
-    return Extract(Path(answer["folder"]), compact)
+    return Extract(Path(answer["folder"]), compact, on_file)

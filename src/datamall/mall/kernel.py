@@ -18,6 +18,7 @@ from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvision
 from traitlets import Bool, Int, List, Unicode
 from traitlets.config import Config
 
+from datamall import memory
 from datamall.errors import DatamallError
 from datamall.mall import sandbox
 from datamall.mall.door import ENVIRONMENT, Door
@@ -33,13 +34,6 @@ PASSED = (
     "OPENBLAS_L2_SIZE",
 )
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-# What is freed goes back to the system at once, so that memory is what is held, not what once was.
-MEMORY = {
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "MALLOC_ARENA_MAX": "2",
-    "MALLOC_MMAP_THRESHOLD_": "262144",
-    "MALLOC_TRIM_THRESHOLD_": "1048576",
-}
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
 LOADERS = ("/lib64/ld-linux-*", "/lib/ld-linux-*", "/lib/ld-musl-*")
 SYSTEM = (
@@ -165,7 +159,7 @@ class DoorProvisioner(LocalProvisioner):
             passed
             | dict.fromkeys(folders, str(door.work))
             | dict.fromkeys(POOLS, str(self.threads))
-            | MEMORY
+            | memory.ENVIRONMENT
             | {
                 ENVIRONMENT: str(door.socket),
                 "PYTHONPATH": str(_source()),
