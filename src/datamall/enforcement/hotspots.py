@@ -138,9 +138,9 @@ def _neighbourhoods(
     rates: pd.DataFrame, neighbours: int, minimum: int
 ) -> Iterator[tuple[str, pd.DataFrame, np.ndarray, dict[str, np.ndarray]]]:
     """Yield for each kind with enough places: its rows, their neighbours, the values to look at."""
-    columns = [*known_of(rates), *COUNTS, "rate"]
-    use = rates.loc[rates["inspections"] >= minimum, columns]
-    for kind, own in use.groupby("kind"):
+    used = [*known_of(rates), *COUNTS, "rate"]
+    enough = rates.loc[rates["inspections"] >= minimum, used]
+    for kind, own in enough.groupby("kind"):
         if len(own) >= max(LEAST_PLACES, neighbours + 2):
             near = spatial.nearest(own["x"].to_numpy(), own["y"].to_numpy(), neighbours)
             columns = {"count": own["with_waste"], "rate": own["rate"]}
