@@ -36,6 +36,8 @@ bench: $(READY) ## Measure time and memory against the yardsticks, in one run
 	@$(BIN)/python bench/intake.py
 	@$(BIN)/python bench/pipeline.py
 	@$(BIN)/python -m bench.fairness
+	@$(BIN)/python -m bench.enforcement
+	@$(BIN)/python -m bench.traffic
 
 proofs: $(READY) ## Judge the methods on worlds whose truth is known; results in proofs/results
 	@PATH="$(BIN):$$PATH" $(BIN)/dvc repro proofs/dvc.yaml

@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench import processes
+from bench.pages import Budget, compared
 
 COMMIT = "050a5ec"
-BUDGET_MEMORY, BUDGET_TIME, BUDGET_MB = 10.0, 3.0, 1000
+BUDGET = Budget(memory=10, time=3, megabytes=1000)
 STORES = ("shared.calendar", "traffic.junctions", "traffic.counts")
 
 
@@ -72,8 +73,7 @@ def main() -> None:
     try:
         rows = city(processes.ROOT / "data" / "stores" / "demo", stores, options.copies)
         print(f"Traffic page from {rows:,} counts")
-        processes.compared("traffic", stores, options.commit,
-                           BUDGET_MEMORY, BUDGET_TIME, BUDGET_MB)  # fmt: skip
+        compared("traffic", stores, options.commit, BUDGET)
     finally:
         processes.remove(stores)
 

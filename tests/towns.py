@@ -3,6 +3,7 @@
 A notebook runs here in one process, on tables made in the test: its own code, without a kernel.
 """
 
+import io
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -269,11 +270,12 @@ def run(
         elif tables.CSV in content:
             published[about["name"]] = content[tables.CSV]
             # The files of the page: JSON knows no infinite number.
-            notebooks._json_rows(notebooks._records(content[tables.CSV], about["columns"]))
+            records = notebooks._records(io.StringIO(content[tables.CSV]), about["columns"])
+            list(notebooks._json_rows(records))
         elif tables.ANSWER in content:
             published["answer"] = content[tables.ANSWER]["sentence"]
 
-    monkeypatch.setattr(door, "extract", lambda purpose, compact=False: data)
+    monkeypatch.setattr(door, "extract", lambda purpose, compact=False, on_file=(): data)
     monkeypatch.setattr(tables, "publish", publish)
     if not drawn:
         monkeypatch.setattr(canvas, "png", lambda draw, numbers, height: b"")

@@ -205,9 +205,11 @@ def inputs(kind: str, authority: str) -> None:
 def report(notebook: str, authority: str, threads: int | None) -> None:
     """Run a NOTEBOOK on the extract of its purpose and write its page and results."""
     from datamall.mall.kernel import behind_the_door, isolated
+    from datamall.memory import give_back
     from datamall.provenance import provenance
     from datamall.reporting.notebooks import run
 
+    give_back()
     root = find_root()
     parameters = load_parameters(root)
     reports = parameters["reports"]

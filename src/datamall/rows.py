@@ -96,21 +96,25 @@ class Rows:
         NotInOrder
             When a key is missing or comes after a higher one; earlier slices have been yielded.
         """
+        for table in self.tables(self._text([*self.columns, self.key])):
+            yield frame(table.unify_dictionaries())
+
+    def tables(self, text: Sequence[str] = ()) -> Iterator[pa.Table]:
+        """Yield the same slices as Arrow tables, with these columns of text as dictionaries."""
         names = list(dict.fromkeys([*self.columns, self.key]))
-        text = self._text(names)
         rest: pa.Table | None = None
         for path in self._paths:
-            with pq.ParquetFile(path, read_dictionary=text) as file:
+            with pq.ParquetFile(path, read_dictionary=list(text)) as file:
                 for batch in file.iter_batches(SLICE_ROWS, columns=names):
                     table = pa.Table.from_batches([batch])
                     table = table if rest is None else pa.concat_tables([rest, table])
                     start = self._last_key(table)
                     rest = table.slice(start)
                     if start:
-                        yield self._frame(table.slice(0, start))
+                        yield table.slice(0, start).select(self.columns)
                         let_go()
         if rest is not None and rest.num_rows:
-            yield self._frame(rest)
+            yield rest.select(self.columns)
 
     def whole(self, compact: bool = True) -> "pd.DataFrame":
         """Return all rows at once; compact: text as categories, in alphabetical order."""
@@ -120,9 +124,6 @@ class Rows:
 
     def _text(self, names: list[str]) -> list[str]:
         return [name for name in names if pa.types.is_string(self._schema.field(name).type)]
-
-    def _frame(self, table: pa.Table) -> "pd.DataFrame":
-        return frame(table.select(self.columns).unify_dictionaries())
 
     def _last_key(self, table: pa.Table) -> int:
         """Return the row at which the last key begins; keys must rise."""

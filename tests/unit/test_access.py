@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +14,9 @@ import pytest
 import yaml
 from tiny_mall import SECRET, containers, inspections, make_project, write_store
 
+from datamall import rows
 from datamall.errors import DatamallError
+from datamall.mall import access
 from datamall.mall.access import checkout
 from datamall.mall.contracts import load_contracts
 from datamall.mall.purposes import Refused, load_purposes
@@ -396,3 +398,25 @@ def test_without_a_register_nothing_is_granted(project: Path) -> None:
     (project / "data" / "purposes.yaml").unlink()
     with pytest.raises(DatamallError, match="nothing is granted"):
         load(project)
+
+
+def test_sums_are_the_same_whether_grouped_in_slices_or_at_once(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    for size in (1, 250_000, None):  # None: the store is taken not to lie in order
+        folder = tmp_path / str(size)
+        folder.mkdir()
+        with monkeypatch.context() as patch:
+            if size:
+                patch.setattr(rows, "SLICE_ROWS", size)
+            else:
+                patch.setattr(access, "_grouped", _out_of_order)
+            checkout(project, "demo", "enforcement", folder)
+        made.append((folder / "enforcement.inspections" / "part-00000.parquet").read_bytes())
+    assert made[0] == made[1] == made[2]
+
+
+def _out_of_order(*_: object) -> Iterator[pa.Table]:
+    raise rows.NotInOrder("Not in order.")
+    yield

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tiny_mall import make_project
 
@@ -220,3 +221,12 @@ def test_each_landlock_version_is_asked_for_the_rights_it_has() -> None:
 def test_landlock_is_there_on_linux_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     assert sandbox.available() == 0
+
+
+def test_stores_on_file_are_handed_out_as_rows(door: Door) -> None:
+    data = extract("enforcement", on_file=["enforcement.inspections"])
+    whole = extract("enforcement")["enforcement.inspections"]
+    rows = data["enforcement.inspections"]
+    assert (len(rows), rows.columns) == (len(whole), list(whole))
+    read = pd.concat(rows.slices(), ignore_index=True)
+    pd.testing.assert_frame_equal(read.astype({"cluster": str, "observer_role": str}), whole)

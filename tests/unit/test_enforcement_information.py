@@ -78,7 +78,7 @@ def test_exposure_and_months(data: dict[str, pd.DataFrame]) -> None:
 
 def test_order_of_the_rows_changes_nothing(data: dict[str, pd.DataFrame]) -> None:
     turned = {name: table.iloc[::-1].reset_index(drop=True) for name, table in data.items()}
-    for function in (information.cells, information.places, information.totals):
+    for function in (information.places, information.totals):
         pd.testing.assert_frame_equal(function(turned), function(data))
     pd.testing.assert_frame_equal(
         knowledge.dirty_rates(turned, 0.9), knowledge.dirty_rates(data, 0.9), check_exact=True
@@ -237,7 +237,7 @@ def test_bags_at_a_full_container_belong_to_the_container(data: dict[str, pd.Dat
 def test_a_place_that_is_not_in_the_register_is_refused(data: dict[str, pd.DataFrame]) -> None:
     data["enforcement.containers"] = data["enforcement.containers"].tail(3)
     with pytest.raises(DatamallError, match=r"3 rows of .*inspections name a cluster .* e.g. A"):
-        information.cells(data)
+        information.places(data)
 
 
 def test_chapters_name_what_is_missing(data: dict[str, pd.DataFrame]) -> None:

@@ -183,3 +183,16 @@ def test_long_texts_get_room_and_short_ones_stay_on_one_line() -> None:
     assert '<th scope="row">dump spot</th><td class="long">a sentence' in html
     frame["why"] *= 3
     assert '<td class="prose">a sentence' in tables.html_table(frame, "Caption")
+
+
+def test_a_long_table_travels_packed_and_whole() -> None:
+    frame = pd.DataFrame(
+        {"code": [f"é{n}" for n in range(25_000)], "r": [n / 7 for n in range(25_000)]}
+    )
+    data, _ = tables.table_bundle(frame, "long", "A long table")
+    assert tables.CSV not in data
+    assert len(data[tables.PACKED]) < 0.7 * len(tables.csv_text(frame))
+    assert tables.csv_of(data) == tables.csv_text(frame).encode()
+    short, _ = tables.table_bundle(frame.head(2), "short", "A short table")
+    assert tables.csv_of(short) == short[tables.CSV].encode()
+    assert tables.csv_of({"text/plain": "nothing"}) is None

@@ -1,5 +1,8 @@
 """Knowledge of causes: what the waste was, and how much of it is beyond a regular truck."""
 
+from collections.abc import Mapping
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
@@ -10,11 +13,12 @@ from datamall.enforcement.information import (
     COUNTED,
     Tables,
     by_kind,
-    cells,
-    recorded_causes,
+    places,
 )
 from datamall.enforcement.knowledge import check_level
+from datamall.enforcement.sums import INSPECTIONS, once, recorded_causes, slices
 from datamall.requirements import needs, passes_absent
+from datamall.rows import Rows
 
 _STORE = "enforcement.inspections"
 _OF_CONTAINERS = ("full", "broken")
@@ -36,26 +40,50 @@ def _tally(data: Tables) -> tuple[pd.DataFrame, list[str]]:
     as often it is taken to be found without waste in the others, within these bounds. Where no cell
     is without waste, the least possible is the end.
     """
-    table = cells(data)
-    causes = recorded_causes(table)
-    table = table.dropna(subset=causes)
-    n, w = table["inspections"], table["with_waste"]
-    clean = w == 0
-    sums = table[["cluster", "kind", "with_waste", *causes]].copy()
-    for cause in causes:
-        found = table[cause]
-        most, least = np.minimum(found, w), np.maximum(found + w - n, 0)
-        apart = found - most
-        likely = np.zeros(len(table))
-        if apart.any():
-            seen = found[clean].sum() / n[clean].sum() if clean.any() else np.inf
-            share = max(seen, apart.sum() / (n - w).sum())
-            likely = np.minimum(share * np.where(n > w, n - w, np.nan), most - least)
-        sums[cause], sums[f"{cause}_apart"] = most, apart
-        sums[f"{cause}_least"] = most - np.nan_to_num(likely)
-    names = [f"{cause}{end}" for cause in causes for end in ("", "_least", "_apart")]
-    sums = sums.groupby(["cluster", "kind"], as_index=False)[["with_waste", *names]].sum()
-    return sums.sort_values("cluster", ignore_index=True), causes
+    seen = data[INSPECTIONS]
+    table = once(seen, f"causes {list(seen)}", partial(_by_place, seen))
+    kinds = places(data).set_index("cluster")["kind"]
+    return table.assign(kind=table["cluster"].map(kinds)), recorded_causes(seen)
+
+
+def _by_place(seen: pd.DataFrame | Rows) -> pd.DataFrame:
+    """Return the sums of `_tally`, by cluster."""
+    causes, tables = recorded_causes(seen), []
+    totals = pd.Series(0.0, index=["looked", "without", *causes])
+    for own in slices(seen):
+        own = own.dropna(subset=causes)
+        tables.append(_found(own, {}))
+        clean = own[own["with_waste"] == 0]
+        totals["looked"] += clean["inspections"].sum()
+        totals["without"] += (own["inspections"] - own["with_waste"]).sum()
+        totals[causes] += clean[causes].sum()
+    table = pd.concat(tables, ignore_index=True)
+    apart = {cause: table[f"{cause}_apart"].sum() for cause in causes}
+    if any(apart.values()):
+        share = {
+            cause: max(
+                totals[cause] / totals["looked"] if totals["looked"] else np.inf,
+                number / totals["without"],
+            )
+            for cause, number in apart.items()
+            if number
+        }
+        again = (_found(own.dropna(subset=causes), share) for own in slices(seen))
+        table = pd.concat(again, ignore_index=True)
+    return table.sort_values("cluster", ignore_index=True)
+
+
+def _found(own: pd.DataFrame, share: Mapping[str, float]) -> pd.DataFrame:
+    """Return the sums of `_tally` in some rows, given the shares found without waste."""
+    n, w = own["inspections"], own["with_waste"]
+    result = own[["cluster", "with_waste"]].copy()
+    for cause in recorded_causes(own):
+        most, least = np.minimum(own[cause], w), np.maximum(own[cause] + w - n, 0)
+        result[cause], result[f"{cause}_apart"] = most, own[cause] - most
+        without = share.get(cause, 0.0) * np.where(n > w, n - w, np.nan)
+        result[f"{cause}_least"] = most - np.nan_to_num(np.minimum(without, most - least))
+    result = result.groupby("cluster", observed=True).sum()
+    return result.set_index(result.index.astype(str)).reset_index()
 
 
 def _limits(found: np.ndarray, waste: np.ndarray, confidence: float) -> tuple[float, float, float]:

@@ -9,6 +9,7 @@ from scipy.sparse import csr_matrix
 from datamall.enforcement import spatial
 from datamall.enforcement.information import COUNTED, ON_MAP, Tables, known_of
 from datamall.enforcement.knowledge import check_level
+from datamall.enforcement.sums import COUNTS
 from datamall.requirements import Absent, needs
 
 # Fewer places than this give no pattern in space.
@@ -137,7 +138,9 @@ def _neighbourhoods(
     rates: pd.DataFrame, neighbours: int, minimum: int
 ) -> Iterator[tuple[str, pd.DataFrame, np.ndarray, dict[str, np.ndarray]]]:
     """Yield for each kind with enough places: its rows, their neighbours, the values to look at."""
-    for kind, own in rates[rates["inspections"] >= minimum].groupby("kind"):
+    used = [*known_of(rates), *COUNTS, "rate"]
+    enough = rates.loc[rates["inspections"] >= minimum, used]
+    for kind, own in enough.groupby("kind"):
         if len(own) >= max(LEAST_PLACES, neighbours + 2):
             near = spatial.nearest(own["x"].to_numpy(), own["y"].to_numpy(), neighbours)
             columns = {"count": own["with_waste"], "rate": own["rate"]}

@@ -1,19 +1,16 @@
 """Information: what was counted, by whom and where, before any judgement."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
+from datamall.enforcement.sums import COUNTS, INSPECTIONS, recorded_causes, sums
 from datamall.errors import DatamallError
 from datamall.requirements import needs
 
-CAUSES = ("bulky", "residual", "cardboard", "full", "broken")
-_INSPECTIONS, _PLACES, _AREAS = (
-    "enforcement.inspections",
-    "enforcement.containers",
-    "shared.neighbourhoods",
-)
-COUNTED = tuple(f"{_INSPECTIONS}.{name}" for name in ("cluster", "inspections", "with_waste"))
+_PLACES, _AREAS = "enforcement.containers", "shared.neighbourhoods"
+COUNTED = tuple(f"{INSPECTIONS}.{name}" for name in ("cluster", *COUNTS))
 DISTRICTS = (
     *(f"{_PLACES}.{name}" for name in ("cluster", "neighbourhood")),
     *(f"{_AREAS}.{name}" for name in ("neighbourhood", "district")),
@@ -22,12 +19,8 @@ ON_MAP = tuple(f"{_PLACES}.{name}" for name in ("cluster", "x", "y"))
 # What may be known of a place besides its name.
 ABOUT = ("kind", "district", "x", "y")
 PLACE, ALL_PLACES = "place", "all places"  # the kind where none is delivered; all kinds together
-Tables = Mapping[str, pd.DataFrame]
-
-
-def recorded_causes(table: pd.DataFrame) -> list[str]:
-    """Return the causes that a table has a column for, in a fixed order."""
-    return [cause for cause in CAUSES if cause in table]
+# Store → DataFrame, but for inspections that stay on file (`onfile.read`).
+Tables = Mapping[str, Any]
 
 
 def known_of(table: pd.DataFrame) -> list[str]:
@@ -54,9 +47,26 @@ def registered(data: Tables) -> pd.DataFrame:
     return table.astype(dict.fromkeys({"x", "y"} & set(table), "float64"))
 
 
-@needs("Inspections", *COUNTED)
-def cells(data: Tables) -> pd.DataFrame:
-    """Return one row per place, role and period, with what is known of the place.
+def _located(table: pd.DataFrame, data: Tables) -> pd.DataFrame:
+    """Add what is known of the places to `Sums.places`."""
+    if "cluster" not in data.get(_PLACES, pd.DataFrame()):
+        return table.assign(kind=PLACE)
+    places = registered(data)
+    table = table.merge(places, on="cluster", how="left", validate="many_to_one", indicator=True)
+    strange = table["_merge"].ne("both")
+    strange |= table["district"].isna() if "district" in table else False
+    if strange.any():
+        raise DatamallError(
+            f"{int(table.loc[strange, 'rows'].sum())} rows of {INSPECTIONS} name a cluster without "
+            f"a registered place or district, e.g. {table.loc[strange, 'cluster'].min()}: take the "
+            "stores in again."
+        )
+    return table
+
+
+@needs("Places", *COUNTED)
+def places(data: Tables) -> pd.DataFrame:
+    """Return one row per inspected place: the sums over roles and periods.
 
     Parameters
     ----------
@@ -67,52 +77,19 @@ def cells(data: Tables) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        cluster, kind, district, x, y (m), observer_role, period_start, inspections, with_waste and
-        the causes recorded (numbers of inspections), ordered by its keys; what is not delivered is
-        not among them, but for kind, which is `PLACE` then.
+        cluster, kind, district, x, y (m), inspections, with_waste, observed (with_waste per
+        inspection), then the causes recorded; ordered by cluster. District and x, y as far as
+        delivered; kind is `PLACE` where none is.
 
     Raises
     ------
     DatamallError
         When an inspected place is not registered, in a register that is delivered.
     """
-    seen = data[_INSPECTIONS]
-    if "cluster" in data.get(_PLACES, pd.DataFrame()):
-        places = registered(data)
-        table = seen.merge(places, on="cluster", how="left", validate="many_to_one", indicator=True)
-        strange = table["_merge"].ne("both")
-        strange |= table["district"].isna() if "district" in table else False
-        if strange.any():
-            raise DatamallError(
-                f"{int(strange.sum())} rows of {_INSPECTIONS} name a cluster without a registered "
-                f"place or district, e.g. {table.loc[strange, 'cluster'].min()}: take the stores "
-                "in again."
-            )
-    else:
-        table = seen.assign(kind=PLACE)
-    numbers = dict.fromkeys(("inspections", "with_waste"), "int64")
-    # A cause that was left blank stays missing: no answer is not the answer no.
-    table = table.astype(numbers | dict.fromkeys(recorded_causes(table), "float64"))
-    keys = [k for k in ("cluster", "period_start", "observer_role") if k in table]
-    columns = [*known_of(table), *keys[1:], "inspections", "with_waste"]
-    return table.sort_values(keys, ignore_index=True)[[*columns, *recorded_causes(table)]]
-
-
-@needs("Places", *COUNTED)
-def places(data: Tables) -> pd.DataFrame:
-    """Return one row per inspected place: the sums of `cells` over roles and periods.
-
-    Returns
-    -------
-    pandas.DataFrame
-        cluster, kind, district, x, y (m), inspections, with_waste, observed (with_waste per
-        inspection), then the causes; ordered by cluster. District and x, y as far as delivered.
-    """
-    table = cells(data)
-    causes, keys = recorded_causes(table), known_of(table)
-    result = table.groupby(keys, as_index=False)[["inspections", "with_waste", *causes]].sum()
-    result.insert(len(keys) + 2, "observed", result["with_waste"] / result["inspections"])
-    return result.sort_values("cluster", ignore_index=True)
+    table = _located(sums(data[INSPECTIONS]).places.reset_index(), data)
+    table["observed"] = table["with_waste"] / table["inspections"]
+    columns = [*known_of(table), *COUNTS, "observed", *recorded_causes(table)]
+    return table.sort_values("cluster", ignore_index=True)[columns]
 
 
 @needs("Map of the places", *COUNTED, *ON_MAP)
@@ -166,7 +143,7 @@ def exposure(data: Tables) -> pd.DataFrame:
     return _summed(places(data), ["district", "kind"])
 
 
-@needs("Through the year", *COUNTED, varying=(f"{_INSPECTIONS}.period_start",))
+@needs("Through the year", *COUNTED, varying=(f"{INSPECTIONS}.period_start",))
 def months(data: Tables) -> pd.DataFrame:
     """Return inspections and what they found in each month.
 
@@ -175,9 +152,8 @@ def months(data: Tables) -> pd.DataFrame:
     pandas.DataFrame
         month (YYYY-MM), places, inspections, with_waste, share, inspections_per_place.
     """
-    table = cells(data)
-    table["month"] = pd.to_datetime(table["period_start"]).dt.strftime("%Y-%m")
-    return _summed(table, ["month"])
+    table = sums(data[INSPECTIONS]).months.reset_index()
+    return _per_place(table.assign(month=table["month"].dt.strftime("%Y-%m")))
 
 
 def _summed(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -187,6 +163,10 @@ def _summed(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         inspections=("inspections", "sum"),
         with_waste=("with_waste", "sum"),
     )
-    result["share"] = result["with_waste"] / result["inspections"]
-    result["inspections_per_place"] = result["inspections"] / result["places"]
-    return result
+    return _per_place(result)
+
+
+def _per_place(table: pd.DataFrame) -> pd.DataFrame:
+    """Set the rates beside the counts."""
+    share = table["with_waste"] / table["inspections"]
+    return table.assign(share=share, inspections_per_place=table["inspections"] / table["places"])

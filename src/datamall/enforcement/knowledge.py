@@ -1,11 +1,14 @@
 """Knowledge: what the counts say once it is weighed how often, and by whom, was looked."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
 from datamall.enforcement import pooling
-from datamall.enforcement.information import COUNTED, Tables, cells, places
+from datamall.enforcement.information import COUNTED, Tables, places
+from datamall.enforcement.sums import COUNTS, INSPECTIONS, Sums, sums
 from datamall.errors import DatamallError
 from datamall.requirements import Absent, needs, passes_absent
 
@@ -38,33 +41,32 @@ def observer_habits(data: Tables, confidence: float) -> pd.DataFrame:
     tell them apart.
     """
     check_level("confidence", confidence)
-    table = cells(data)
-    stratum = ["cluster", *(["period_start"] if "period_start" in table else [])]
-    sums = table.groupby([*stratum, "observer_role"])[["inspections", "with_waste"]].sum()
-    wide = sums.reset_index().pivot_table(
-        index=stratum, columns="observer_role", values=list(sums), fill_value=0, aggfunc="sum"
-    )
-    order = wide["inspections"].sum().sort_values(ascending=False, kind="stable").index
+    found = sums(data[INSPECTIONS])
+    looks = found.visits.groupby("role")["inspections"].sum()
+    most, *others = looks.sort_values(ascending=False, kind="stable").index
     width, rows = ndtri((1 + confidence) / 2), []
-    for role in order[1:]:
-        n1, n0 = wide[("inspections", role)], wide[("inspections", order[0])]
-        both = (n1 > 0) & (n0 > 0)
-        total = (n1 + n0)[both]
-        a, c = wide.loc[both, ("with_waste", role)], wide.loc[both, ("with_waste", order[0])]
-        b, d = n1[both] - a, n0[both] - c
+    for role in others:
+        own = found.pairs[found.pairs["first"].eq(min(role, most))]
+        own = own[own["other"].eq(max(role, most))]
+        ends = ("first", "other") if role < most else ("other", "first")
+        (n1, a), (n0, c) = (
+            [own[f"{end}_{name}"].to_numpy(float) for name in COUNTS] for end in ends
+        )
+        b, d, total, times = n1 - a, n0 - c, n1 + n0, own["times"].to_numpy(float)
         r, s, p, q = a * d / total, b * c / total, (a + d) / total, (b + c) / total
-        known = min(r.sum(), s.sum()) > 0
-        ratio = r.sum() / s.sum() if known else np.nan
+        known = min(times @ r, times @ s) > 0
+        ratio = times @ r / (times @ s) if known else np.nan
         variance = (
-            (p * r).sum() / (2 * r.sum() ** 2)
-            + (p * s + q * r).sum() / (2 * r.sum() * s.sum())
-            + (q * s).sum() / (2 * s.sum() ** 2)
+            times @ (p * r) / (2 * (times @ r) ** 2)
+            + times @ (p * s + q * r) / (2 * (times @ r) * (times @ s))
+            + times @ (q * s) / (2 * (times @ s) ** 2)
             if known
             else np.nan
         )
         factor = np.exp(width * np.sqrt(variance))
-        counts = (int(both.sum()), int(n1[both].sum()), int(n0[both].sum()))
-        rows.append((role, order[0], *counts, ratio, ratio / factor, ratio * factor))
+        counts = (int(times.sum()), int(times @ n1), int(times @ n0))
+        names = found.roles[role], found.roles[most]
+        rows.append((*names, *counts, ratio, ratio / factor, ratio * factor))
     counted = ["pairs", "inspections", "reference_inspections"]
     return pd.DataFrame(rows, columns=["role", "reference", *counted, "odds_ratio", "low", "high"])
 
@@ -111,12 +113,12 @@ def within_places(data: Tables) -> pd.DataFrame:
     short to hold such a spell take its weeks for independent. On the demo city 87 % of the 90 %
     intervals held the true rate with weeks as blocks, 88 % with months, 90 % with quarters.
     """
-    table = cells(data).assign(quarter=_quarter)
-    keys = [name for name in ("cluster", "observer_role") if name in table]
-    table = table.groupby([*keys, "quarter"])[["inspections", "with_waste"]].sum().reset_index()
+    found = sums(data[INSPECTIONS])
+    table = found.visits
     counts = table["with_waste"].to_numpy(), table["inspections"].to_numpy()
-    dispersion, rho = pooling.likeness(*counts, table.groupby(keys).ngroup().to_numpy())
-    effective = _effective(cells(data), np.nan_to_num(rho)).sum()
+    group = table["place"].to_numpy(int) * len(found.roles) + table["role"].to_numpy()
+    dispersion, rho = pooling.likeness(*counts, np.unique(group, return_inverse=True)[1])
+    effective = _effective(found, np.nan_to_num(rho)).sum()
     return pd.DataFrame(
         {
             "cells": [len(table)],
@@ -128,17 +130,10 @@ def within_places(data: Tables) -> pd.DataFrame:
     )
 
 
-def _quarter(table: pd.DataFrame) -> pd.Series:
-    """Return the quarter of each row, or one value for all where periods are not delivered."""
-    if "period_start" not in table:
-        return pd.Series("", index=table.index)
-    return pd.to_datetime(table["period_start"]).dt.to_period("Q").astype(str)
-
-
-def _effective(table: pd.DataFrame, rho: float) -> pd.Series:
-    """Return effective inspections per cluster: n in a quarter count for n / (1 + (n - 1) rho)."""
-    n = table.assign(quarter=_quarter).groupby(["cluster", "quarter"])["inspections"].sum()
-    return (n / (1 + (n - 1) * rho)).groupby("cluster").sum()
+def _effective(found: Sums, rho: float) -> pd.Series:
+    """Return effective inspections per place: n in a quarter count for n / (1 + (n - 1) rho)."""
+    n = found.visits.groupby(["place", "quarter"])["inspections"].sum()
+    return (n / (1 + (n - 1) * rho)).groupby("place").sum()
 
 
 @needs("Dirty rates with exposure", *COUNTED)
@@ -167,49 +162,52 @@ def dirty_rates(data: Tables, confidence: float) -> pd.DataFrame:
     too narrow if weeks differ.
     """
     check_level("confidence", confidence)
-    table, result = cells(data), places(data)
+    found, result = sums(data[INSPECTIONS]), places(data)
     habits, quarters = observer_habits(data, confidence), within_places(data)
-    if "observer_role" not in table:
-        table["observer_role"] = "unknown"
-    roles = sorted(table["observer_role"].unique())
-    offset = pd.Series(0.0, index=roles)
+    offset = pd.Series(0.0, index=found.roles)
     if not isinstance(habits, Absent):
         offset.update(np.log(habits.set_index("role")["odds_ratio"]))
     rho = 0.0 if isinstance(quarters, Absent) else float(np.nan_to_num(quarters.loc[0, "likeness"]))
-    by_role = table.pivot_table(
-        index="cluster",
-        columns="observer_role",
-        values=["inspections", "with_waste"],
-        aggfunc="sum",
-        fill_value=0,
+    cell = found.visits["place"].to_numpy(int) * len(offset) + found.visits["role"].to_numpy()
+    n, y = (
+        np.bincount(cell, found.visits[name], len(result) * len(offset)).reshape(-1, len(offset))
+        for name in COUNTS
     )
-    mix = by_role["inspections"].sum()[roles].to_numpy(float)
+    mix = n.sum(axis=0)
     standard = pooling.standard_rate(offset.to_numpy(), mix / mix.sum())
-    result["effective_inspections"] = _effective(table, rho).to_numpy()
+    result["effective_inspections"] = _effective(found, rho).to_numpy()
     # Where districts are not delivered, all places of a kind are one.
     districts = result.get("district", pd.Series("", index=result.index))
     scale = (result["effective_inspections"] / result["inspections"]).to_numpy()[:, None]
     for kind in sorted(result["kind"].unique()):
         own = (result["kind"] == kind).to_numpy()
-        y, n = (by_role[name][roles].to_numpy(float)[own] for name in ("with_waste", "inspections"))
         district = pd.factorize(districts[own], sort=True)[0]
-        weights = pooling.pool(y * scale[own], n * scale[own], offset.to_numpy(), district).weights
-        mean = weights @ standard
-        tail = (1 - confidence) / 2
-        rank_low, rank_high = pooling.rank_interval(weights, confidence)
-        columns = {
-            "rate": mean,
-            "low": pooling.quantile(weights, standard, tail),
-            "high": pooling.quantile(weights, standard, 1 - tail),
-            "sd": np.sqrt(np.maximum(weights @ standard**2 - mean**2, 0)),
-            # Rounded, so that equal counts tie and the order is that of the clusters.
-            "rank": pd.Series(-mean.round(10)).rank(method="first").astype(int).to_numpy(),
-            "rank_low": rank_low,
-            "rank_high": rank_high,
-        }
-        for name, values in columns.items():
+        counts = y[own] * scale[own], n[own] * scale[own]
+        pooled = pooling.pool(*counts, offset.to_numpy(), district)
+        reckon = partial(_summary, standard, confidence, pooling.Field.of(pooled.blocks()))
+        names = ["rate", "low", "high", "sd", "rank_low", "rank_high"]
+        for name, values in zip(names, pooled.summary(reckon), strict=True):
             result.loc[own, name] = values
-    return result.astype(dict.fromkeys(["rank", "rank_low", "rank_high"], int))
+        # Rounded, so that equal counts tie and the order is that of the clusters.
+        order = (-result.loc[own, "rate"]).round(10).rank(method="first")
+        result.loc[own, "rank"] = order
+    whole = ["rank", "rank_low", "rank_high"]
+    columns = [name for name in result if name not in whole]
+    return result[[*columns, *whole]].astype(dict.fromkeys(whole, int))
+
+
+def _summary(
+    standard: np.ndarray, confidence: float, field: pooling.Field, weights: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Return rate, its interval and standard deviation, and the interval of the rank."""
+    mean, tail = weights @ standard, (1 - confidence) / 2
+    return (
+        mean,
+        pooling.quantile(weights, standard, tail),
+        pooling.quantile(weights, standard, 1 - tail),
+        np.sqrt(np.maximum(weights @ standard**2 - mean**2, 0)),
+        *pooling.rank_interval(weights, confidence, field),
+    )
 
 
 @passes_absent

@@ -10,6 +10,7 @@ prior for each place are estimated from all of them, by EM (Dempster, Laird and 
 places are integrated over a fixed grid: no random draws, the same answer every time.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,28 +18,100 @@ from scipy.special import expit, log_expit, ndtr
 
 GRID = np.linspace(-8.0, 8.0, 321)  # log-odds; rates from 0.03 % to 99.97 %
 STEP = GRID[1] - GRID[0]
+BLOCK = 96  # places at once; so many rows of the grid stay in the cache of the processor
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """Posterior of a set of places.
+    """Posterior of a set of places, which is worked out block by block.
 
     Attributes
     ----------
-    weights
-        Probability of each grid value, shape (places, `GRID`); rows sum to 1.
+    likelihood
+        What is known of each of the different counts, see `Likelihood`.
+    back
+        Position of the counts of each place in `likelihood`, shape (places,).
     means
         Mean log-odds of each group, shape (groups,).
     spread
         Standard deviation of the log-odds of places within a group.
     between
         Standard deviation of the group means.
+    variance
+        Of the prior of each group's places: spread² and the uncertainty of the mean.
     """
 
-    weights: np.ndarray
+    likelihood: "Likelihood"
+    back: np.ndarray
     means: np.ndarray
     spread: float
     between: float
+    variance: np.ndarray
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Probability of each grid value at each place, shape (places, `GRID`); rows sum to 1."""
+        return np.concatenate([weights for weights, _ in self.blocks()])[self.back]
+
+    def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the rows of `weights` that differ, and at how many places each holds."""
+        for rows, weights in self.likelihood.weighted(self.means, self.variance):
+            yield weights / weights.sum(axis=1, keepdims=True), self.likelihood.copies[rows]
+
+    def summary(self, reckon: Callable[[np.ndarray], tuple[np.ndarray, ...]]) -> list[np.ndarray]:
+        """Return what is reckoned of each row of `weights`, one value per place and result."""
+        parts = zip(*(reckon(weights) for weights, _ in self.blocks()), strict=True)
+        return [np.concatenate(part)[self.back] for part in parts]
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Different counts of places of one group: what they say of the log-odds.
+
+    Attributes
+    ----------
+    group, copies
+        Group of the places with these counts, and how many they are, shape (counts,).
+    successes, trials
+        Shape (counts, roles).
+    offsets
+        Habit of each role in log-odds, shape (roles,).
+    """
+
+    group: np.ndarray
+    copies: np.ndarray
+    successes: np.ndarray
+    trials: np.ndarray
+    offsets: np.ndarray
+
+    def weighted(
+        self, means: np.ndarray, variance: np.ndarray
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield some rows at a time, and their likelihood × prior at each grid value.
+
+        Both are known up to a factor per row. So many rows at a time that memory does not grow
+        with the places.
+        """
+        shifted = GRID[None, :] + np.asarray(self.offsets, float)[:, None]
+        found, missed = log_expit(shifted), log_expit(-shifted)
+        prior = np.exp(-0.5 * (GRID[None, :] - means[:, None]) ** 2 / variance[:, None])
+        for start in range(0, len(self.group), BLOCK):
+            rows = slice(start, start + BLOCK)
+            y, n = self.successes[rows], self.trials[rows]
+            weights = y @ found
+            weights += (n - y) @ missed
+            weights -= weights.max(axis=1, keepdims=True)
+            np.exp(weights, out=weights)
+            weights *= prior[self.group[rows]]
+            yield rows, weights
+
+    def moments(self, means: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and variance of the log-odds given the counts and a prior per group."""
+        powers = np.stack([np.ones_like(GRID), GRID, GRID**2]).T
+        sums = [weights @ powers for _, weights in self.weighted(means, variance)]
+        size, first, second = np.concatenate(sums).T
+        mean = first / size
+        return mean, second / size - mean**2
 
 
 def likeness(successes: np.ndarray, trials: np.ndarray, group: np.ndarray) -> tuple[float, float]:
@@ -114,40 +187,30 @@ def pool(
     """
     key = np.column_stack([group, successes, trials])
     unique, back, copies = np.unique(key, axis=0, return_inverse=True, return_counts=True)
-    roles = len(offsets)
-    code = unique[:, 0].astype(int)
+    roles, code = len(offsets), unique[:, 0].astype(int)
     y, n = unique[:, 1 : 1 + roles], unique[:, 1 + roles :]
-    shifted = GRID[None, :] + np.asarray(offsets, float)[:, None]
-    log_likelihood = y @ log_expit(shifted) + (n - y) @ log_expit(-shifted)
-    likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
+    likelihood = Likelihood(code, copies, y, n, offsets)
     members = np.bincount(code, copies)
-
-    def posterior(means: np.ndarray, variance: np.ndarray) -> np.ndarray:
-        prior = np.exp(-0.5 * (GRID[None, :] - means[:, None]) ** 2 / variance[:, None])
-        weights = likelihood * prior[code]
-        return weights / weights.sum(axis=1, keepdims=True)
-
     centre = 0.0
     means, spread2, between2 = np.zeros(len(members)), 1.0, 1.0
     doubt = np.zeros(len(members))
     for _ in range(1000):
-        moments = posterior(means, np.full(len(members), spread2)) @ np.stack([GRID, GRID**2]).T
-        variance = moments[:, 1] - moments[:, 0] ** 2
+        mean, variance = likelihood.moments(means, np.full(len(members), spread2))
         known = np.bincount(code, copies * np.maximum(1 - variance / spread2, 0)) / spread2
         doubt = 1 / (1 / between2 + known)
         weight = members / spread2 + 1 / between2
-        total = np.bincount(code, copies * moments[:, 0])
+        total = np.bincount(code, copies * mean)
         before = np.array([centre, spread2, between2])
         means = (total / spread2 + centre / between2) / weight
-        distance = variance + (moments[:, 0] - means[code]) ** 2
+        distance = variance + (mean - means[code]) ** 2
         # One grid step is the least spread that the grid can hold.
         spread2 = max(float(copies @ distance / copies.sum()), STEP**2)
         centre = float(means.mean())
         between2 = max(float(np.mean((means - centre) ** 2 + doubt)), STEP**2)
         if np.abs(before - [centre, spread2, between2]).max() < 1e-7:
             break
-    weights = posterior(means, spread2 + doubt)[back.ravel()]
-    return Pooled(weights, means, spread2**0.5, between2**0.5)
+    spreads = spread2**0.5, between2**0.5
+    return Pooled(likelihood, back.ravel(), means, *spreads, spread2 + doubt)
 
 
 def standard_rate(offsets: np.ndarray, mix: np.ndarray) -> np.ndarray:
@@ -176,17 +239,48 @@ def quantile(weights: np.ndarray, values: np.ndarray, level: float) -> np.ndarra
     return _inverse(np.cumsum(weights, axis=1) - weights / 2, values, level)
 
 
-def rank_interval(weights: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class Field:
+    """How many of a number of places are above each grid value: mean and standard deviation."""
+
+    places: int
+    above: np.ndarray
+    noise: np.ndarray
+
+    @classmethod
+    def of(cls, blocks: Iterable[tuple[np.ndarray, np.ndarray]]) -> "Field":
+        """Reckon it from rows of a posterior, each with the number of places that have it."""
+        places, above, variance = 0, np.zeros(len(GRID)), np.zeros(len(GRID))
+        for weights, copies in blocks:
+            below = np.cumsum(weights, axis=1) - weights / 2
+            places += int(copies.sum())
+            above += copies @ (1 - below)
+            variance += copies @ (below * (1 - below))
+        return cls(places, above, np.sqrt(np.maximum(variance, 1e-12)))
+
+
+def rank_interval(
+    weights: np.ndarray, confidence: float, field: Field | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the lowest and highest rank (1 = highest rate) that a place may well have.
 
     The number of other places above a given rate is a sum of independent indicators; its normal
     approximation is averaged over the posterior of the place itself.
+
+    Parameters
+    ----------
+    weights
+        Posterior of some places, shape (places, `GRID`).
+    confidence
+        Level of the interval.
+    field
+        Of all places among which these rank; without it these are all.
     """
-    below = np.cumsum(weights, axis=1) - weights / 2
-    above = (1 - below).sum(axis=0) - 0.5  # a place is above itself with probability one half
-    noise = np.sqrt(np.maximum((below * (1 - below)).sum(axis=0), 1e-12))
-    ranks = np.unique(np.geomspace(1, len(weights), 200).round())
-    probability = weights @ ndtr((ranks[None, :] - 0.5 - above[:, None]) / noise[:, None])
+    field = field or Field.of([(weights, np.ones(len(weights)))])
+    above = field.above - 0.5  # a place is above itself with probability one half
+    ranks = np.unique(np.geomspace(1, field.places, 200).round())
+    chance = ndtr((ranks[None, :] - 0.5 - above[:, None]) / field.noise[:, None])
+    probability = weights @ chance
     tail = (1 - confidence) / 2
     low, high = (_inverse(probability, ranks, level) for level in (tail, 1 - tail))
     return np.floor(low).astype(int), np.ceil(high).astype(int)

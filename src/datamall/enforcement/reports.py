@@ -4,12 +4,15 @@ Reports say what somebody took the trouble to report. How readily that is done i
 duplicates of a report while it is open: there something lies for certain.
 """
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import pandas as pd
 from scipy.special import chdtri, gammaincinv, ndtri
 
-from datamall.enforcement.information import COUNTED, DISTRICTS, Tables, cells
+from datamall.enforcement.information import COUNTED, DISTRICTS, Tables, places
 from datamall.enforcement.knowledge import check_level
+from datamall.enforcement.sums import INSPECTIONS, slices, sums
 from datamall.requirements import needs, passes_absent
 
 _STORE, _PLACES, _AREAS = (
@@ -42,7 +45,8 @@ def _first(table: pd.DataFrame) -> pd.DataFrame:
     out: nothing says that something still lay there.
     """
     first = table[table["duplicate_of"].isna()]
-    again = table[["duplicate_of", "opened"]].merge(
+    again = table[["duplicate_of", "opened"]].dropna(subset="duplicate_of")
+    again = again.merge(
         first[["report", "opened", "until"]],
         left_on="duplicate_of",
         right_on="report",
@@ -75,11 +79,9 @@ def reported(data: Tables, confidence: float) -> pd.DataFrame:
     check_level("confidence", confidence)
     table = _reports(data)
     timed = "closed" in table and table["opened"].min() < table["opened"].max()
-    groups = [("all", "all reports", table)]
-    known = [by for by in ("category", "channel") if by in table]
-    groups += [(by, *own) for by in known for own in table.groupby(by)]
+    table = table[[name for name in table if name not in ("report", "until")]]
     rows = []
-    for by, group, own in groups:
+    for by, group, own in _groups(table):
         row: dict[str, object] = {"by": by, "group": group, "reports": len(own)}
         first = own
         if "duplicate_of" in own:
@@ -96,6 +98,15 @@ def reported(data: Tables, confidence: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _groups(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Yield all reports, and those of each category and channel, as far as these are known."""
+    yield "all", "all reports", table
+    for by in ("category", "channel"):
+        if by in table:
+            for group, own in table.groupby(by):
+                yield by, str(group), own
+
+
 @needs("Reports through the year", varying=_OPEN[:1])
 def trend(data: Tables) -> pd.DataFrame:
     """Return the reports of each month.
@@ -106,9 +117,9 @@ def trend(data: Tables) -> pd.DataFrame:
         month (YYYY-MM), days (of the month, from the first to the last day on which a report came
         in), reports, reports_per_day.
     """
-    opened = _reports(data)["opened"]
-    months = opened.dt.strftime("%Y-%m").value_counts().sort_index()
-    days = pd.date_range(opened.min(), opened.max()).strftime("%Y-%m").value_counts()
+    by_day = _reports(data)["opened"].value_counts()
+    months = by_day.groupby(by_day.index.strftime("%Y-%m")).sum()
+    days = pd.date_range(by_day.index.min(), by_day.index.max()).strftime("%Y-%m").value_counts()
     days = days.sort_index()
     table = pd.DataFrame({"month": days.index, "days": days.to_numpy()})
     table["reports"] = months.reindex(days.index, fill_value=0).to_numpy()
@@ -131,14 +142,18 @@ def repeats(data: Tables) -> pd.DataFrame:
 def repeated(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Return the columns of `repeats` for each place; `keys` name it, which orders ties."""
     opened = table["opened"].astype("datetime64[s]")
-    table = table.assign(opened=opened, month=opened.dt.strftime("%Y-%m"))
+    table = table[keys].assign(
+        opened=opened,
+        month=opened.to_numpy().astype("M8[M]").astype("int64"),
+        **({"first": table["duplicate_of"].isna()} if "duplicate_of" in table else {}),
+    )
     about = {"reports": ("opened", "size")}
-    if "duplicate_of" in table:
-        table["first"] = table["duplicate_of"].isna()
+    if "first" in table:
         about["first_reports"] = ("first", "sum")
     about |= {"months": ("month", "nunique")}
     about |= {"first_day": ("opened", "min"), "last_day": ("opened", "max")}
     result = table.groupby(keys, as_index=False).agg(**about)
+    result = result.astype({key: str for key in keys if result[key].dtype == "category"})
     order = result.assign(order=-result["reports"]).sort_values(["order", *keys])
     return order.drop(columns="order").reset_index(drop=True)
 
@@ -176,44 +191,75 @@ def two_sources(data: Tables) -> pd.DataFrame:
         not_inspected and nothing_found (inspected), found (with waste, by inspectors), of these
         not_reported. A place counts as reported in all periods in which a report was open.
     """
-    table, seen = _reports(data).dropna(subset="cluster"), cells(data)
-    start = pd.to_datetime(seen["period_start"]).astype("datetime64[s]")
-    starts = np.sort(start.unique())
+    columns, seen = ["cluster", "opened", "until"], data[INSPECTIONS]
+    table = _reports(data)[columns].dropna(subset="cluster")
+    starts = sums(seen).periods
     begin, end = (
         np.searchsorted(starts, table[name].to_numpy(), side="right") - 1
         for name in ("opened", "until")
     )
     length = end - begin.clip(0) + 1  # 0 for what was closed before the first inspection
     turn = np.arange(length.sum()) - np.repeat(length.cumsum() - length, length)
-    period = starts[np.repeat(begin.clip(0), length) + turn]
-    told = pd.DataFrame({"cluster": np.repeat(table["cluster"].to_numpy(), length)})
-    told, seen = told.assign(period=period), seen.assign(period=start)
-    units = {"place": ["cluster"]}
+    code, clusters = pd.factorize(table["cluster"])
+    told = np.repeat(code * len(starts) + begin.clip(0), length) + turn
+    told, names = np.unique(told), pd.Index(np.asarray(clusters, dtype=str))
+    by_place = sums(seen).places["with_waste"].reset_index().assign(period=0)
+    rows = [("place", *_overlap(np.unique(told // len(starts)), names, 1, [by_place]))]
     if len(starts) > 1:
-        units["place in one period"] = ["cluster", "period"]
-    rows = []
-    for unit, keys in units.items():
-        sums = seen.groupby(keys, as_index=False)["with_waste"].sum()
-        both = sums.merge(told[keys].drop_duplicates(), on=keys, how="outer", indicator="source")
-        source, found = both["source"], both["with_waste"] > 0
-        rows.append(
-            (
-                unit,
-                int((source != "left_only").sum()),
-                int((source == "right_only").sum()),
-                int(((source == "both") & ~found).sum()),
-                int(found.sum()),
-                int((found & (source == "left_only")).sum()),
-            )
-        )
+        parts = (_by_period(own, starts) for own in slices(seen))
+        rows.append(("place in one period", *_overlap(told, names, len(starts), parts)))
     columns = ["reported", "not_inspected", "nothing_found", "found", "not_reported"]
     return pd.DataFrame(rows, columns=["unit", *columns])
+
+
+def _by_period(own: pd.DataFrame, starts: np.ndarray) -> pd.DataFrame:
+    """Return cluster, period (position in `starts`) and with_waste of some inspections."""
+    period = np.searchsorted(starts, own["period_start"].to_numpy())
+    keys = ["cluster", "period"]
+    by_period = own.assign(period=period).groupby(keys, as_index=False, observed=True)
+    return by_period["with_waste"].sum()
+
+
+def _overlap(
+    told: np.ndarray, names: pd.Index, periods: int, parts: Iterable[pd.DataFrame]
+) -> tuple[int, ...]:
+    """Count units of place and period: reported, inspected, with waste; see `two_sources`.
+
+    Parameters
+    ----------
+    told
+        Units reported, none twice, as position in `names` × `periods` + period.
+    names
+        Clusters with reports.
+    periods
+        Number of periods.
+    parts
+        Units inspected: cluster, period, with_waste; none twice.
+    """
+    both = nothing = found = only = 0
+    for own in parts:
+        place, clusters = pd.factorize(own["cluster"])
+        code = names.get_indexer(np.asarray(clusters, dtype=str))[place]
+        reported = (code >= 0) & np.isin(code * periods + own["period"].to_numpy(), told)
+        waste = own["with_waste"].to_numpy() > 0
+        both += int(reported.sum())
+        nothing += int((reported & ~waste).sum())
+        found += int(waste.sum())
+        only += int((waste & ~reported).sum())
+    return len(told), len(told) - both, nothing, found, only
 
 
 def _spells(data: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the reports at known places and the first reports among them, with their district."""
     places = data[_PLACES][["cluster", "neighbourhood"]].merge(data[_AREAS], on="neighbourhood")
-    table = _reports(data).merge(places, on="cluster")
+    table = _reports(data)
+    code, clusters = pd.factorize(table["cluster"])
+    place = pd.Index(places["cluster"]).get_indexer(np.asarray(clusters, dtype=str))
+    place = np.append(place, -1)[code]  # the last one is that of reports without a place
+    known = ("report", "opened", "until", "days", "duplicate_of")
+    table = table.loc[place >= 0, [name for name in known if name in table]]
+    for name in ("neighbourhood", "district"):
+        table[name] = pd.Categorical(places[name])[place[place >= 0]]
     return table, _first(table)
 
 
@@ -247,12 +293,13 @@ def reporting_rates(data: Tables, confidence: float) -> pd.DataFrame:
     check_level("confidence", confidence)
     table, first = _spells(data)
     whole = "all districts"
-    rows = pd.concat([first, first.assign(district=whole)]).groupby("district")
-    result = rows.agg(
+    result = first.groupby("district").agg(
         first_reports=("report", "size"),
         duplicates=("duplicates", "sum"),
         open_days=("days", "sum"),
     )
+    result.index = result.index.astype(str)
+    result.loc[whole] = result.sum()
     areas = data[_PLACES].merge(data[_AREAS], on="neighbourhood")["district"].value_counts()
     result = result.reindex([*sorted(areas.index), whole], fill_value=0)
     tail, dispersion = (1 - confidence) / 2, _dispersion(first)
@@ -261,7 +308,9 @@ def reporting_rates(data: Tables, confidence: float) -> pd.DataFrame:
     result["rate"] = count / days
     result["low"] = np.nan_to_num(gammaincinv(count, tail)) / days  # without duplicates: 0
     result["high"] = gammaincinv(count + 1, 1 - tail) / days
-    for name, number in (("reports", table["district"].value_counts()), ("places", areas)):
+    reports = table["district"].value_counts()
+    reports.index = reports.index.astype(str)
+    for name, number in (("reports", reports), ("places", areas)):
         result[name] = number.reindex(result.index, fill_value=0)
         result.loc[whole, name] = number.sum()
     result["reports_per_place"] = result["reports"] / result["places"]
@@ -330,11 +379,11 @@ def raw_counts(data: Tables, rates: pd.DataFrame, confidence: float) -> pd.DataF
     -----
     Interval by Fisher's z with the variance of Fieller, Hartley and Pearson (1957).
     """
-    sums = cells(data).groupby("district")[["with_waste", "inspections"]].sum()
+    by_district = places(data).groupby("district")[["with_waste", "inspections"]].sum()
     table = rates.iloc[:-1].set_index("district")
     compared = {
         "how readily residents report": table["rate"],
-        "share of inspections with waste": sums["with_waste"] / sums["inspections"],
+        "share of inspections with waste": by_district["with_waste"] / by_district["inspections"],
     }
     width, rows = ndtri((1 + confidence) / 2), []
     for name, values in compared.items():

@@ -7,6 +7,8 @@ from scipy.special import ndtri
 
 from datamall.errors import DatamallError
 
+BLOCK = 4096  # places at once
+
 
 def nearest(x: np.ndarray, y: np.ndarray, neighbours: int) -> np.ndarray:
     """Return each place and its nearest others.
@@ -35,15 +37,21 @@ def nearest(x: np.ndarray, y: np.ndarray, neighbours: int) -> np.ndarray:
             f"{neighbours} neighbours asked of {n} places: set neighbours between 1 and {n - 1}."
         )
     points = np.column_stack([x, y]).astype(float)
-    tree, width = cKDTree(points), neighbours + 2
+    tree, blocks = cKDTree(points), np.array_split(np.arange(n), -(-n // BLOCK))
+    return np.concatenate([_nearest(tree, points, own, neighbours) for own in blocks])
+
+
+def _nearest(tree: cKDTree, points: np.ndarray, own: np.ndarray, neighbours: int) -> np.ndarray:
+    """Return the rows of `nearest` for some of the points."""
+    width = neighbours + 2
     while True:
         # Ask for more until no tie crosses the edge: the order within the tree must not matter.
-        distance, index = tree.query(points, k=min(width, n))
+        distance, index = tree.query(points[own], k=min(width, len(points)))
         distance = distance.round(3)
-        if width >= n or (distance[:, neighbours] < distance[:, -1]).all():
+        if width >= len(points) or (distance[:, neighbours] < distance[:, -1]).all():
             break
         width *= 2
-    distance[index == np.arange(n)[:, None]] = -1
+    distance[index == own[:, None]] = -1
     order = np.lexsort((index, distance), axis=1)
     return np.take_along_axis(index, order, axis=1)[:, : neighbours + 1]
 
@@ -74,8 +82,9 @@ def upper_tail(scores: np.ndarray, near: np.ndarray) -> np.ndarray:
     """Return the exact one-sided p-value of Gi* under all permutations of the scores over places.
 
     A sum over m places is then the sum of m scores drawn without replacement. Its distribution is
-    counted place by place: each takes part with chance m / n, independently, and the outcomes with
-    m places are kept (rejective sampling, Hájek 1964, Annals of Mathematical Statistics 35:1491).
+    counted score by score: each place takes part with chance m / n, independently, so that a
+    binomial number of those with one score do, and the outcomes with m places are kept (rejective
+    sampling, Hájek 1964, Annals of Mathematical Statistics 35:1491).
     No draws, no normal approximation, which fails for skewed or tied values and few neighbours.
 
     Parameters
@@ -88,18 +97,22 @@ def upper_tail(scores: np.ndarray, near: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Shape (places,): the chance of a sum at least as high. Work grows with m².
+        Shape (places,): the chance of a sum at least as high. Work grows with m² and the number
+        of different scores.
     """
+    from scipy.stats import binom
+
     n, m = near.shape
     steps = np.rint(np.asarray(scores) * 100).astype(int)
     steps -= steps.min()
     size = m * steps.max() + 1
     chance = np.zeros((m + 1, size))  # by number of places so far and sum so far
     chance[0, 0] = 1
-    for step in steps:
-        joined = chance[:-1, : size - step] * (m / n)
-        chance *= 1 - m / n
-        chance[1:, step:] += joined
+    for step, places in zip(*np.unique(steps, return_counts=True), strict=True):
+        before, chance = chance, np.zeros_like(chance)
+        for joined in range(min(m, places) + 1):
+            part = before[: m + 1 - joined, : size - joined * step]
+            chance[joined:, joined * step :] += part * binom.pmf(joined, places, m / n)
     tail = chance[m, ::-1].cumsum()[::-1]
     return tail[steps[near].sum(axis=1)] / tail[0]
 

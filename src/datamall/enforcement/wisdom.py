@@ -46,8 +46,9 @@ def options(rates: pd.DataFrame, causes: pd.DataFrame) -> pd.DataFrame | Absent:
     Returns
     -------
     pandas.DataFrame
-        One row per place and action of which a cause is recorded: `rates` and `causes` side by side
-        with action, crew, records (inspections at which a cause of this action was found), share
+        One row per place and action of which a cause is recorded: what is known of the place,
+        inspections, with_waste, found of each cause, rate and sd, and `causes`, side by side with
+        action, crew, records (inspections at which a cause of this action was found), share
         (of the inspections with waste) and expected: nuisance removed per stop, counted in
         inspections with waste. An Absent where no cause is recorded.
 
@@ -58,13 +59,21 @@ def options(rates: pd.DataFrame, causes: pd.DataFrame) -> pd.DataFrame | Absent:
     the inspection counts for it, so that what is removed is an upper bound.
     """
     counts = {cause: f"{cause}_found" for cause in EFFECTS["cause"]}
-    table = rates.rename(columns=counts).merge(causes, on="cluster", validate="one_to_one")
+    found = list(recorded(rates)["cause"])
+    known = [*known_of(rates), "inspections", "with_waste", *found, "rate", "sd"]
+    # A place is in it once per action: what repeats itself must take little room.
+    small = dict.fromkeys({"kind", "district"} & set(known), "category")
+    table = rates[known].astype(small | dict.fromkeys(found, "float32")).rename(columns=counts)
+    table = table.merge(causes, on="cluster", validate="one_to_one")
+    names = {name: sorted(EFFECTS[name].unique()) for name in ("action", "crew")}
     rows = []
     for (crew, action), own in recorded(causes).groupby(["crew", "action"], sort=False):
         shares = table[list(own["cause"])].to_numpy()
         removed = table["rate"] * (shares @ own[["low", "high"]].mean(axis=1).to_numpy())
         records = table[[counts[cause] for cause in own["cause"]]].sum(axis=1)
-        about = {"action": action, "crew": crew, "records": records, "share": shares.sum(axis=1)}
+        about = {"records": records, "share": shares.sum(axis=1)}
+        for name, value in (("action", action), ("crew", crew)):
+            about[name] = pd.Categorical([value], names[name]).repeat(len(table))
         rows.append(table.assign(**about, expected=removed.round(12)))
     reason = "Not possible here: the authority records no cause that an action could remove."
     return pd.concat(rows, ignore_index=True) if rows else Absent("Tomorrow's plan", reason)
@@ -293,7 +302,7 @@ def inspection_plan(
     random = frame.iloc[index].assign(
         drawn="at random", reason="Keeps rates estimable without a bias of choice."
     )
-    rest = _worth_knowing(rates, choices, crews)
+    rest = _worth_knowing(rates, choices, crews, number)
     rest = rest[~rest["cluster"].isin(random["cluster"]) & (rest["gain"] > 0)]
     rest = leading(rest, "gain", number - drawn).assign(drawn="on purpose")
     table = pd.concat([rest, random[[*columns, "drawn", "reason"]]], ignore_index=True)
@@ -345,7 +354,12 @@ def _tails(confidence: float) -> list[float]:
 def _leading(choices: pd.DataFrame, crews: Mapping[str, int], column: str) -> pd.DataFrame:
     """Return for each crew as many of its best rows by `column` as it has stops."""
     own = [leading(choices[choices["crew"] == c], column, n) for c, n in crews.items()]
-    return pd.concat(own, ignore_index=True)
+    return _as_text(pd.concat(own, ignore_index=True))
+
+
+def _as_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with its categories as text."""
+    return table.astype({name: str for name in table if table[name].dtype == "category"})
 
 
 def _chosen(choices: pd.DataFrame | Absent, crews: Mapping[str, int]) -> pd.DataFrame | Absent:
@@ -359,36 +373,44 @@ def _chosen(choices: pd.DataFrame | Absent, crews: Mapping[str, int]) -> pd.Data
 
 def _left_out(choices: pd.DataFrame, crews: Mapping[str, int]) -> dict[str, float]:
     """Return what each crew could remove at the best place it leaves out; 0 if it serves all."""
+    few = choices[["crew", "cluster", "expected"]]
     return {
         crew: float(leading(own, "expected", crews[crew] + 1)["expected"].iloc[crews[crew] :].sum())
-        for crew, own in choices.groupby("crew")
+        for crew, own in few.groupby("crew")
     }
 
 
 def _worth_knowing(
-    rates: pd.DataFrame, choices: pd.DataFrame | Absent, crews: Mapping[str, int]
+    rates: pd.DataFrame, choices: pd.DataFrame | Absent, crews: Mapping[str, int], number: int
 ) -> pd.DataFrame:
-    """Return for each place what knowing it exactly would add to tomorrow's plan."""
+    """Return what knowing a place exactly would add to tomorrow's plan, for the first `number`."""
     columns = known_of(rates)
     if isinstance(choices, Absent) or isinstance(_chosen(choices, crews), Absent):
         return rates[columns].assign(gain=rates["sd"], reason="The rate is uncertain.")
     left_out = _left_out(choices, crews)
-    choices = choices[choices["crew"].map(crews) > 0]
-    crew, value = choices["crew"], choices["expected"].to_numpy()
-    edge = crew.map(left_out).to_numpy()
-    share = choices["share"].clip(1e-9, 1)
-    spread = np.hypot(choices["sd"] / choices["rate"], np.sqrt((1 / share - 1) / choices["weight"]))
-    sd = np.maximum(value * spread, 1e-12)
-    away = np.abs(value - edge) / sd
-    doubt = sd * (np.exp(-(away**2) / 2) / np.sqrt(2 * np.pi) - away * (1 - ndtr(away)))
-    # Were the unknown cause one of this crew, as likely as in the city, and removable like the
-    # others, a place now left out could come onto its list. Where one cause alone is recorded, the
-    # rest is not unknown but another cause.
-    likely = crew.map(choices.groupby("crew")["share"].mean()) * (len(recorded(choices)) > 1)
-    effect = EFFECTS[["low", "high"]].mean(axis=1).groupby(EFFECTS["crew"]).max()
-    hidden = value + choices["rate"] * choices["unknown"] * crew.map(effect) - edge
-    unknown = likely * hidden.clip(lower=0) * (value < edge)
-    near = "Near the edge of the list for " + crew.str.lower() + ": one look may decide."
-    reason = near.mask(unknown > doubt, "Much waste, cause unknown: inspect first.")
-    table = choices[columns].assign(gain=np.maximum(doubt, unknown), reason=reason)
+    effects = EFFECTS[["low", "high"]].mean(axis=1).groupby(EFFECTS["crew"]).max()
+    several, tables = len(recorded(choices)) > 1, []
+    used = [*columns, "expected", "share", "rate", "sd", "weight", "unknown"]
+    for crew in left_out:
+        if not crews[crew]:
+            continue
+        own = choices.loc[choices["crew"] == crew, used]
+        value, edge = own["expected"].to_numpy(), left_out[crew]
+        share = own["share"].clip(1e-9, 1)
+        spread = np.hypot(own["sd"] / own["rate"], np.sqrt((1 / share - 1) / own["weight"]))
+        sd = np.maximum(value * spread, 1e-12)
+        away = np.abs(value - edge) / sd
+        doubt = sd * (np.exp(-(away**2) / 2) / np.sqrt(2 * np.pi) - away * (1 - ndtr(away)))
+        # Were the unknown cause one of this crew, as likely as in the city, and removable like the
+        # others, a place now left out could come onto its list. Where one cause alone is recorded,
+        # the rest is not unknown but another cause.
+        likely = own["share"].mean() * several
+        hidden = value + own["rate"] * own["unknown"] * effects[crew] - edge
+        unknown = likely * hidden.clip(lower=0) * (value < edge)
+        gain = own[columns].assign(gain=np.maximum(doubt, unknown), unknown=unknown > doubt)
+        table = _as_text(leading(gain, "gain", number))
+        near = f"Near the edge of the list for {crew.lower()}: one look may decide."
+        reason = np.where(table["unknown"], "Much waste, cause unknown: inspect first.", near)
+        tables.append(table.drop(columns="unknown").assign(reason=reason))
+    table = pd.concat(tables, ignore_index=True)
     return leading(table, "gain", len(table)).drop_duplicates("cluster")

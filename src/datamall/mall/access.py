@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from datamall.mall.expressions import identifier
 from datamall.mall.purposes import PERSONAL, Grant, Refused, load_purposes
 from datamall.mall.registers import Registers, is_register
 from datamall.project import file_digest, store_folder
+from datamall.rows import NotInOrder, Rows
 
 
 @dataclass(frozen=True)
@@ -245,8 +247,31 @@ def _write(
             return extracts.write(rows, pa.schema(fields), path)
         except extracts.NotInOrder:
             _private(path)
+    elif source.parts and grant.columns.get(columns[0]) == "value":
+        try:
+            tables = _grouped(engine, source, query, columns)
+            first = next(tables, None)
+            if first is not None:
+                return extracts.write(chain([first], tables), first.schema, path)
+        except NotInOrder:
+            _private(path)
     reader = source.relation(engine).query("store", query).to_arrow_reader(extracts.GROUP_ROWS)
     return extracts.write(_tables(reader), reader.schema, path)
+
+
+def _grouped(
+    engine: duckdb.DuckDBPyConnection, source: Source, query: str, columns: list[str]
+) -> Iterator[pa.Table]:
+    """Yield the groups of a query slice by slice of its first column, in memory for one slice.
+
+    Raises
+    ------
+    NotInOrder
+        When the store does not lie in the order of that column.
+    """
+    for rows in Rows(source.parts, columns[0])[columns].tables():
+        part = Source(tuple(columns), table=rows)
+        yield part.relation(engine).query("store", query).to_arrow_table()
 
 
 def _tables(reader: pa.RecordBatchReader) -> Iterator[pa.Table]:

@@ -18,6 +18,7 @@ from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvision
 from traitlets import Bool, Int, List, Unicode
 from traitlets.config import Config
 
+from datamall import memory
 from datamall.errors import DatamallError
 from datamall.mall import sandbox
 from datamall.mall.door import ENVIRONMENT, Door
@@ -158,6 +159,7 @@ class DoorProvisioner(LocalProvisioner):
             passed
             | dict.fromkeys(folders, str(door.work))
             | dict.fromkeys(POOLS, str(self.threads))
+            | memory.ENVIRONMENT
             | {
                 ENVIRONMENT: str(door.socket),
                 "PYTHONPATH": str(_source()),

@@ -15,7 +15,7 @@ import math
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,7 +23,7 @@ from datamall.errors import DatamallError
 from datamall.imports import without_grammar
 from datamall.reporting import pages
 from datamall.reporting.parameters import check_parameters, declared
-from datamall.reporting.tables import ANSWER, CSV, check_name
+from datamall.reporting.tables import ANSWER, check_name, csv_of
 
 with without_grammar():
     import nbformat
@@ -97,11 +97,11 @@ def run(
     aside = out_folder / f"{name}.partial"
     shutil.rmtree(aside, ignore_errors=True)
     (aside / "results").mkdir(parents=True)
-    _write(aside / f"{name}.ipynb", nbformat.writes(executed) + "\n")
-    _write(aside / f"{name}.html", page)
-    files = results(executed, answer) | {"provenance.json": _json(dict(provenance))}
-    for file, text in files.items():
-        _write(aside / "results" / file, text)
+    _write(aside / f"{name}.ipynb", [nbformat.writes(executed), "\n"])
+    _write(aside / f"{name}.html", [page])
+    for file, parts in results(executed, answer):
+        _write(aside / "results" / file, parts)
+    _write(aside / "results" / "provenance.json", [_json(dict(provenance))])
     final = out_folder / "results" / name
     final.parent.mkdir(exist_ok=True)
     if final.exists():
@@ -113,8 +113,9 @@ def run(
     failed.unlink()
 
 
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
+def _write(path: Path, parts: Iterable[str]) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(parts)
 
 
 def read(path: Path) -> NotebookNode:
@@ -246,32 +247,35 @@ def check_outputs(notebook: NotebookNode, root: Path, where: str, how: str) -> N
             seen.add(name)
 
 
-def results(notebook: NotebookNode, answer: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return file name → text of everything that the notebook showed.
+def results(
+    notebook: NotebookNode, answer: Mapping[str, Any] | None
+) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield the name of a file and the parts of its text for everything that the notebook showed.
 
     ``<name>.csv`` and ``<name>.json`` per table and figure, ``absent.json`` with the chapters that
     could not run, and ``answer.json`` and ``metrics.json`` if there is an answer.
     """
-    files: dict[str, str] = {}
     lacking: list[dict[str, str]] = []
     for _, output in outputs(notebook):
         about = output.get("metadata", {}).get("datamall", {})
         if about.get("kind") == "absent":
             lacking.append({key: str(about[key]) for key in ("name", "chapter", "reason")})
-        elif CSV in output.get("data", {}):
-            text = output.data[CSV]
-            files[f"{about['name']}.csv"] = text
-            files[f"{about['name']}.json"] = _json_rows(_records(text, about["columns"]))
+        elif (table := csv_of(output.get("data", {}))) is not None:
+            yield f"{about['name']}.csv", _lines(table)
+            yield f"{about['name']}.json", _json_rows(_records(_lines(table), about["columns"]))
         elif ANSWER in output.get("data", {}):
-            files["metrics.json"] = _json(output.data[ANSWER]["metrics"])
-    files["absent.json"] = _json(lacking)
+            yield "metrics.json", [_json(output.data[ANSWER]["metrics"])]
+    yield "absent.json", [_json(lacking)]
     if answer is not None:
-        files["answer.json"] = _json(dict(answer))
-    return files
+        yield "answer.json", [_json(dict(answer))]
 
 
-def _records(text: str, kinds: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the rows of a CSV as records; empty cells are null, as are infinite ones.
+def _lines(table: bytes) -> Iterable[str]:
+    return io.TextIOWrapper(io.BytesIO(table), encoding="utf-8", newline="")
+
+
+def _records(lines: Iterable[str], kinds: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a CSV as records; empty cells are null, as are infinite ones.
 
     JSON has no infinite number; the CSV says which it is.
     """
@@ -281,10 +285,8 @@ def _records(text: str, kinds: Mapping[str, str]) -> list[dict[str, Any]]:
         "boolean": lambda cell: cell == "True",
         "text": str,
     }
-    return [
-        {key: convert[kinds[key]](cell) if cell else None for key, cell in row.items()}
-        for row in csv.DictReader(io.StringIO(text))
-    ]
+    for row in csv.DictReader(lines):
+        yield {key: convert[kinds[key]](cell) if cell else None for key, cell in row.items()}
 
 
 def _finite(text: str) -> float | None:
@@ -296,12 +298,13 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
-def _json_rows(rows: list[dict[str, Any]]) -> str:
-    """Return records as JSON, one a line: small, and a changed row is a changed line."""
-    lines = ",\n".join(
-        json.dumps(row, ensure_ascii=False, separators=(",", ":"), allow_nan=False) for row in rows
-    )
-    return f"[\n{lines}\n]\n"
+def _json_rows(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield records as JSON, one a line: small, and a changed row is a changed line."""
+    yield "[\n"
+    for turn, row in enumerate(rows):
+        line = json.dumps(row, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        yield f",\n{line}" if turn else line
+    yield "\n]\n"
 
 
 def strip(notebook: NotebookNode) -> None:

@@ -7,8 +7,10 @@ from which the runner (`datamall.reporting.notebooks`) writes ``results/``.
 
 from __future__ import annotations
 
+import base64
 import math
 import re
+import zlib
 from collections.abc import Iterable, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CSV = "application/vnd.datamall.csv"
+PACKED = "application/vnd.datamall.csv+zlib"  # of long tables, base64: notebooks stay small
 ANSWER = "application/vnd.datamall.answer+json"
 DIGITS = 6
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
@@ -28,6 +31,7 @@ RESERVED = ("answer", "metrics", "absent", "provenance")
 VERDICTS = ("PASS", "FAIL", "NOT ENOUGH EVIDENCE")
 MISSING = "–"
 LONG = 24  # letters; shorter texts stay on one line
+PACKED_ROWS, CHUNK_ROWS = 20_000, 10_000
 
 Bundle = tuple[dict[str, Any], dict[str, Any]]  # data and metadata of one cell output
 
@@ -66,6 +70,25 @@ def round_number(value: float) -> float:
 def csv_text(frame: pd.DataFrame) -> str:
     """Return a table as CSV: rounded, commas, line feeds, missing values empty, no index."""
     return rounded(frame).to_csv(index=False, lineterminator="\n")
+
+
+def csv_output(frame: pd.DataFrame) -> dict[str, str]:
+    """Return a table as output: its CSV by media type, packed where it is long."""
+    if len(frame) <= PACKED_ROWS:
+        return {CSV: csv_text(frame)}
+    pack = zlib.compressobj()
+    parts = []
+    for start in range(0, len(frame), CHUNK_ROWS):
+        text = csv_text(frame.iloc[start : start + CHUNK_ROWS])
+        parts.append(pack.compress((text if not start else text.partition("\n")[2]).encode()))
+    return {PACKED: base64.b64encode(b"".join([*parts, pack.flush()])).decode("ascii")}
+
+
+def csv_of(data: Mapping[str, str]) -> bytes | None:
+    """Return the CSV that an output carries, packed or not, or None."""
+    if PACKED in data:
+        return zlib.decompress(base64.b64decode(data[PACKED]))
+    return data[CSV].encode() if CSV in data else None
 
 
 def kinds(frame: pd.DataFrame) -> dict[str, str]:
@@ -228,7 +251,7 @@ def table_bundle(
     data = {
         "text/html": html_table(frame, caption, rows=rows, headings=headings),
         "text/plain": f"{caption} ({len(frame):,} rows)",
-        CSV: csv_text(frame),
+        **csv_output(frame),
     }
     about = {"kind": "table", "name": name, "caption": caption, "columns": kinds(frame)}
     return data, {"datamall": about}

@@ -1,0 +1,28 @@
+"""Memory that is freed goes back to the system at once, so that a program holds what it needs.
+
+By default the allocators keep it for what may come, which for tables of millions of rows is several
+times what is held at the end.
+"""
+
+import ctypes
+
+ROOM, KEPT = 262_144, 1_048_576  # bytes: from which a block is the system's own; free at the top
+# The same for a process that is to be started.
+ENVIRONMENT = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": str(ROOM),
+    "MALLOC_TRIM_THRESHOLD_": str(KEPT),
+}
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # mallopt(3)
+
+
+def give_back() -> None:
+    """Have this process do so from now on, where its C library can (glibc)."""
+    import pyarrow as pa
+
+    pa.set_memory_pool(pa.system_memory_pool())
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for setting, value in ((_MMAP_THRESHOLD, ROOM), (_TRIM_THRESHOLD, KEPT), (_ARENA_MAX, 2)):
+            mallopt(setting, value)
