@@ -30,7 +30,7 @@ def tree(commit: str | None) -> Path:
 
     It has no data of its own but what is in git, so that a program finds there what is put there.
     """
-    folder = WORK / (commit or "here")
+    folder = WORK / (commit or "tree")
     remove(folder)
     folder.parent.mkdir(exist_ok=True)
     if commit:

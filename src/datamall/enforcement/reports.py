@@ -21,6 +21,7 @@ _STORE, _PLACES, _AREAS = (
     "shared.neighbourhoods",
 )
 _OPEN = (f"{_STORE}.opened", f"{_STORE}.closed")
+REPORTS_AT_ONCE = 100_000
 _FIRST = (f"{_STORE}.report", f"{_STORE}.duplicate_of")
 
 
@@ -194,15 +195,13 @@ def two_sources(data: Tables) -> pd.DataFrame:
     columns, seen = ["cluster", "opened", "until"], data[INSPECTIONS]
     table = _reports(data)[columns].dropna(subset="cluster")
     starts = sums(seen).periods
+    code, clusters = pd.factorize(table["cluster"])
+    names = pd.Index(np.asarray(clusters, dtype=str))
     begin, end = (
         np.searchsorted(starts, table[name].to_numpy(), side="right") - 1
         for name in ("opened", "until")
     )
-    length = end - begin.clip(0) + 1  # 0 for what was closed before the first inspection
-    turn = np.arange(length.sum()) - np.repeat(length.cumsum() - length, length)
-    code, clusters = pd.factorize(table["cluster"])
-    told = np.repeat(code * len(starts) + begin.clip(0), length) + turn
-    told, names = np.unique(told), pd.Index(np.asarray(clusters, dtype=str))
+    told = _told(code, begin, end, len(starts))
     by_place = sums(seen).places["with_waste"].reset_index().assign(period=0)
     rows = [("place", *_overlap(np.unique(told // len(starts)), names, 1, [by_place]))]
     if len(starts) > 1:
@@ -210,6 +209,18 @@ def two_sources(data: Tables) -> pd.DataFrame:
         rows.append(("place in one period", *_overlap(told, names, len(starts), parts)))
     columns = ["reported", "not_inspected", "nothing_found", "found", "not_reported"]
     return pd.DataFrame(rows, columns=["unit", *columns])
+
+
+def _told(code: np.ndarray, begin: np.ndarray, end: np.ndarray, periods: int) -> np.ndarray:
+    """Return code × `periods` + period, once each, for all periods in which a report was open."""
+    parts = [np.empty(0, dtype=int)]
+    for first in range(0, len(code), REPORTS_AT_ONCE):
+        own = slice(first, first + REPORTS_AT_ONCE)
+        since = begin[own].clip(0)
+        length = end[own] - since + 1  # 0 for what was closed before the first inspection
+        turn = np.arange(length.sum()) - np.repeat(length.cumsum() - length, length)
+        parts.append(np.unique(np.repeat(code[own] * periods + since, length) + turn))
+    return np.unique(np.concatenate(parts))
 
 
 def _by_period(own: pd.DataFrame, starts: np.ndarray) -> pd.DataFrame:

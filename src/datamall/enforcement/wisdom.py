@@ -65,18 +65,23 @@ def options(rates: pd.DataFrame, causes: pd.DataFrame) -> pd.DataFrame | Absent:
     small = dict.fromkeys({"kind", "district"} & set(known), "category")
     table = rates[known].astype(small | dict.fromkeys(found, "float32")).rename(columns=counts)
     table = table.merge(causes, on="cluster", validate="one_to_one")
-    names = {name: sorted(EFFECTS[name].unique()) for name in ("action", "crew")}
-    rows = []
+    actions, parts = [], []
     for (crew, action), own in recorded(causes).groupby(["crew", "action"], sort=False):
         shares = table[list(own["cause"])].to_numpy()
         removed = table["rate"] * (shares @ own[["low", "high"]].mean(axis=1).to_numpy())
         records = table[[counts[cause] for cause in own["cause"]]].sum(axis=1)
-        about = {"records": records, "share": shares.sum(axis=1)}
-        for name, value in (("action", action), ("crew", crew)):
-            about[name] = pd.Categorical([value], names[name]).repeat(len(table))
-        rows.append(table.assign(**about, expected=removed.round(12)))
-    reason = "Not possible here: the authority records no cause that an action could remove."
-    return pd.concat(rows, ignore_index=True) if rows else Absent("Tomorrow's plan", reason)
+        share = shares.sum(axis=1)
+        actions.append((action, crew))
+        parts.append({"records": records, "share": share, "expected": removed.round(12)})
+    if not parts:
+        reason = "Not possible here: the authority records no cause that an action could remove."
+        return Absent("Tomorrow's plan", reason)
+    turn, place = (found.ravel() for found in np.indices((len(parts), len(table))))
+    result = table.take(place).reset_index(drop=True)
+    for name, values in zip(("action", "crew"), zip(*actions, strict=True), strict=True):
+        words, code = np.unique(values, return_inverse=True)
+        result[name] = pd.Categorical.from_codes(code[turn], words.tolist())
+    return result.assign(**{n: np.concatenate([part[n] for part in parts]) for n in parts[0]})
 
 
 def plan(
