@@ -1,6 +1,5 @@
 """The command line. Heavy imports stay inside the commands, so that `--help` is quick."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -258,18 +257,16 @@ def register(audit: str, authority: str, by: str, reason: str) -> None:
 )
 def audit(spec: Path, out: Path | None) -> None:
     """Audit anybody's counts by a SPEC, a YAML file that names a sheet and the plan."""
-    # Read as pyarrow starts. The system's pool gives memory back: of a million rows Arrow's own
-    # would keep 30 MB.
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    import pyarrow
+    from datamall.memory import give_back, let_go
 
+    give_back()
     from datamall.fairness import audit as examine
     from datamall.fairness.specification import read
     from datamall.fairness.words import record
     from datamall.reporting.audits import write
 
     sheet = read(spec)
-    pyarrow.default_memory_pool().release_unused()
+    let_go()
     found = record(examine(sheet.counts, sheet.plan), sheet.title, sheet.about)
     written = write(found, spec.parent if out is None else out, spec.stem)
     click.echo(found["answer"])

@@ -5,6 +5,7 @@ times what is held at the end.
 """
 
 import ctypes
+import os
 
 ROOM, KEPT = 262_144, 1_048_576  # bytes: from which a block is the system's own; free at the top
 # The same for a process that is to be started.
@@ -18,11 +19,22 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # mallopt(3)
 
 
 def give_back() -> None:
-    """Have this process do so from now on, where its C library can (glibc)."""
-    import pyarrow as pa
+    """Have this process do so from now on, where its C library can (glibc).
 
-    pa.set_memory_pool(pa.system_memory_pool())
+    Best before Arrow is imported, which makes its pool of memory as it starts.
+    """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         for setting, value in ((_MMAP_THRESHOLD, ROOM), (_TRIM_THRESHOLD, KEPT), (_ARENA_MAX, 2)):
             mallopt(setting, value)
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", ENVIRONMENT["ARROW_DEFAULT_MEMORY_POOL"])
+    import pyarrow as pa
+
+    pa.set_memory_pool(pa.system_memory_pool())
+
+
+def let_go() -> None:
+    """Give the system back what is free by now, where the C library can."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()

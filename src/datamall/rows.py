@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datamall.errors import DatamallError
+from datamall.memory import let_go
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,11 +140,6 @@ class Rows:
                 f"The rows do not lie in the order of {self.key!r}: take the store in again."
             )
         return runs.run_ends[-2].as_py() if len(runs.run_ends) > 1 else 0
-
-
-def let_go() -> None:
-    """Give the system back what was freed; the allocators keep it otherwise."""
-    pa.default_memory_pool().release_unused()
 
 
 def frame(table: pa.Table, ordered: bool = False) -> "pd.DataFrame":

@@ -8,8 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from datamall.errors import DatamallError
+from datamall.memory import let_go
 from datamall.requirements import Absent, needs
-from datamall.rows import Rows, let_go
+from datamall.rows import Rows
 
 COUNTS = "traffic.counts"
 KEYS = ["site", "approach", "movement", "mode", "detector"]
