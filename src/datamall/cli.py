@@ -1,5 +1,7 @@
 """The command line. Heavy imports stay inside the commands, so that `--help` is quick."""
 
+import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -142,9 +144,13 @@ def deliveries(
 def key(authority: str) -> None:
     """Make the key file of an AUTHORITY, with which its stores of persons are encrypted."""
     from datamall.mall.authorities import load_authority
+    from datamall.mall.logbook import noted
     from datamall.mall.vault import make_key
 
-    path = make_key(load_authority(find_root(), authority))
+    root = find_root()
+    mapping = load_authority(root, authority)
+    with noted(root, "key", authority=authority):
+        path = make_key(mapping)
     click.echo(f"Key written to {path}: keep a copy in a safe place; without it no store opens.")
 
 
@@ -163,7 +169,7 @@ def check(authority: str) -> None:
 @AUTHORITY
 def checkout(purpose: str, folder: Path, authority: str) -> None:
     """Write the extract that a PURPOSE grants into an empty FOLDER outside the project."""
-    from datamall.mall.access import checkout as hand_out
+    from datamall.mall.door import Door
 
     root = find_root()
     target = folder.resolve()
@@ -175,15 +181,20 @@ def checkout(purpose: str, folder: Path, authority: str) -> None:
     if target.exists() and any(target.iterdir()):
         raise DatamallError(f"{target} is not empty: name a new or an empty folder.")
     new = not target.exists()
-    target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        hand_out(root, authority, purpose, target)
-    except BaseException:
-        for file in target.iterdir():
-            file.unlink()
-        if new:
-            target.rmdir()
-        raise
+    with Door(root, authority, occasion="checkout") as door:
+        answer = door.answer(json.dumps({"purpose": purpose}).encode())
+        if "refused" in answer:
+            raise DatamallError(answer["refused"])
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            for file in sorted(Path(answer["folder"]).iterdir()):
+                shutil.move(file, target)
+        except BaseException:
+            for file in target.iterdir():
+                file.unlink()
+            if new:
+                target.rmdir()
+            raise
     click.echo(f"Extract for {purpose!r} written to {target}: delete it when you are done.")
 
 
@@ -221,7 +232,11 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
         root / "notebooks" / f"{notebook}.ipynb",
         parameters=parameters[notebook],
         config=behind_the_door(
-            root, authority, purposes=reports[notebook]["purposes"], threads=threads or 1
+            root,
+            authority,
+            purposes=reports[notebook]["purposes"],
+            threads=threads or 1,
+            occasion=f"report {notebook}",
         ),
         provenance=provenance(root, authority, notebook),
         isolated=isolated(),
@@ -241,8 +256,11 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
 def register(audit: str, authority: str, by: str, reason: str) -> None:
     """Fix the plan of an AUDIT, its section of params.yaml, before its outcome is known."""
     from datamall.gate import register as fix
+    from datamall.mall.logbook import noted
 
-    fix(find_root(), authority, audit, by, reason)
+    root = find_root()
+    with noted(root, "registration", role=by, authority=authority, report=audit):
+        fix(root, authority, audit, by, reason)
     click.echo(f"The plan of {audit} is registered for {authority}: commit data/audits with it.")
 
 
@@ -278,8 +296,12 @@ def audit(spec: Path, out: Path | None) -> None:
 def gate(audit: str, authority: str) -> None:
     """Write gate.json: whether the AUDIT lets a list of people be made, and why not."""
     from datamall.gate import write
+    from datamall.mall import logbook
 
-    decided = write(find_root(), authority, audit)
+    root = find_root()
+    decided = write(root, authority, audit)
+    told = {name: decided[name] for name in ("open", "verdict", "plan", "method", "data")}
+    logbook.write(root, "gate", authority=authority, report=audit, **told)
     click.echo(f"The gate of {audit} is {'open' if decided['open'] else 'closed'}.")
     for reason in decided["reasons"]:
         click.echo(f"  {reason}")
@@ -292,8 +314,11 @@ def gate(audit: str, authority: str) -> None:
 def worklist(audit: str, folder: Path, authority: str) -> None:
     """Write a list of people to a FOLDER elsewhere, if gate and signed decision allow it."""
     from datamall.gate import worklist as refuse
+    from datamall.mall.logbook import noted
 
-    refuse(find_root(), authority, audit, folder)
+    root = find_root()
+    with noted(root, "worklist", authority=authority, report=audit):
+        refuse(root, authority, audit, folder)
 
 
 @main.command()

@@ -19,6 +19,7 @@ import json
 import os
 import pwd
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ def write(root: Path, event: str, **said: Any) -> int:
         Project folder.
     event
         What is about to happen: ``checkout``, ``request``, ``intake``, ``delivery``, ``key``,
-        ``registration``, ``audit``, ``gate``, ``worklist`` or ``person``.
+        ``registration``, ``gate``, ``worklist`` or ``person``.
     said
         What belongs to it; ``role`` where it was given, otherwise it is that of DATAMALL_ROLE.
 
@@ -107,20 +108,47 @@ def write(root: Path, event: str, **said: Any) -> int:
         happen must not.
     """
     who = {"account": _account(), "role": os.environ.get(ROLE) or "not given"}
-    try:
-        with _open(root) as file:
-            head, removed = _mended(root, file)
-            if removed:
-                head = _add(file, head, who, {"event": "recovered", "bytes": removed})
-            head = _add(file, head, who, {"event": event, **said})
-            _keep(folder(root), head)
-    except OSError as error:
-        raise DatamallError(
-            f"The log of use cannot be written ({error.strerror or error}), so nothing is done or "
-            "handed out: see to the folder data/log, or the one that DATAMALL_LOG names. "
-            "(not-logged)"
-        ) from None
+    with _explained(), _open(root) as file:
+        head, removed = _mended(root, file)
+        if removed:
+            head = _add(file, head, who, {"event": "recovered", "bytes": removed})
+        head = _add(file, head, who, {"event": event, **said})
+        _keep(folder(root), head)
     return head.tree.size
+
+
+@contextmanager
+def noted(root: Path, event: str, **said: Any) -> Iterator[None]:
+    """Write down what is about to be done and, where that is refused, that it was."""
+    write(root, event, **said)
+    try:
+        yield
+    except DatamallError:
+        write(root, event, outcome="refused", **said)
+        raise
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write a file beside the entries that rest on it, whole or not at all, and onto the disk.
+
+    Raises
+    ------
+    DatamallError
+        When it cannot be written.
+    """
+    with _explained():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(handle)
+            Path(aside).replace(path)
+        except OSError:
+            Path(aside).unlink()
+            raise
+        _sync(path.parent)
 
 
 def read(root: Path) -> Iterator[Entry]:
@@ -208,6 +236,19 @@ def _account() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return f"user {os.geteuid()}"
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn a failure of the disk into a refusal."""
+    try:
+        yield
+    except OSError as error:
+        raise DatamallError(
+            f"The log of use cannot be written ({error.strerror or error}), so nothing is done or "
+            "handed out: see to the folder data/log, or the one that DATAMALL_LOG names. "
+            "(not-logged)"
+        ) from None
 
 
 @contextmanager

@@ -7,6 +7,7 @@ quarantine; the old store stays as it was until the new one is complete.
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datamall.errors import DatamallError
-from datamall.mall import deliveries, vault
+from datamall.mall import deliveries, logbook, vault
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.contracts import load_contracts
 from datamall.mall.intake.checks import checks_of
@@ -128,6 +129,17 @@ def intake(
         manifest = {"authority": authority, "store": store, **manifest}
         manifest |= {"sealed": key is not None, "parts": listed}
         write_json(folder / "store.json", manifest)
+        logbook.write(
+            root,
+            "intake",
+            authority=authority,
+            store=store,
+            version=file_digest(folder / "store.json"),
+            contract=contract.version,
+            rows=manifest["rows"],
+            put_aside=report["quarantined"],
+            deliveries=dict(Counter(one["state"] for one in report["deliveries"])),
+        )
         report_path.parent.mkdir(parents=True, exist_ok=True)
         report_aside = report_path.with_suffix(".json.partial")
         try:
