@@ -3,8 +3,9 @@
 import json
 import shutil
 import sys
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -144,7 +145,7 @@ def deliveries(
 def key(authority: str) -> None:
     """Make the key file of an AUTHORITY, with which its stores of persons are encrypted."""
     from datamall.mall.authorities import load_authority
-    from datamall.mall.logbook import noted
+    from datamall.mall.log.logbook import noted
     from datamall.mall.vault import make_key
 
     root = find_root()
@@ -256,7 +257,7 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
 def register(audit: str, authority: str, by: str, reason: str) -> None:
     """Fix the plan of an AUDIT, its section of params.yaml, before its outcome is known."""
     from datamall.gate import register as fix
-    from datamall.mall.logbook import noted
+    from datamall.mall.log.logbook import noted
 
     root = find_root()
     with noted(root, "registration", role=by, authority=authority, report=audit):
@@ -296,7 +297,7 @@ def audit(spec: Path, out: Path | None) -> None:
 def gate(audit: str, authority: str) -> None:
     """Write gate.json: whether the AUDIT lets a list of people be made, and why not."""
     from datamall.gate import write
-    from datamall.mall import logbook
+    from datamall.mall.log import logbook
 
     root = find_root()
     decided = write(root, authority, audit)
@@ -314,11 +315,94 @@ def gate(audit: str, authority: str) -> None:
 def worklist(audit: str, folder: Path, authority: str) -> None:
     """Write a list of people to a FOLDER elsewhere, if gate and signed decision allow it."""
     from datamall.gate import worklist as refuse
-    from datamall.mall.logbook import noted
+    from datamall.mall.log.logbook import noted
 
     root = find_root()
     with noted(root, "worklist", authority=authority, report=audit):
         refuse(root, authority, audit, folder)
+
+
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@main.command()
+@AUTHORITY
+@click.option("--by", type=click.Choice(["day", "month", "year"]), default="month")
+@click.option("--from", "first", type=DAY, help="First day (UTC), such as 2026-01-31.")
+@click.option("--until", "last", type=DAY, help="Last day.")
+@click.option("--purpose", help="Of this purpose alone.")
+@click.option("--store", help="Of this store alone.")
+@click.option("--person", is_flag=True, help="Of one person, whose number is asked for.")
+@click.option("--number-in", type=click.File("r"), help="File that holds the person's number.")
+@click.option("--kind", help="What kind of number that is: its column in the stores.")
+@click.option("--language", type=click.Choice(["nl", "en"]), help="Of a letter; both without it.")
+@click.option("--json", "as_json", is_flag=True, help="A person's uses as data, with proofs.")
+@click.option("--publish", is_flag=True, help="Write the counts and the head of the log for all.")
+def usage(
+    authority: str,
+    by: str,
+    first: datetime | None,
+    last: datetime | None,
+    purpose: str | None,
+    store: str | None,
+    person: bool,
+    number_in: TextIO | None,
+    kind: str | None,
+    language: str | None,
+    as_json: bool,
+    publish: bool,
+) -> None:
+    """Say from the log of use what was used for what; or each use of one person's rows.
+
+    A person's number is asked for, or read from a file: never an argument, which other users of
+    the machine could see.
+    """
+    from datamall.mall.authorities import load_authority
+    from datamall.mall.contracts import load_contracts
+    from datamall.mall.log import logbook, words
+    from datamall.mall.log import usage as log
+    from datamall.mall.log.published import publish as publish_counts
+
+    root = find_root()
+    contracts = load_contracts(root)
+    mapping = load_authority(root, authority, contracts)
+    span = log.Span(first.date() if first else None, last.date() if last else None)
+    if publish:
+        path = publish_counts(root, authority)
+        click.echo(f"{path.relative_to(root)} is written: commit it, and the mall's page shows it.")
+        return
+    if not person and number_in is None:
+        click.echo(words.table(log.counts(root, authority, by, span, purpose, store)))
+        return
+    number = number_in.read() if number_in else click.prompt("Number", hide_input=True, err=True)
+    logbook.write(root, "person", authority=authority)
+    told = log.of_person(root, mapping, number, kind, today=date.today(), span=span)
+    if as_json:
+        shown = log.proof(root, [use.entry for use in told.uses])
+        click.echo(json.dumps(words.record(told, shown), indent=1, ensure_ascii=False))
+        return
+    letters = [language] if language else words.LANGUAGES
+    click.echo("\n\n\n".join(words.letter(told, mapping, contracts, x) for x in letters))
+
+
+@main.command()
+@AUTHORITY
+@click.option(
+    "--witness",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of hashes, out of reach of who writes the log: compared, then brought up to date.",
+)
+def verify(authority: str, witness: Path | None) -> None:
+    """Check that nothing in the log of use was altered, added or cut; name the first that was."""
+    from datamall.mall.log import logbook
+    from datamall.mall.log.published import check as entries_of
+
+    root = find_root()
+    known = logbook.hashes(witness) if witness and witness.exists() else []
+    entries = entries_of(root, authority, known)
+    if witness is not None:
+        logbook.witness(root, witness)
+    click.echo(f"The log of use is whole: {entries:,} entries.")
 
 
 @main.command()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datamall.errors import DatamallError
-from datamall.mall import logbook
+from datamall.mall.log import logbook
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from datamall.errors import DatamallError
-from datamall.mall import logbook
-from datamall.mall.logbook import folder, hashes, read, whole, witness, write
-from datamall.mall.merkle import leaf_hash, root
+from datamall.mall.log import logbook
+from datamall.mall.log.logbook import folder, hashes, read, whole, witness, write
+from datamall.mall.log.merkle import leaf_hash, root
 
 
 @pytest.fixture(autouse=True)
@@ -203,7 +203,7 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
 
 def test_processes_write_one_after_the_other(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from datamall.mall.logbook import write\n"
+        "import sys; from pathlib import Path; from datamall.mall.log.logbook import write\n"
         "for number in range(50): write(Path(sys.argv[1]), 'gate', by=sys.argv[2], number=number)"
     )
     children = [

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from datamall.mall.merkle import (
+from datamall.mall.log.merkle import (
     Tree,
     consistency,
     extends,

@@ -2,7 +2,7 @@
 
 Deny by default: see `datamall.mall.purposes`. Columns or stores that an authority does not deliver
 are left out and listed. Granted or refused, nothing comes of it without an entry in the log of
-use (`datamall.mall.logbook`).
+use (`datamall.mall.log.logbook`).
 """
 
 import hashlib
@@ -17,10 +17,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datamall.mall import extracts, persons, uses, vault
+from datamall.mall import extracts, vault
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.expressions import identifier
+from datamall.mall.log import persons, uses
 from datamall.mall.purposes import PERSONAL, Grant, Refused, load_purposes
 from datamall.mall.registers import Registers, is_register
 from datamall.project import file_digest, store_folder
@@ -187,8 +188,7 @@ def _persons(
     known = persons.kept(root, contract.name, source.version)
     if known is not None:
         return known
-    one = source.relation(engine).select(identifier(column)).distinct().to_arrow_table()
-    numbers = one[0].drop_null().to_pylist()
+    numbers = source.relation(engine).select(identifier(column)).to_arrow_table()[0]
     return persons.keep(root, mapping, contract.name, source.version, column, numbers)
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from datamall.errors import DatamallError
-from datamall.mall import logbook
 from datamall.mall.authorities import Authority, load_authority
+from datamall.mall.log import logbook
 from datamall.project import file_digest, raw_folder, reports_folder
 from datamall.written import Text, read_as
 from datamall.yamlfile import dump, load

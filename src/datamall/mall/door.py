@@ -139,7 +139,8 @@ class Door:
 
     def _extract(self, purpose: str | None) -> Path:
         """Return the folder of the extract; requests come one by one, so it is made once."""
-        from datamall.mall import access, uses
+        from datamall.mall import access
+        from datamall.mall.log import uses
         from datamall.mall.purposes import Refused
 
         def written_down(code: str) -> None:

@@ -20,8 +20,9 @@ from traitlets import Bool, Int, List, Unicode
 from traitlets.config import Config
 
 from datamall.errors import DatamallError
-from datamall.mall import logbook, sandbox
+from datamall.mall import sandbox
 from datamall.mall.door import ENVIRONMENT, Door
+from datamall.mall.log import logbook
 
 # All that a kernel gets of the environment: a variable may hold a secret.
 PASSED = (

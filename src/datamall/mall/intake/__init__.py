@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datamall.errors import DatamallError
-from datamall.mall import deliveries, logbook, vault
+from datamall.mall import deliveries, vault
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.contracts import load_contracts
 from datamall.mall.intake.checks import checks_of
@@ -25,6 +25,7 @@ from datamall.mall.intake.judge import Held, unlike, unlike_before
 from datamall.mall.intake.observed import Brought
 from datamall.mall.intake.read import RawRecords
 from datamall.mall.intake.workplace import aside, explained, open_engine, swap, write_json
+from datamall.mall.log import logbook, persons
 from datamall.project import file_digest, reports_folder, store_folder
 
 
@@ -88,7 +89,8 @@ def intake(
     accepted, withdrawn = deliveries.standing(root, authority, store)
     target = store_folder(root, authority, store)
     report_path = reports_folder(root, authority) / "quality" / f"{store}.json"
-    with explained(store), aside(target) as folder:
+    told = logbook.refusals(root, "intake", authority=authority, store=store)
+    with told, explained(store), aside(target) as folder:
 
         def fill(without: Collection[str]) -> tuple[list[RawRecords], Filled]:
             sources: list[RawRecords] = []
@@ -121,6 +123,8 @@ def intake(
         waiting = [(one, why) for one, _, why in held.values()]
         report["deliveries"] = deliveries.told(brought, notes, waiting, withdrawn)
         listed = _listed(parts)
+        person = contract.person if contract.person in manifest["columns"] else None
+        numbers = person and pq.read_table(parts, columns=[person])[person]
         if key is not None:
             seal = vault.Seal(key, store, contract.version, len(parts))
             seal.close(folder / "quarantine.parquet")
@@ -129,13 +133,19 @@ def intake(
         manifest = {"authority": authority, "store": store, **manifest}
         manifest |= {"sealed": key is not None, "parts": listed}
         write_json(folder / "store.json", manifest)
+        version = file_digest(folder / "store.json")
+        who = {}
+        if person:
+            kept = persons.keep(root, mapped, store, version, person, numbers)
+            who = kept.said(person)
         logbook.write(
             root,
             "intake",
             authority=authority,
             store=store,
-            version=file_digest(folder / "store.json"),
+            version=version,
             contract=contract.version,
+            **who,
             rows=manifest["rows"],
             put_aside=report["quarantined"],
             deliveries=dict(Counter(one["state"] for one in report["deliveries"])),

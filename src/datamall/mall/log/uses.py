@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from datamall.errors import DatamallError
-from datamall.mall import logbook
 from datamall.mall.authorities import NAME
 from datamall.mall.contracts import Contract
-from datamall.mall.persons import Kept
+from datamall.mall.log import logbook
+from datamall.mall.log.persons import Kept
 from datamall.mall.purposes import Grant, Purpose, Refused
 from datamall.yamlfile import load_mapping
 
@@ -40,7 +40,7 @@ def of_store(
         store, version (SHA-256 of its manifest), contract (version), columns (handed out), grain
         (column → how fine, but for values), sums (columns added up; None: row by row), rows
         (handed out), counted, and, of a store of persons: number (column with their numbers), and
-        persons and tags (how many, and the SHA-256 of their tags: see `datamall.mall.persons`);
+        persons and tags (how many, and the SHA-256 of their tags: see `datamall.mall.log.persons`);
         None where the authority does not deliver such a column.
     """
     said: dict[str, Any] = {
@@ -58,8 +58,8 @@ def of_store(
         "counted": contract.counted,
     }
     if contract.counted == "persons":
-        said["number"] = contract.person if who else None
-        said |= {"persons": who and who.persons, "tags": who and who.sha256}
+        nobody = dict.fromkeys(("number", "persons", "tags"))
+        said |= who.said(contract.person) if who else nobody
     return said
 
 

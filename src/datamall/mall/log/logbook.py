@@ -1,14 +1,14 @@
 """The log of use: what the door, and whoever decides about data, writes down before anything is.
 
 One line for each entry, ``<hash> <entry>``: the entry as JSON in one fixed spelling, and its hash
-as a leaf of a Merkle tree (`datamall.mall.merkle`). Lines are only added, one process at a time,
-and are on the disk before `write` returns: whoever hands something out afterwards has an entry
-for it, and where none can be written there is nothing to hand out. What a crash left of a line is
-no entry; the next one removes it and says so.
+as a leaf of a Merkle tree (`datamall.mall.log.merkle`). Lines are only added, one process at a
+time, and are on the disk before `write` returns: whoever hands something out afterwards has an
+entry for it, and where none can be written there is nothing to hand out. What a crash left of a
+line is no entry; the next one removes it and says so.
 
 ``head.json`` beside it is what has to be kept of the tree to go on, and how long the log was. It
 lets a log that was cut be refused at once; whoever can write here could change it as well, so that
-a witness elsewhere is needed to notice that (`witness`, and what `datamall.mall.usage` publishes).
+it takes a witness elsewhere to notice that (`witness`, and `datamall.mall.log.published`).
 
 The log is a record and no output: it has a clock, lies outside git and DVC, and nothing that the
 pipeline makes reads it. It names no persons.
@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from datamall.errors import DatamallError
-from datamall.mall.merkle import Tree, leaf_hash
+from datamall.mall.log.merkle import Tree, leaf_hash
 
 ELSEWHERE = "DATAMALL_LOG"
 ROLE = "DATAMALL_ROLE"
@@ -121,6 +121,13 @@ def write(root: Path, event: str, **said: Any) -> int:
 def noted(root: Path, event: str, **said: Any) -> Iterator[None]:
     """Write down what is about to be done and, where that is refused, that it was."""
     write(root, event, **said)
+    with refusals(root, event, **said):
+        yield
+
+
+@contextmanager
+def refusals(root: Path, event: str, **said: Any) -> Iterator[None]:
+    """Write down where what is done here is refused."""
     try:
         yield
     except DatamallError:
@@ -313,6 +320,7 @@ def _keep(place: Path, head: _Head) -> None:
         "peaks": [peak.hex() for peak in head.tree.peaks],
     }
     aside = place / f"{HEAD}.partial"
+    aside.touch(mode=0o600)
     aside.write_bytes(_line(content))
     aside.replace(place / HEAD)
 
