@@ -238,6 +238,10 @@ def hashes(path: Path) -> list[bytes]:
     return found
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def _account() -> str:
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
@@ -295,8 +299,7 @@ def _mended(root: Path, file: int) -> tuple[_Head, int]:
 
 
 def _add(file: int, head: _Head, who: dict[str, str], said: dict[str, Any]) -> _Head:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    line = _line({"at": now, **who, **said})
+    line = _line({"at": _now().isoformat(timespec="milliseconds"), **who, **said})
     try:
         if os.write(file, line) != len(line):
             raise OSError("no room on the disk")
