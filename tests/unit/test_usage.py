@@ -9,8 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import yaml
+from click.testing import CliRunner
 from tiny_mall import make_project, write_store
 
+from datamall.cli import main
 from datamall.errors import DatamallError
 from datamall.mall.access import checkout
 from datamall.mall.authorities import Authority, load_authority
@@ -19,6 +21,8 @@ from datamall.mall.log import logbook, merkle, published
 from datamall.mall.log.published import check, publish
 from datamall.mall.log.usage import Span, Told, counts, of_person, proof
 from datamall.mall.log.words import letter, record, table
+from datamall.mall.purposes import load_purposes
+from datamall.mall.registers import Registers
 
 LATER = date(2027, 1, 1)
 
@@ -257,6 +261,12 @@ def test_what_is_published_grows_and_everybody_can_check_that(
     assert [point.entries for point in found.checkpoints] == [2, 4, 6]
     assert [one.times for one in found.uses if one.store == "welfare.clients"] == [1, 1, 1]
     assert check(project, "demo") == 6
+    # What was published is one of the mall's registers, and so gets on its page.
+    known, contracts = load_authority(project, "demo"), load_contracts(project)
+    uses = Registers(project, known, contracts, load_purposes(project, contracts)).table(
+        "mall.uses"
+    )
+    assert sum(uses["times"].to_pylist()) == 3 * 2 + 3 * 4
     content = yaml.safe_load(before)
     content["checkpoints"][1]["root"] = content["checkpoints"][0]["root"]
     path.write_text(yaml.safe_dump(content), "utf-8")
@@ -309,6 +319,16 @@ def test_the_command_line_takes_a_number_from_a_file_and_never_as_an_argument(
     # Who looked somebody up is written down, and not whom.
     *_, last = logbook.read(project)
     assert last.said["event"] == "person" and "K1" not in json.dumps(last.said)
+
+
+def test_a_number_that_is_asked_for_is_not_shown(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(project)
+    monkeypatch.chdir(project)
+    done = CliRunner().invoke(main, ["usage", "--person", "--language", "en"], input="K1\n")
+    assert "Used once" in done.stdout
+    assert "K1" not in done.output
 
 
 def test_verify_names_the_first_entry_and_brings_the_witness_up_to_date(

@@ -1,9 +1,9 @@
 """What is published of the log of use: how often what was used, and the head of the log.
 
 The log itself never leaves the house, and no page is made from it, or the same sources would give
-another page after each run. ``data/usage/<authority>.yaml`` is written when somebody asks for it,
-and is committed: pages are made from that. Each head stands with the proof that its log begins as
-the one before ended (RFC 6962), so that everybody can see that nothing was taken back.
+another page after each run. Pages are made from ``data/usage/<authority>/published.yaml``, which
+somebody asks for and commits. Each head in it stands with the proof that its log begins as the one
+before ended (RFC 6962), so that everybody can see that nothing was taken back.
 """
 
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ class Published:
 
 def file_of(root: Path, authority: str) -> Path:
     """Return the file with what is published for an authority; it need not be there."""
-    return root / "data" / "usage" / f"{authority}.yaml"
+    return root / "data" / "usage" / authority / "published.yaml"
 
 
 def read(root: Path, authority: str) -> Published:
@@ -162,14 +162,14 @@ def _checked(root: Path, authority: str, known: Sequence[bytes] = ()) -> list[by
         if point.entries > len(leaves):
             raise DatamallError(
                 f"The log of use was cut, or is another one: on {point.day} it had "
-                f"{point.entries:,} entries (data/usage/{authority}.yaml), and entry "
+                f"{point.entries:,} entries (data/usage/{authority}), and entry "
                 f"{len(leaves) + 1:,} is the first one that is gone."
             )
         if merkle.root(leaves[: point.entries]).hex() != point.root:
             raise DatamallError(
                 f"The log of use was written anew, or is another one: between entries {last + 1:,} "
                 f"and {point.entries:,} it is not what it was on {point.day} "
-                f"(data/usage/{authority}.yaml). A witness tells which entry."
+                f"(data/usage/{authority}). A witness tells which entry."
             )
         last = point.entries
     return leaves
