@@ -142,16 +142,21 @@ def deliveries(
 
 @main.command()
 @click.argument("authority")
-def key(authority: str) -> None:
+@click.option("--role", help="Make the key with which this role signs, instead.")
+def key(authority: str, role: str | None) -> None:
     """Make the key file of an AUTHORITY, with which its stores of persons are encrypted."""
     from datamall.mall.authorities import load_authority
     from datamall.mall.log.logbook import noted
+    from datamall.mall.seal import keys
     from datamall.mall.vault import make_key
 
     root = find_root()
     mapping = load_authority(root, authority)
-    with noted(root, "key", authority=authority):
-        path = make_key(mapping)
+    with noted(root, "key", authority=authority, signs=role):
+        path = keys.make(root, mapping, role) if role else make_key(mapping)
+    if role:
+        click.echo(f"Key written to {path}: keep it to yourself. Commit data/keys with it.")
+        return
     click.echo(f"Key written to {path}: keep a copy in a safe place; without it no store opens.")
 
 
@@ -392,17 +397,50 @@ def usage(
     type=click.Path(dir_okay=False, path_type=Path),
     help="File of hashes, out of reach of who writes the log: compared, then brought up to date.",
 )
-def verify(authority: str, witness: Path | None) -> None:
-    """Check that nothing in the log of use was altered, added or cut; name the first that was."""
+@click.option(
+    "--keys",
+    "keys_in",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Public keys, out of reach of who writes here; without it, those of data/keys.",
+)
+def verify(authority: str, witness: Path | None, keys_in: Path | None) -> None:
+    """Check the log of use and all that was sealed; name the first thing that was altered."""
+    from datamall.mall.authorities import load_authority
     from datamall.mall.log import logbook
     from datamall.mall.log.published import check as entries_of
+    from datamall.mall.seal import keys, seals
 
     root = find_root()
+    mapping = load_authority(root, authority)
     known = logbook.hashes(witness) if witness and witness.exists() else []
     entries = entries_of(root, authority, known)
     if witness is not None:
         logbook.witness(root, witness)
     click.echo(f"The log of use is whole: {entries:,} entries.")
+    public = keys.public(root, mapping, keys_in)
+    for kind, (files, roles) in seals.verify(root, mapping, public).items():
+        click.echo(f"  {kind}: {files:,} files as sealed by {' and '.join(roles)}")
+    if mapping.synthetic and keys_in is None:
+        click.echo("  with keys of invented data, which everybody knows: this proves nothing.")
+
+
+@main.command()
+@AUTHORITY
+@click.option("--by", "roles", multiple=True, required=True, help="Role that signs; several may.")
+@click.option("--kind", "kinds", multiple=True, help="What to seal; without it, all there is.")
+def seal(authority: str, roles: tuple[str, ...], kinds: tuple[str, ...]) -> None:
+    """Sign the deliveries, stores, method, results, audits and published uses as they are now."""
+    from datamall.mall.authorities import load_authority
+    from datamall.mall.seal import seals
+
+    root = find_root()
+    mapping = load_authority(root, authority)
+    known = seals.covered(root, authority)
+    if unknown := sorted({*kinds} - {*known}):
+        raise DatamallError(f"Nothing is called {unknown[0]!r}: there are {', '.join(known)}.")
+    for kind in kinds or seals.kinds(root, authority):
+        files = seals.seal(root, mapping, kind, list(roles))
+        click.echo(f"{kind}: {files:,} files sealed by {' and '.join(roles)}")
 
 
 @main.command()
