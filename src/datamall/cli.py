@@ -412,14 +412,15 @@ def verify(authority: str, witness: Path | None, keys_in: Path | None) -> None:
 
     root = find_root()
     mapping = load_authority(root, authority)
-    known = logbook.hashes(witness) if witness and witness.exists() else []
-    entries = entries_of(root, authority, known)
-    if witness is not None:
-        logbook.witness(root, witness)
-    click.echo(f"The log of use is whole: {entries:,} entries.")
-    public = keys.public(root, mapping, keys_in)
-    for kind, (files, roles) in seals.verify(root, mapping, public).items():
-        click.echo(f"  {kind}: {files:,} files as sealed by {' and '.join(roles)}")
+    with logbook.refusals(root, "verify", authority=authority):
+        known = logbook.hashes(witness) if witness and witness.exists() else []
+        entries = entries_of(root, authority, known)
+        if witness is not None:
+            logbook.witness(root, witness)
+        click.echo(f"The log of use is whole: {entries:,} entries.")
+        public = keys.public(root, mapping, keys_in)
+        for kind, (files, roles) in seals.verify(root, mapping, public).items():
+            click.echo(f"  {kind}: {files:,} files as sealed by {' and '.join(roles)}")
     if mapping.synthetic and keys_in is None:
         click.echo("  with keys of invented data, which everybody knows: this proves nothing.")
 

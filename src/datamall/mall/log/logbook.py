@@ -21,7 +21,7 @@ import pwd
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,11 +127,12 @@ def noted(root: Path, event: str, **said: Any) -> Iterator[None]:
 
 @contextmanager
 def refusals(root: Path, event: str, **said: Any) -> Iterator[None]:
-    """Write down where what is done here is refused."""
+    """Write down where what is done here is refused; that is said even if the log takes nothing."""
     try:
         yield
     except DatamallError:
-        write(root, event, outcome="refused", **said)
+        with suppress(DatamallError):
+            write(root, event, outcome="refused", **said)
         raise
 
 

@@ -116,7 +116,7 @@ def verify(
 ) -> dict[str, tuple[int, list[str]]]:
     """Check every seal of an authority against public keys, the log and the bytes of all files.
 
-    Where there is no log, as in a clone, it is checked against keys and bytes alone.
+    Where the log knows no seal, as in a clone, it is checked against keys and bytes alone.
 
     Parameters
     ----------
@@ -139,9 +139,7 @@ def verify(
     roles_of = {key_id(key): role for role, key in known.items()}
     public = {key_id(key): key for key in known.values()}
     last: dict[str, str] = {}
-    logged = False
     for entry in logbook.read(root):
-        logged = True
         if entry.said["event"] == EVENT and entry.said["authority"] == authority:
             last[entry.said["kind"]] = entry.said["sha256"]
     sealed = {}
@@ -158,7 +156,7 @@ def verify(
         except ValueError:
             envelope = None
         content, signed = opened(envelope, public, f"The seal {place}")
-        if logged and last.get(kind) != _sha256(text):
+        if last and last.get(kind) != _sha256(text):
             raise DatamallError(
                 f"The seal {place} is not the last one in the log of use: an older one, or one of "
                 "another place, was put there."
