@@ -379,7 +379,12 @@ def usage(
     if not person and number_in is None:
         click.echo(words.table(log.counts(root, authority, by, span, purpose, store)))
         return
-    number = number_in.read() if number_in else click.prompt("Number", hide_input=True, err=True)
+    if number_in is not None:
+        number = number_in.read()
+    elif sys.stdin.isatty():
+        number = click.prompt("Number", hide_input=True, err=True)
+    else:
+        number = sys.stdin.readline()
     logbook.write(root, "person", authority=authority)
     told = log.of_person(root, mapping, number, kind, today=date.today(), span=span)
     if as_json:

@@ -100,7 +100,11 @@ def test_a_head_that_a_crash_spoilt_is_made_anew(log: Path, spoilt: bytes) -> No
 def test_a_log_that_was_cut_takes_no_entry(log: Path) -> None:
     lines = log.read_bytes().splitlines(keepends=True)
     log.write_bytes(b"".join(lines[:6]))
-    for ask in (lambda: write(project(log), "gate"), lambda: whole(project(log))):
+    for ask in (
+        lambda: write(project(log), "gate"),
+        lambda: whole(project(log)),
+        lambda: list(read(project(log))),
+    ):
         with pytest.raises(DatamallError, match=r"had 9 entries, and entry 7 is the first one"):
             ask()
     log.unlink()

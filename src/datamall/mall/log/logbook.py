@@ -165,17 +165,21 @@ def read(root: Path) -> Iterator[Entry]:
     Raises
     ------
     DatamallError
-        At the first entry that was altered.
+        At the first entry that was altered, or at the end where some are gone.
     """
     path = folder(root) / ENTRIES
-    head = _head(folder(root))  # before the entries, which may become more meanwhile
-    if not path.is_file():
-        return
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n") and (head is None or head.length < file.tell()):
-                return  # it is being written, or was when a process was killed
-            yield _entry(number, line)
+    # Before the entries, which may become more meanwhile.
+    head = _head(folder(root)) or _Head(Tree(), 0)
+    number = 0
+    if path.is_file():
+        with path.open("rb") as file:
+            for line in file:
+                if not line.endswith(b"\n") and head.length < file.tell():
+                    break  # it is being written, or was when a process was killed
+                number += 1
+                yield _entry(number, line)
+    if number < head.tree.size:
+        raise _cut(number, head.tree.size)
 
 
 def whole(root: Path, known: Sequence[bytes] = ()) -> list[bytes]:
@@ -194,13 +198,13 @@ def whole(root: Path, known: Sequence[bytes] = ()) -> list[bytes]:
         With the number of the first entry that is another or gone.
     """
     head = _head(folder(root))
-    leaves = [entry.leaf for entry in read(root)]
-    for number, (leaf, was) in enumerate(zip(leaves, known, strict=False), 1):
-        if leaf != was:
-            raise _altered(number)
-    longest = max(len(known), head.tree.size if head else 0)
-    if len(leaves) < longest:
-        raise _cut(len(leaves), longest)
+    leaves: list[bytes] = []
+    for entry in read(root):
+        if entry.number <= len(known) and entry.leaf != known[entry.number - 1]:
+            raise _altered(entry.number)
+        leaves.append(entry.leaf)
+    if len(leaves) < len(known):
+        raise _cut(len(leaves), len(known))
     if head and head.tree.root != _tree(leaves[: head.tree.size]).root:
         raise DatamallError(
             f"{HEAD} is not of the first {head.tree.size:,} entries of the log of use: one or the "
