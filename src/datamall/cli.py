@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -303,9 +304,10 @@ def gate(audit: str, authority: str) -> None:
     """Write gate.json: whether the AUDIT lets a list of people be made, and why not."""
     from datamall.gate import write
     from datamall.mall.log import logbook
+    from datamall.recount import verdict
 
     root = find_root()
-    decided = write(root, authority, audit)
+    decided = write(root, authority, audit, partial(verdict, root, authority, audit))
     told = {name: decided[name] for name in ("open", "verdict", "plan", "method", "data")}
     logbook.write(root, "gate", authority=authority, report=audit, **told)
     click.echo(f"The gate of {audit} is {'open' if decided['open'] else 'closed'}.")
@@ -321,10 +323,11 @@ def worklist(audit: str, folder: Path, authority: str) -> None:
     """Write a list of people to a FOLDER elsewhere, if gate and signed decision allow it."""
     from datamall.gate import worklist as refuse
     from datamall.mall.log.logbook import noted
+    from datamall.recount import verdict
 
     root = find_root()
     with noted(root, "worklist", authority=authority, report=audit):
-        refuse(root, authority, audit, folder)
+        refuse(root, authority, audit, folder, partial(verdict, root, authority, audit))
 
 
 DAY = click.DateTime(["%Y-%m-%d"])
