@@ -35,6 +35,7 @@ test-slow: $(READY) ## Run the slow tests and those in a browser; each file in o
 bench: $(READY) ## Measure time and memory against the yardsticks, in one run
 	@$(BIN)/python bench/intake.py
 	@$(BIN)/python bench/pipeline.py
+	@$(BIN)/python bench/log.py
 	@$(BIN)/python -m bench.fairness
 	@$(BIN)/python -m bench.enforcement
 	@$(BIN)/python -m bench.traffic

@@ -54,6 +54,15 @@ def datamall(folder: Path, *arguments: str, **environment: str) -> subprocess.Co
 
 
 @pytest.fixture(scope="session")
-def cli() -> Callable[..., subprocess.CompletedProcess[str]]:
+def cli(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Return a function that runs the command line in a folder."""
-    return datamall
+    log = tmp_path_factory.mktemp("log")
+
+    def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        # What tests do in this very project is no use of it.
+        own = {"DATAMALL_LOG": str(log)} if folder == ROOT else {}
+        return datamall(folder, *arguments, **own | environment)
+
+    return run

@@ -18,6 +18,7 @@ def _table(header: str, *lines: str) -> pd.DataFrame:
         "accepted",
         "least",
         "most",
+        "times",
     }
     for name in numbers & set(names):
         table[name] = pd.to_numeric(table[name])
@@ -104,5 +105,12 @@ def registers() -> dict[str, pd.DataFrame]:
             "street.bins|duplicate|The same row again|2",
             "street.bins|range:litter|Litter: outside the range allowed|3",
             "street.bins|type:day|Day: no number or date|1",
+        ),
+        "mall.uses": _table(
+            "month|purpose|store|outcome|times",
+            "2026-01|-|-|unknown-purpose|1",
+            "2026-01|clean|street.bins|handed out|2",
+            "2026-03|clean|street.bins|handed out|3",
+            "2026-03|profile|-|store-damaged|4",
         ),
     }

@@ -1,8 +1,12 @@
 """The command line. Heavy imports stay inside the commands, so that `--help` is quick."""
 
+import json
+import shutil
 import sys
+from datetime import date, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -139,12 +143,21 @@ def deliveries(
 
 @main.command()
 @click.argument("authority")
-def key(authority: str) -> None:
+@click.option("--role", help="Make the key with which this role signs, instead.")
+def key(authority: str, role: str | None) -> None:
     """Make the key file of an AUTHORITY, with which its stores of persons are encrypted."""
     from datamall.mall.authorities import load_authority
+    from datamall.mall.log.logbook import noted
+    from datamall.mall.seal import keys
     from datamall.mall.vault import make_key
 
-    path = make_key(load_authority(find_root(), authority))
+    root = find_root()
+    mapping = load_authority(root, authority)
+    with noted(root, "key", authority=authority, signs=role):
+        path = keys.make(root, mapping, role) if role else make_key(mapping)
+    if role:
+        click.echo(f"Key written to {path}: keep it to yourself. Commit data/keys with it.")
+        return
     click.echo(f"Key written to {path}: keep a copy in a safe place; without it no store opens.")
 
 
@@ -163,7 +176,7 @@ def check(authority: str) -> None:
 @AUTHORITY
 def checkout(purpose: str, folder: Path, authority: str) -> None:
     """Write the extract that a PURPOSE grants into an empty FOLDER outside the project."""
-    from datamall.mall.access import checkout as hand_out
+    from datamall.mall.door import Door
 
     root = find_root()
     target = folder.resolve()
@@ -175,15 +188,20 @@ def checkout(purpose: str, folder: Path, authority: str) -> None:
     if target.exists() and any(target.iterdir()):
         raise DatamallError(f"{target} is not empty: name a new or an empty folder.")
     new = not target.exists()
-    target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        hand_out(root, authority, purpose, target)
-    except BaseException:
-        for file in target.iterdir():
-            file.unlink()
-        if new:
-            target.rmdir()
-        raise
+    with Door(root, authority, occasion="checkout") as door:
+        answer = door.answer(json.dumps({"purpose": purpose}).encode())
+        if "refused" in answer:
+            raise DatamallError(answer["refused"])
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            for file in sorted(Path(answer["folder"]).iterdir()):
+                shutil.move(file, target)
+        except BaseException:
+            for file in target.iterdir():
+                file.unlink()
+            if new:
+                target.rmdir()
+            raise
     click.echo(f"Extract for {purpose!r} written to {target}: delete it when you are done.")
 
 
@@ -223,7 +241,11 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
         root / "notebooks" / f"{notebook}.ipynb",
         parameters=parameters[notebook],
         config=behind_the_door(
-            root, authority, purposes=reports[notebook]["purposes"], threads=threads or 1
+            root,
+            authority,
+            purposes=reports[notebook]["purposes"],
+            threads=threads or 1,
+            occasion=f"report {notebook}",
         ),
         provenance=provenance(root, authority, notebook),
         isolated=isolated(),
@@ -243,8 +265,11 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
 def register(audit: str, authority: str, by: str, reason: str) -> None:
     """Fix the plan of an AUDIT, its section of params.yaml, before its outcome is known."""
     from datamall.gate import register as fix
+    from datamall.mall.log.logbook import noted
 
-    fix(find_root(), authority, audit, by, reason)
+    root = find_root()
+    with noted(root, "registration", role=by, authority=authority, report=audit):
+        fix(root, authority, audit, by, reason)
     click.echo(f"The plan of {audit} is registered for {authority}: commit data/audits with it.")
 
 
@@ -280,8 +305,13 @@ def audit(spec: Path, out: Path | None) -> None:
 def gate(audit: str, authority: str) -> None:
     """Write gate.json: whether the AUDIT lets a list of people be made, and why not."""
     from datamall.gate import write
+    from datamall.mall.log import logbook
+    from datamall.recount import verdict
 
-    decided = write(find_root(), authority, audit)
+    root = find_root()
+    decided = write(root, authority, audit, partial(verdict, root, authority, audit))
+    told = {name: decided[name] for name in ("open", "verdict", "plan", "method", "data")}
+    logbook.write(root, "gate", authority=authority, report=audit, **told)
     click.echo(f"The gate of {audit} is {'open' if decided['open'] else 'closed'}.")
     for reason in decided["reasons"]:
         click.echo(f"  {reason}")
@@ -294,8 +324,134 @@ def gate(audit: str, authority: str) -> None:
 def worklist(audit: str, folder: Path, authority: str) -> None:
     """Write a list of people to a FOLDER elsewhere, if gate and signed decision allow it."""
     from datamall.gate import worklist as refuse
+    from datamall.mall.log.logbook import noted
+    from datamall.recount import verdict
 
-    refuse(find_root(), authority, audit, folder)
+    root = find_root()
+    with noted(root, "worklist", authority=authority, report=audit):
+        refuse(root, authority, audit, folder, partial(verdict, root, authority, audit))
+
+
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@main.command()
+@AUTHORITY
+@click.option("--by", type=click.Choice(["day", "month", "year"]), default="month")
+@click.option("--from", "first", type=DAY, help="First day (UTC), such as 2026-01-31.")
+@click.option("--until", "last", type=DAY, help="Last day.")
+@click.option("--purpose", help="Of this purpose alone.")
+@click.option("--store", help="Of this store alone.")
+@click.option("--person", is_flag=True, help="Of one person, whose number is asked for.")
+@click.option("--number-in", type=click.File("r"), help="File that holds the person's number.")
+@click.option("--kind", help="What kind of number that is: its column in the stores.")
+@click.option("--language", type=click.Choice(["nl", "en"]), help="Of a letter; both without it.")
+@click.option("--json", "as_json", is_flag=True, help="A person's uses as data, with proofs.")
+@click.option("--publish", is_flag=True, help="Write the counts and the head of the log for all.")
+def usage(
+    authority: str,
+    by: str,
+    first: datetime | None,
+    last: datetime | None,
+    purpose: str | None,
+    store: str | None,
+    person: bool,
+    number_in: TextIO | None,
+    kind: str | None,
+    language: str | None,
+    as_json: bool,
+    publish: bool,
+) -> None:
+    """Say from the log of use what was used for what; or each use of one person's rows.
+
+    A person's number is asked for, or read from a file: never an argument, which other users of
+    the machine could see.
+    """
+    from datamall.mall.authorities import load_authority
+    from datamall.mall.contracts import load_contracts
+    from datamall.mall.log import logbook, words
+    from datamall.mall.log import usage as log
+    from datamall.mall.log.published import publish as publish_counts
+
+    root = find_root()
+    contracts = load_contracts(root)
+    mapping = load_authority(root, authority, contracts)
+    span = log.Span(first.date() if first else None, last.date() if last else None)
+    if publish:
+        path = publish_counts(root, authority)
+        click.echo(f"{path.relative_to(root)} is written: commit it, and the mall's page shows it.")
+        return
+    if not person and number_in is None:
+        click.echo(words.table(log.counts(root, authority, by, span, purpose, store)))
+        return
+    if number_in is not None:
+        number = number_in.read()
+    elif sys.stdin.isatty():
+        number = click.prompt("Number", hide_input=True, err=True)
+    else:
+        number = sys.stdin.readline()
+    logbook.write(root, "person", authority=authority)
+    told = log.of_person(root, mapping, number, kind, today=date.today(), span=span)
+    if as_json:
+        shown = log.proof(root, [use.entry for use in told.uses])
+        click.echo(json.dumps(words.record(told, shown), indent=1, ensure_ascii=False))
+        return
+    letters = [language] if language else words.LANGUAGES
+    click.echo("\n\n\n".join(words.letter(told, mapping, contracts, x) for x in letters))
+
+
+@main.command()
+@AUTHORITY
+@click.option(
+    "--witness",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of hashes, out of reach of who writes the log: compared, then brought up to date.",
+)
+@click.option(
+    "--keys",
+    "keys_in",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Public keys, out of reach of who writes here; without it, those of data/keys.",
+)
+def verify(authority: str, witness: Path | None, keys_in: Path | None) -> None:
+    """Check the log of use and all that was sealed; name the first thing that was altered."""
+    from datamall.mall.authorities import load_authority
+    from datamall.mall.log import logbook
+    from datamall.mall.log.published import check as entries_of
+    from datamall.mall.seal import keys, seals
+
+    root = find_root()
+    mapping = load_authority(root, authority)
+    with logbook.refusals(root, "verify", authority=authority):
+        known = logbook.hashes(witness) if witness and witness.exists() else []
+        entries = entries_of(root, authority, known)
+        if witness is not None:
+            logbook.witness(root, witness)
+        click.echo(f"The log of use is whole: {entries:,} entries.")
+        public = keys.public(root, mapping, keys_in)
+        for kind, (files, roles) in seals.verify(root, mapping, public).items():
+            click.echo(f"  {kind}: {files:,} files as sealed by {' and '.join(roles)}")
+    if mapping.synthetic and keys_in is None:
+        click.echo("  with keys of invented data, which everybody knows: this proves nothing.")
+
+
+@main.command()
+@AUTHORITY
+@click.option("--by", "roles", multiple=True, required=True, help="Role that signs; several may.")
+@click.option("--kind", "kinds", multiple=True, help="What to seal; without it, all there is.")
+def seal(authority: str, roles: tuple[str, ...], kinds: tuple[str, ...]) -> None:
+    """Sign the deliveries, stores, method, results, audits and published uses as they are now."""
+    from datamall.mall.authorities import load_authority
+    from datamall.mall.seal import seals
+
+    root = find_root()
+    mapping = load_authority(root, authority)
+    known = seals.covered(root, authority)
+    if unknown := sorted({*kinds} - {*known}):
+        raise DatamallError(f"Nothing is called {unknown[0]!r}: there are {', '.join(known)}.")
+    for kind in kinds or seals.kinds(root, authority):
+        files = seals.seal(root, mapping, kind, list(roles))
+        click.echo(f"{kind}: {files:,} files sealed by {' and '.join(roles)}")
 
 
 @main.command()

@@ -12,7 +12,7 @@ them.
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -164,8 +164,19 @@ def register(root: Path, authority: str, report: str, by: str, reason: str) -> R
     return entry
 
 
-def decide(root: Path, authority: str, report: str) -> dict[str, Any]:
+def decide(
+    root: Path, authority: str, report: str, again: Callable[[], str] | None = None
+) -> dict[str, Any]:
     """Return whether the gate is open, and why not.
+
+    Parameters
+    ----------
+    root, authority, report
+        Project folder, authority and audit.
+    again
+        Comes to the verdict from the stores (`datamall.recount.verdict`), and is asked before the
+        gate would open: results are files, which somebody could have changed. None: they are
+        believed, which whoever decides on people must not.
 
     Returns
     -------
@@ -219,6 +230,11 @@ def decide(root: Path, authority: str, report: str) -> dict[str, Any]:
             f"The same plan and data gave {' and '.join(sorted(verdicts))}: the method, or the "
             "mapping, was changed in between."
         )
+    if not reasons and again is not None and (counted := again()) != PASS:
+        reasons.append(
+            f"The results say {PASS}, and counted again from the stores the verdict is {counted}: "
+            f"the results were changed. Find out by whom, and run `datamall report {report}`."
+        )
     return {
         "report": report,
         "open": not reasons,
@@ -234,9 +250,11 @@ def decide(root: Path, authority: str, report: str) -> dict[str, Any]:
     }
 
 
-def write(root: Path, authority: str, report: str) -> dict[str, Any]:
+def write(
+    root: Path, authority: str, report: str, again: Callable[[], str] | None = None
+) -> dict[str, Any]:
     """Write ``gate.json`` beside the pages; return what it holds. A closed gate is no failure."""
-    gate = decide(root, authority, report)
+    gate = decide(root, authority, report, again)
     path = reports_folder(root, authority) / "gate.json"
     aside = path.with_suffix(".json.partial")
     aside.write_text(json.dumps(gate, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -244,7 +262,13 @@ def write(root: Path, authority: str, report: str) -> dict[str, Any]:
     return gate
 
 
-def worklist(root: Path, authority: str, report: str, target: Path) -> None:
+def worklist(
+    root: Path,
+    authority: str,
+    report: str,
+    target: Path,
+    again: Callable[[], str] | None = None,
+) -> None:
     """Refuse to write a list of people, and say everything that is missing.
 
     The gate is worked out again rather than read from ``gate.json``, which anybody could edit.
@@ -257,7 +281,7 @@ def worklist(root: Path, authority: str, report: str, target: Path) -> None:
         Always; with every reason.
     """
     place = target.resolve()
-    missing = list(decide(root, authority, report)["reasons"])
+    missing = list(decide(root, authority, report, again)["reasons"])
     if place.is_relative_to(root.resolve()):
         missing.append(f"{target} lies inside the project: name a folder elsewhere.")
     missing.append(

@@ -67,10 +67,16 @@ def of_reports(root: Path, authority: str) -> dict[str, dict[str, str]]:
         name: provenance(root, authority, name) for name in parameters["reports"]
     }
     source, contracts = root / "src" / "datamall", root / "data" / "contracts"
-    for name, module in (("gate", "datamall.gate"), ("index", "datamall.reporting.index")):
+    audits = [about["package"] for about in parameters["reports"].values() if about.get("audit")]
+    # Before a gate opens, the verdict is counted again.
+    again = [f"datamall.{package}.audit.again" for package in audits]
+    for name, modules in (
+        ("gate", ["datamall.gate", "datamall.recount", *again]),
+        ("index", ["datamall.reporting.index"]),
+    ):
         own = {"params.yaml: reports": canonical_digest(parameters["reports"])}
         own |= about_digest(root, authority)
-        found[name] = own | file_digests(root, reached(source, [module]))
+        found[name] = own | file_digests(root, reached(source, modules))
     found["index"] = {**found["index"], **file_digests(root, sorted(contracts.glob("*/*.yaml")))}
     for name, report in parameters["reports"].items():
         if report.get("audit"):

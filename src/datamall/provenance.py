@@ -55,8 +55,10 @@ def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
         *reached(root / "src" / "datamall", [*of_notebook(path), *RUNNING]),
         *(root / "data" / "contracts" / f"{store.replace('.', '/')}.yaml" for store in stores),
     ]
-    about = root / "data" / "authorities" / f"{authority}.yaml"
-    files += [root / "data" / "purposes.yaml", about] if registers else []
+    if registers:
+        about = root / "data" / "authorities" / f"{authority}.yaml"
+        uses = root / "data" / "usage" / authority / "published.yaml"
+        files += [root / "data" / "purposes.yaml", about, uses]
     digests = file_digests(root, files) | about_digest(root, authority)
     for purpose in report["purposes"]:
         digests[f"purpose {purpose}"] = canonical_digest(purposes.get(purpose))

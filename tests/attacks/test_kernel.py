@@ -11,11 +11,13 @@ import pytest
 from conftest import Kernel
 from jupyter_client.provisioning import KernelProvisionerFactory
 from nbclient import NotebookClient
+from tiny_mall import make_project
 
 from datamall.errors import DatamallError
 from datamall.mall import kernel as module
 from datamall.mall import sandbox
 from datamall.mall.kernel import behind_the_door
+from datamall.mall.log import logbook
 
 LOAD = "from datamall.mall.door import extract; print(len(extract('enforcement')))"
 
@@ -95,6 +97,32 @@ def test_data_below_what_a_kernel_must_read_are_refused(start: Callable[..., Ker
         pytest.skip("needs a Linux kernel with Landlock")
     with pytest.raises(DatamallError, match="move the project elsewhere"):
         start(Path(sys.base_prefix) / "lib" / "project")
+
+
+def test_a_log_below_what_a_kernel_must_read_is_refused(
+    start: Callable[..., Kernel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not module.isolated():
+        pytest.skip("needs a Linux kernel with Landlock")
+    monkeypatch.setenv(logbook.ELSEWHERE, str(Path(sys.base_prefix) / "lib" / "log"))
+    with pytest.raises(DatamallError, match="move the log elsewhere"):
+        start()
+
+
+def test_the_log_says_what_a_kernel_was_for(start: Callable[..., Kernel], tmp_path: Path) -> None:
+    project = make_project(tmp_path / "mall")
+    kernel = start(project, purposes=["enforcement"], occasion="report enforcement")
+    assert kernel.run(LOAD).printed == "4\n"
+    assert "not-granted" in kernel.run(LOAD.replace("enforcement", "traffic")).error
+    said = [entry.said for entry in logbook.read(project)]
+    assert [(one["outcome"], one["purpose"]) for one in said] == [
+        ("granted", "enforcement"),
+        ("refused", "traffic"),
+    ]
+    assert {one["occasion"] for one in said} == {"report enforcement"}
+    # Where the log lies is nothing that a kernel is told.
+    shown = kernel.run("import os; print(sorted(os.environ))").printed
+    assert "DATAMALL_DOOR" in shown and logbook.ELSEWHERE not in shown
 
 
 def test_all_kernels_of_a_program_are_behind_the_door(

@@ -42,6 +42,8 @@ HARMLESS = {
     "open a notebook beside it": "open(root/'params.yaml').read()",
     "list the stores": "os.listdir(root/'data/stores')",
     "list the project": "os.listdir(root)",
+    "open the log of use": "open(root/'data/log/entries.log').read()",
+    "list the log of use": "os.listdir(root/'data/log')",
     "list by glob": "next(os.scandir(root/'data'))",
     "pandas": f"import pandas; pandas.read_parquet({PART})",
     "pyarrow": f"import pyarrow.parquet as pq; pq.read_table({PART})",
@@ -102,6 +104,12 @@ HARMFUL = {
     "trace the parent": LIBC + "result = libc.ptrace(0x4206, parent, None, None)" + CHECK,
     "write into the home folder": "(home/'datamall.txt').write_text('x')",
     "hard link": f"os.link({PART}, work/'hard')",
+    "write into the log of use": "open(root/'data/log/entries.log', 'a').write('x')",
+    "truncate the log of use": "os.truncate(root/'data/log/entries.log', 0)",
+    "move the log of use": "os.rename(root/'data/log', work/'log')",
+    "write to the log of use by its own functions": "from datamall.mall.log import logbook\n"
+    "try: logbook.write(root, 'gate', open=True)\n"
+    "except Exception as error: raise PermissionError(str(error))",
     "delete a store": f"os.unlink({PART})",
     "truncate a store": f"os.truncate({PART}, 0)",
     "move the stores": "os.rename(root/'data/stores', work/'stores')",
@@ -128,7 +136,7 @@ def prelude(mall: Path, kernel: Kernel) -> Iterator[str]:
     loader = next(Path("/").glob("lib*/ld-*.so.*"))
     other = KernelManager()
     other.write_connection_file()
-    abstract = "\0datamall-test"
+    abstract = f"\0datamall-test-{os.getpid()}"  # of this run: others may run beside it
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as local:
         local.bind(abstract)
         local.listen()

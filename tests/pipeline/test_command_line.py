@@ -21,6 +21,8 @@ def test_help_names_every_command(tmp_path: Path, cli: Callable) -> None:
         "report",
         "register",
         "gate",
+        "usage",
+        "verify",
         "worklist",
         "index",
         "run",

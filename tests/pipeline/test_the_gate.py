@@ -49,6 +49,10 @@ def test_a_fair_city_with_a_registered_plan_opens_it(project: Path, cli: Callabl
     assert decided["verdict"] == "PASS" and decided["open"], decided["reasons"]
     assert decided["audits_since_registration"] == 1
 
+    # Before it opened the verdict was counted again, at the door.
+    log = (project / "data" / "log" / "entries.log").read_text("utf-8")
+    assert '"occasion":"gate of fraud_audit","outcome":"granted"' in log
+
     # Even so no list is made: two people would have to sign, and cannot yet.
     refused = cli(project, "worklist", AUDIT, str(folder), "--authority", "fairtown")
     assert refused.returncode == 1 and "signed by two people" in refused.stderr
@@ -69,3 +73,41 @@ def test_a_fair_city_with_a_registered_plan_opens_it(project: Path, cli: Callabl
     run("register", AUDIT, "--by", "ethics committee", "--reason", "Wider.")
     decided = gate()
     assert not decided["open"] and "had been audited before" in decided["reasons"][0]
+
+
+@pytest.mark.slow
+def test_a_verdict_edited_by_hand_opens_nothing(project: Path, cli: Callable) -> None:
+    """Neither alone nor with the journal and the gate's own file."""
+    people = welfare.people(5, WelfareWorld())
+    counts = welfare.welfare_counts.count(people[people["year"] == 2025]).drop(columns="exact")
+    folder = project / "data" / "raw" / "towny"
+    folder.mkdir(parents=True)
+    counts.to_csv(folder / "counts.csv", index=False)
+    mapping = {
+        **{"authority": "towny", "title": "Towny", "synthetic": True},
+        "files": {"counts": {"path": "counts.csv", "format": "csv", "encoding": "utf-8"}},
+        "stores": {STORE: {"file": "counts", "columns": {name: {"from": name} for name in counts}}},
+    }
+    place = project / "data" / "authorities" / "towny.yaml"
+    place.write_text(yaml.safe_dump(mapping), "utf-8")
+
+    def run(*arguments: str) -> None:
+        done = cli(project, *arguments, "--authority", "towny")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    run("intake", STORE)
+    run("register", AUDIT, "--by", "ethics committee", "--reason", "As discussed with clients.")
+    run("report", AUDIT)
+    reports = project / "reports" / "towny"
+    journal = project / "data" / "audits" / "towny" / "journal.csv"
+    for path in (reports / "results" / AUDIT / "answer.json", journal):
+        text = path.read_text("utf-8")
+        assert "FAIL" in text
+        path.write_text(text.replace("FAIL", "PASS"), "utf-8")
+    run("gate", AUDIT)
+    decided = json.loads((reports / "gate.json").read_text("utf-8"))
+    assert not decided["open"]
+    assert decided["reasons"] == [
+        "The results say PASS, and counted again from the stores the verdict is FAIL: the results "
+        "were changed. Find out by whom, and run `datamall report fraud_audit`."
+    ]

@@ -89,3 +89,15 @@ def test_what_contradictions_could_change_is_a_share_of_what_was_accepted() -> N
     assert table.index.tolist() == ["Looks", "Litter"]
     assert table.loc["Looks", "change"] == pytest.approx(10 / 200)
     assert np.isnan(table.loc["Litter", "change"])
+
+
+def test_what_was_used_is_counted_over_the_months() -> None:
+    assert information.used(registers()).to_dict("split")["data"] == [
+        ["clean", "street.bins", "handed out", 5, "2026-01", "2026-03"],
+        ["profile", "-", "store-damaged", 4, "2026-03", "2026-03"],
+        ["-", "-", "unknown-purpose", 1, "2026-01", "2026-01"],
+    ]
+    nothing = registers() | {"mall.uses": registers()["mall.uses"].iloc[:0]}
+    assert list(information.used(nothing)) == [
+        *("purpose", "store", "outcome", "times", "first_month", "last_month")
+    ]

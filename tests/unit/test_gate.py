@@ -69,6 +69,25 @@ def test_a_pass_under_a_plan_registered_beforehand_opens(project: Project) -> No
     assert decided["audits_since_registration"] == 1
 
 
+def test_before_it_opens_the_verdict_is_counted_again(project: Project) -> None:
+    project.register()
+    project.audit("PASS")
+    for counted, opens in (("PASS", True), ("FAIL", False), ("NOT ENOUGH EVIDENCE", False)):
+        decided = gate.decide(project.root, CITY, AUDIT, lambda counted=counted: counted)
+        assert decided["open"] is opens
+        assert (
+            opens
+            or f"the verdict is {counted}: the results were changed" in (decided["reasons"][0])
+        )
+
+
+def test_a_gate_that_is_closed_anyway_counts_nothing(project: Project) -> None:
+    project.register()
+    project.audit("FAIL")
+    decided = gate.decide(project.root, CITY, AUDIT, lambda: pytest.fail("counted"))
+    assert not decided["open"]
+
+
 @pytest.mark.parametrize("verdict", ["FAIL", "NOT ENOUGH EVIDENCE"])
 def test_another_verdict_does_not(project: Project, verdict: str) -> None:
     project.register()

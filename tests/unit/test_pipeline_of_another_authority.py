@@ -69,7 +69,8 @@ def test_every_stage_waits_for_what_another_one_makes(root: Path, stores: set[st
     made = {out for kind in ("outs", "metrics") for s in stages.values() for out in paths(s, kind)}
     there = ("../../../src/", "../../../data/contracts", "../../../data/purposes.yaml")
     there += ("../../../notebooks", "../../../data/authorities/", "../../../data/raw/")
-    there += ("../../../data/audits/", "../../../data/deliveries/", "../../../params.yaml")
+    there += ("../../../data/audits/", "../../../data/deliveries/", "../../../data/usage/")
+    there += ("../../../params.yaml",)
     for name, stage in stages.items():
         for dep in paths(stage, "deps"):
             # A folder is there once something in it has been made.

@@ -177,6 +177,26 @@ def reasons(data: Tables, most: int) -> pd.DataFrame:
     return table[["store", "meaning", "records", "share"]].reset_index(drop=True)
 
 
+@needs("What was used", "mall.uses.purpose", "mall.uses.times")
+def used(data: Tables) -> pd.DataFrame:
+    """Return one row per purpose, store and outcome: how often, as published of the log of use.
+
+    Returns
+    -------
+    pandas.DataFrame
+        purpose, store, outcome (handed out, or the code of a refusal), times, first_month and
+        last_month, the most frequent first. Empty where nothing was published.
+    """
+    table = data["mall.uses"]
+    keys = ["purpose", "store", "outcome"]
+    found = table.groupby(keys, as_index=False).agg(
+        times=("times", "sum"), first_month=("month", "min"), last_month=("month", "max")
+    )
+    return found.sort_values(["times", *keys], ascending=[False, True, True, True]).reset_index(
+        drop=True
+    )
+
+
 def at_least_one(name: str, number: int) -> None:
     """Refuse a length of a list that would leave it empty."""
     if number < 1:

@@ -1,9 +1,11 @@
-"""Checkout: decide on a purpose, and write the extract that it is granted.
+"""Checkout: decide on a purpose, write the extract that it is granted, and write down that.
 
 Deny by default: see `datamall.mall.purposes`. Columns or stores that an authority does not deliver
-are left out and listed.
+are left out and listed. Granted or refused, nothing comes of it without an entry in the log of
+use (`datamall.mall.log.logbook`).
 """
 
+import hashlib
 import json
 import re
 import shutil
@@ -21,6 +23,7 @@ from datamall.mall import extracts, vault
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.expressions import identifier
+from datamall.mall.log import persons, uses
 from datamall.mall.purposes import PERSONAL, Grant, Refused, load_purposes
 from datamall.mall.registers import Registers, is_register
 from datamall.project import file_digest, store_folder
@@ -29,9 +32,13 @@ from datamall.rows import NotInOrder, Rows
 
 @dataclass(frozen=True)
 class Source:
-    """What a store holds: its columns and its parts, or a table that the door made or opened."""
+    """What a store holds: its columns and its parts, or a table that the door made or opened.
+
+    `version` is the SHA-256 of its manifest, or of the rows of one of the mall's own registers.
+    """
 
     columns: tuple[str, ...]
+    version: str = ""
     parts: tuple[Path, ...] = ()
     table: pa.Table | None = None
 
@@ -47,9 +54,15 @@ NOTHING = Source(())
 
 
 def checkout(
-    root: Path, authority: str, purpose: str, folder: Path, *, threads: int = 2
+    root: Path,
+    authority: str,
+    purpose: str,
+    folder: Path,
+    occasion: str = "",
+    *,
+    threads: int = 2,
 ) -> dict[str, Any]:
-    """Decide on a purpose and write its extract.
+    """Decide on a purpose, write its extract and, last, an entry in the log of use.
 
     Parameters
     ----------
@@ -58,9 +71,12 @@ def checkout(
     authority, purpose
         Whose data, and an entry of ``data/purposes.yaml``.
     folder
-        Existing folder for the extract: one folder ``<department.store>`` per store that is
-        delivered, with its rows in ``part-*.parquet``, in the order of all columns, and
-        ``extract.json``; nobody else can read them.
+        Existing folder for the extract, which nobody else looks into before this returns: one
+        folder ``<department.store>`` per store that is delivered, with its rows in
+        ``part-*.parquet``, in the order of all columns, and ``extract.json``; only their owner can
+        read them.
+    occasion
+        What asks, in words for the log: ``report enforcement``.
     threads
         Threads of the engine; the result is the same.
 
@@ -79,8 +95,27 @@ def checkout(
         When the purpose is unknown, grants something that has no contract, or needs a store
         that has not been taken in, is damaged or has no exact sum; nothing has been written then.
     DatamallError
-        When the register, a contract or the mapping has a mistake.
+        When the register, a contract or the mapping has a mistake, or the log cannot be written;
+        no extract is there then.
     """
+    try:
+        extract, used = _extract(root, authority, purpose, folder, threads)
+    except Exception as error:
+        uses.refused(root, authority, purpose, occasion, uses.reason(error))
+        raise
+    try:
+        uses.granted(root, authority, used, occasion)
+    except BaseException:
+        for name in (*(f"{store}.parquet" for store in extract["stores"]), "extract.json"):
+            (folder / name).unlink(missing_ok=True)
+        raise
+    return extract
+
+
+def _extract(
+    root: Path, authority: str, purpose: str, folder: Path, threads: int
+) -> tuple[dict[str, Any], uses.Used]:
+    """Write the extract; return what it holds, and what the log is to say of it."""
     contracts = load_contracts(root)
     register = load_purposes(root, contracts)
     if purpose not in register:
@@ -96,8 +131,9 @@ def checkout(
         made = Registers(root, mapping, contracts, register)
         for store in filter(is_register, sources):
             table = made.table(store)
-            sources[store] = Source(tuple(table.column_names), table=table)
+            sources[store] = Source(tuple(table.column_names), _version_of(table), table=table)
     stores: dict[str, Any] = {}
+    used: list[dict[str, Any]] = []
     periods: list[tuple[str, str]] = []
     with duckdb.connect(config={"threads": threads, "memory_limit": "600MB"}) as engine:
         # What does not fit into memory must not spill into whatever folder we are in.
@@ -115,6 +151,8 @@ def checkout(
                 rows = _write(engine, grant, contract.key, source, query, columns, own)
                 if grant.last_day and set(grant.last_day) <= set(source.columns) and rows:
                     periods.append(_period(engine, source, *grant.last_day))
+                who = _persons(root, mapping, engine, contract, source)
+                used.append(uses.of_store(grant, contract, source.version, columns, rows, who))
             stores[grant.store] = {
                 "columns": columns,
                 "not_delivered": [name for name in grant.names if name not in source.columns],
@@ -139,7 +177,30 @@ def checkout(
     }
     text = json.dumps(extract, indent=1, ensure_ascii=False)
     _private(folder / "extract.json").write_text(text + "\n", encoding="utf-8")
-    return extract
+    return extract, uses.Used(granted, used)
+
+
+def _persons(
+    root: Path,
+    mapping: Authority,
+    engine: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    source: Source,
+) -> persons.Kept | None:
+    """Return who is in a store of persons, as the log keeps it; None if that cannot be told."""
+    column = contract.person
+    if column is None or column not in source.columns:
+        return None
+    known = persons.kept(root, contract.name, source.version)
+    if known is not None:
+        return known
+    numbers = source.relation(engine).select(identifier(column)).to_arrow_table()[0]
+    return persons.keep(root, mapping, contract.name, source.version, column, numbers)
+
+
+def _version_of(table: pa.Table) -> str:
+    rows = json.dumps(table.to_pylist(), sort_keys=True, default=str)
+    return hashlib.sha256(rows.encode()).hexdigest()
 
 
 def _private(path: Path) -> Path:
@@ -182,7 +243,8 @@ def _taken_in(root: Path, mapping: Authority, store: str) -> Source:
         )
     parts = sorted(folder.glob("part-*"))
     try:
-        manifest = json.loads((folder / "store.json").read_text("utf-8"))
+        written = (folder / "store.json").read_bytes()
+        version, manifest = hashlib.sha256(written).hexdigest(), json.loads(written)
         columns = tuple(map(str, manifest["columns"]))
         listed = {part["name"]: part["sha256"] for part in manifest["parts"]}
         sealed = bool(manifest.get("sealed"))
@@ -198,8 +260,8 @@ def _taken_in(root: Path, mapping: Authority, store: str) -> Source:
             f"run `datamall intake {store} --authority {authority}` again.",
         )
     if sealed:
-        return Source(columns, table=vault.rows(folder, manifest, mapping))
-    return Source(columns, tuple(parts))
+        return Source(columns, version, table=vault.rows(folder, manifest, mapping))
+    return Source(columns, version, tuple(parts))
 
 
 def _query(engine: duckdb.DuckDBPyConnection, grant: Grant, source: Source) -> str:

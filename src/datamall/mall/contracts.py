@@ -162,6 +162,13 @@ class Contract:
         return self.counted in ("persons", "households")
 
     @property
+    def person(self) -> str | None:
+        """Column with the number of the person that a row is about: the first text of the key."""
+        if self.counted != "persons":
+            return None
+        return next((name for name in self.key if self.column(name).type == "string"), None)
+
+    @property
     def summed(self) -> tuple[str, ...]:
         """Columns that add up: the tally and what is additive with it, none for statements."""
         tallied = [c.name for c in self.columns if c.additive or c.name == self.tally]

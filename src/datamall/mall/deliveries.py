@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from datamall.errors import DatamallError
 from datamall.mall.authorities import Authority, load_authority
+from datamall.mall.log import logbook
 from datamall.project import file_digest, raw_folder, reports_folder
 from datamall.written import Text, read_as
 from datamall.yamlfile import dump, load
@@ -201,6 +202,16 @@ def decide(
     digest = _digest(root, mapped, store, file)
     given = {"decision": decision, "file": file, "sha256": digest, "by": by, "reason": reason}
     made = read_as(Decision, given, f"the decision on {file}")
+    logbook.write(
+        root,
+        "delivery",
+        role=made.by,
+        authority=authority,
+        store=store,
+        file=file,
+        sha256=digest,
+        decision=decision,
+    )
     path = decisions_file(root, authority, store)
     path.parent.mkdir(parents=True, exist_ok=True)
     every = [asdict(one) for one in (*decisions(root, authority, store), made)]

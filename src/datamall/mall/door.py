@@ -2,7 +2,8 @@
 
 The server holds a private temporary folder with the extracts; it is deleted when the door
 closes. They talk in lines of JSON over a Unix socket, one request per connection: nothing that
-a kernel sends is ever executed or unpickled.
+a kernel sends is ever executed or unpickled. Each request that hands something out or is refused
+has an entry in the log of use before the answer goes out.
 """
 
 import fcntl
@@ -25,6 +26,7 @@ ENVIRONMENT = "DATAMALL_DOOR"
 PREFIX = "datamall-"
 LONGEST_REQUEST = 1_000  # bytes
 LONGEST_SOCKET = 100  # bytes; the operating system stops at 103 (macOS) or 107 (Linux)
+MOST_REFUSED = 100  # by one door: a kernel may not fill the log with what it is refused
 PATIENCE = 10  # seconds that a client may take to send its request
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,8 @@ class Door:
         Whose data.
     purposes
         The purposes that may be asked for; None: all of the register.
+    occasion
+        What the kernel is for, in words for the log of use.
 
     Attributes
     ----------
@@ -57,8 +61,15 @@ class Door:
         When the path of the temporary folder is too long for a socket.
     """
 
-    def __init__(self, root: Path, authority: str, purposes: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        authority: str,
+        purposes: Collection[str] | None = None,
+        occasion: str = "",
+    ) -> None:
         self._root, self._authority, self._purposes = root, authority, purposes
+        self._occasion, self._refused = occasion, 0
         base = Path(tempfile.gettempdir())
         _sweep(base)
         # The folder of a run that was killed is swept by the next one: it is no longer locked.
@@ -106,20 +117,16 @@ class Door:
         dict
             ``{"folder": path}`` of the extract, or ``{"refused": sentence}``.
         """
-        try:
-            asked = json.loads(request) if len(request) <= LONGEST_REQUEST else None
-        except (ValueError, RecursionError):
-            asked = None
-        match asked:
-            case {"purpose": str(purpose), **rest} if not rest:
-                pass
-            case _:
-                return {"refused": 'The door takes one short line: {"purpose": "name"}.'}
+        if self._refused >= MOST_REFUSED:
+            return {"refused": f"This door refused {MOST_REFUSED} requests: restart the kernel."}
+        purpose = _purpose(request)
         try:
             return {"folder": str(self._extract(purpose))}
         except DatamallError as refusal:
+            self._refused += 1
             return {"refused": str(refusal)}
         except Exception as error:
+            self._refused += 1
             # The details may hold data or paths, which are not the kernel's to see.
             log.exception("The extract for %r could not be made", purpose)
             return {
@@ -128,12 +135,20 @@ class Door:
                 "says why."
             }
 
-    def _extract(self, purpose: str) -> Path:
+    def _extract(self, purpose: str | None) -> Path:
         """Return the folder of the extract; requests come one by one, so it is made once."""
-        from datamall.mall.access import checkout
+        from datamall.mall import access
+        from datamall.mall.log import uses
         from datamall.mall.purposes import Refused
 
+        def written_down(code: str) -> None:
+            uses.refused(self._root, self._authority, purpose, self._occasion, code)
+
+        if purpose is None:
+            written_down("malformed")
+            raise DatamallError('The door takes one short line: {"purpose": "name"}.')
         if self._purposes is not None and purpose not in self._purposes:
+            written_down("not-granted")
             raise Refused(
                 "not-granted",
                 f"This kernel may not check out {purpose!r}, but "
@@ -144,10 +159,22 @@ class Door:
             with tempfile.TemporaryDirectory(dir=self.folder) as aside:
                 made = Path(aside, "extract")
                 made.mkdir()
-                checkout(self._root, self._authority, purpose, made)
+                access.checkout(self._root, self._authority, purpose, made, self._occasion)
                 # Only now: a name that is in the register is safe as the name of a folder.
                 self._made[purpose] = made.rename(self.extracts / purpose)
         return self._made[purpose]
+
+
+def _purpose(request: bytes) -> str | None:
+    """Return the purpose that a request asks for; None if it is no such request."""
+    try:
+        asked = json.loads(request) if len(request) <= LONGEST_REQUEST else None
+    except (ValueError, RecursionError):
+        asked = None
+    match asked:
+        case {"purpose": str(purpose), **rest} if not rest:
+            return purpose
+    return None
 
 
 class _Server(socketserver.UnixStreamServer):

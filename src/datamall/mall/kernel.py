@@ -11,6 +11,7 @@ import shutil
 import sys
 import sysconfig
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from datamall import memory
 from datamall.errors import DatamallError
 from datamall.mall import sandbox
 from datamall.mall.door import ENVIRONMENT, Door
+from datamall.mall.log import logbook
 
 # All that a kernel gets of the environment: a variable may hold a secret.
 PASSED = (
@@ -62,12 +64,13 @@ def behind_the_door(
     purposes: list[str] | None = None,
     threads: int = 1,
     autoreload: bool = False,
+    occasion: str = "",
 ) -> Config:
     """Have every kernel that this program starts from now on start behind the door.
 
     Parameters
     ----------
-    root, authority, purposes
+    root, authority, purposes, occasion
         See `datamall.mall.door.Door`.
     threads
         Threads of the linear algebra in the kernel; results are rounded, so the same.
@@ -87,6 +90,7 @@ def behind_the_door(
         "purposes": purposes,
         "threads": threads,
         "autoreload": autoreload,
+        "occasion": occasion,
     }
     # What a kernel and its client say to each other is encrypted: other users of the machine
     # could listen in on the loopback interface.
@@ -107,6 +111,7 @@ class DoorProvisioner(LocalProvisioner):
     ).tag(config=True)
     threads = Int(1, help="Threads of the linear algebra.").tag(config=True)
     autoreload = Bool(False, help="Load edited modules again before each cell.").tag(config=True)
+    occasion = Unicode(help="What the kernels are for, in words.").tag(config=True)
     door: Door | None = None
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
@@ -114,7 +119,7 @@ class DoorProvisioner(LocalProvisioner):
         kwargs = await super().pre_launch(**kwargs)
         self._close()
         root = Path(self.root)
-        self.door = door = Door(root, self.authority, self.purposes)
+        self.door = door = Door(root, self.authority, self.purposes, self.occasion)
         # A kernel writes to its connection file, and the folder of that file holds those of other
         # kernels: it gets a copy.
         manager: Any = self.parent
@@ -127,13 +132,13 @@ class DoorProvisioner(LocalProvisioner):
             ]
         if isolated():
             policy = _policy(door, dict(self.connection_info))
-            closed = (root / "data").resolve()
-            for path in map(Path, policy["read"]):
-                if closed.is_relative_to(path.resolve()):
+            closed = {(root / "data").resolve(): "project", logbook.folder(root).resolve(): "log"}
+            for path, (place, what) in product(map(Path, policy["read"]), closed.items()):
+                if place.is_relative_to(path.resolve()):
                     self._close()
                     raise DatamallError(
-                        f"A kernel must read {path}, where Python is, but the project's data lie "
-                        "in it: move the project elsewhere."
+                        f"A kernel must read {path}, where Python is, but the {what}'s data lie "
+                        f"in it: move the {what} elsewhere."
                     )
             (door.folder / "policy.json").write_text(json.dumps(policy), encoding="utf-8")
             fence = [sys.executable, "-I", sandbox.__file__, str(door.folder / "policy.json"), "--"]

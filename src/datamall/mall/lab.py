@@ -53,7 +53,7 @@ def launch(root: Path, authority: str, extra_args: list[str]) -> None:
         When the authority is unknown or its mapping has a mistake.
     """
     load_authority(root, authority)
-    config = behind_the_door(root, authority, autoreload=True)
+    config = behind_the_door(root, authority, autoreload=True, occasion="lab")
     options = {
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.root_dir": str(root),

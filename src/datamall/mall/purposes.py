@@ -9,6 +9,7 @@ people gets no column that is forbidden for profiling.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -44,6 +45,20 @@ class Wish:
 
 
 @dataclass(frozen=True)
+class HeldBack:
+    """Why and until when people are not told of a use: the day itself is the first they are."""
+
+    statute: Text
+    until: Text
+
+    def __post_init__(self) -> None:
+        try:
+            date.fromisoformat(self.until)
+        except ValueError:
+            raise DatamallError("until is a day such as 2027-01-31.") from None
+
+
+@dataclass(frozen=True)
 class Entry:
     """An entry of the register as it is written; see `Purpose`."""
 
@@ -54,6 +69,7 @@ class Entry:
     processes_personal_data: bool
     stores: Annotated[Mapping[str, Wish], Filled()]
     profiling: bool = False
+    held_back: HeldBack | None = None
 
     def __post_init__(self) -> None:
         if not {"gdpr", "statute"} <= set(self.legal_basis):
@@ -124,6 +140,8 @@ class Purpose:
         Whether personal data are processed.
     profiling
         Whether people are profiled; such a purpose gets no column that forbids it.
+    held_back
+        The law by which people are told of its uses only later, and from which day on; or None.
     grants
         What it gets, by store.
     """
@@ -135,6 +153,7 @@ class Purpose:
     owner: str
     personal: bool
     profiling: bool
+    held_back: HeldBack | None
     grants: tuple[Grant, ...]
 
 
@@ -188,6 +207,7 @@ def _purpose(name: Any, entry: Any, contracts: Mapping[str, Contract]) -> Purpos
         owner=given.owner,
         personal=given.processes_personal_data,
         profiling=given.profiling,
+        held_back=given.held_back,
         grants=grants,
     )
 

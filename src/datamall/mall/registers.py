@@ -1,4 +1,4 @@
-"""The mall's own registers as stores: contracts, purposes and quality, made at checkout.
+"""The mall's own registers as stores: contracts, purposes, quality, uses, made at checkout.
 
 No raw file is behind a store ``mall.…``, and no authority maps one: the door makes its rows from
 the contracts, the purpose register, the mapping and what intake wrote down. So the catalogue gets
@@ -7,6 +7,7 @@ its data as every analysis does, by a purpose, and nothing is written twice.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 from datamall.mall.authorities import Authority
 from datamall.mall.contracts import Contract, arrow_type
+from datamall.mall.log import published
 from datamall.mall.purposes import Purpose, Refused
 from datamall.project import load_parameters, reports_folder, store_folder
 
@@ -108,6 +110,7 @@ class Registers:
             "mall.deliveries": self._deliveries,
             "mall.conflicts": self._conflicts,
             "mall.reasons": self._reasons,
+            "mall.uses": self._used,
         }
         contract = self._registers[store]
         rows = sorted(makers[store](), key=lambda row: [row[name] for name in contract.key])
@@ -226,6 +229,14 @@ class Registers:
                 numbers = {end: Decimal(str(value)) for end, value in sums.items()}
                 title = self._contracts[name].column(column).title
                 yield {"store": name, "column": column, "title": title, **numbers}
+
+    def _used(self) -> Iterator[Row]:
+        found = published.read(self._root, self._mapping.authority)
+        for one in found.uses:
+            yield {**asdict(one), "outcome": "handed out"}
+        for refused in found.refused:
+            row = asdict(refused)
+            yield {"store": "-", "outcome": row.pop("reason"), **row}
 
     def _reasons(self) -> Iterator[Row]:
         for name, report in self._quality.items():

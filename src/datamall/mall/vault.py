@@ -124,20 +124,34 @@ def key(authority: Authority) -> bytes:
     if authority.synthetic:
         return HKDF(SHA256(), SIZE, salt=None, info=b"stores").derive(PUBLIC)
     path = key_file(authority.authority)
+    return read_key(
+        path,
+        SIZE,
+        f"There is no key for the stores of persons of {authority.authority}: make one with "
+        f"`datamall key {authority.authority}`, or put the one you have at {path}.",
+    )
+
+
+def read_key(path: Path, size: int, missing: str) -> bytes:
+    """Return the key in a file, `size` bytes written as hexadecimal digits.
+
+    Raises
+    ------
+    DatamallError
+        With the sentence `missing` when there is no file; when it is no key, or others than its
+        owner can read it.
+    """
     if not path.is_file():
-        raise DatamallError(
-            f"There is no key for the stores of persons of {authority.authority}: make one with "
-            f"`datamall key {authority.authority}`, or put the one you have at {path}."
-        )
+        raise DatamallError(missing)
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise DatamallError(f"Others can read the key {path}: run `chmod 600` on it.")
     try:
         found = bytes.fromhex(path.read_text("ascii"))
     except ValueError:
         found = b""
-    if len(found) != SIZE:
+    if len(found) != size:
         raise DatamallError(
-            f"{path} is no key: it must hold {2 * SIZE} hexadecimal digits, as `datamall key` "
+            f"{path} is no key: it must hold {2 * size} hexadecimal digits, as `datamall key` "
             "writes them."
         )
     return found
@@ -156,15 +170,24 @@ def make_key(authority: Authority) -> Path:
             f"The data of {authority.authority} are invented: their key is known to everybody, "
             "and no file."
         )
-    path = key_file(authority.authority)
+    return write_key(key_file(authority.authority), SIZE)
+
+
+def write_key(path: Path, size: int) -> Path:
+    """Write a new key of `size` bytes to a file that only its owner can read; return its path.
+
+    Raises
+    ------
+    DatamallError
+        When there is one already.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise DatamallError(
-            f"There is a key at {path} already: stores that were taken in with it can be read with "
-            "no other."
+            f"There is a key at {path} already: what was closed or signed with it needs that one."
         ) from None
     with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(SIZE) + "\n")
+        file.write(secrets.token_hex(size) + "\n")
     return path

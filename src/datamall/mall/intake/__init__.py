@@ -7,6 +7,7 @@ quarantine; the old store stays as it was until the new one is complete.
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from datamall.mall.intake.judge import Held, unlike, unlike_before
 from datamall.mall.intake.observed import Brought
 from datamall.mall.intake.read import RawRecords
 from datamall.mall.intake.workplace import aside, explained, open_engine, swap, write_json
+from datamall.mall.log import logbook, persons
 from datamall.project import file_digest, reports_folder, store_folder
 
 
@@ -87,7 +89,8 @@ def intake(
     accepted, withdrawn = deliveries.standing(root, authority, store)
     target = store_folder(root, authority, store)
     report_path = reports_folder(root, authority) / "quality" / f"{store}.json"
-    with explained(store), aside(target) as folder:
+    told = logbook.refusals(root, "intake", authority=authority, store=store)
+    with told, explained(store), aside(target) as folder:
 
         def fill(without: Collection[str]) -> tuple[list[RawRecords], Filled]:
             sources: list[RawRecords] = []
@@ -120,6 +123,8 @@ def intake(
         waiting = [(one, why) for one, _, why in held.values()]
         report["deliveries"] = deliveries.told(brought, notes, waiting, withdrawn)
         listed = _listed(parts)
+        person = contract.person if contract.person in manifest["columns"] else None
+        numbers = person and pq.read_table(parts, columns=[person])[person]
         if key is not None:
             seal = vault.Seal(key, store, contract.version, len(parts))
             seal.close(folder / "quarantine.parquet")
@@ -128,6 +133,23 @@ def intake(
         manifest = {"authority": authority, "store": store, **manifest}
         manifest |= {"sealed": key is not None, "parts": listed}
         write_json(folder / "store.json", manifest)
+        version = file_digest(folder / "store.json")
+        who = {}
+        if person:
+            kept = persons.keep(root, mapped, store, version, person, numbers)
+            who = kept.said(person)
+        logbook.write(
+            root,
+            "intake",
+            authority=authority,
+            store=store,
+            version=version,
+            contract=contract.version,
+            **who,
+            rows=manifest["rows"],
+            put_aside=report["quarantined"],
+            deliveries=dict(Counter(one["state"] for one in report["deliveries"])),
+        )
         report_path.parent.mkdir(parents=True, exist_ok=True)
         report_aside = report_path.with_suffix(".json.partial")
         try:
