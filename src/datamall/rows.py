@@ -5,20 +5,21 @@ reckoned slice by slice, in memory that does not grow with the rows.
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datamall.errors import DatamallError
-from datamall.memory import let_go
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Item = TypeVar("Item")
 SLICE_ROWS = 250_000  # about; a slice ends where its last key does
 
 
@@ -97,8 +98,8 @@ class Rows:
         NotInOrder
             When a key is missing or comes after a higher one; earlier slices have been yielded.
         """
-        for table in self.tables(self._text([*self.columns, self.key])):
-            yield frame(table.unify_dictionaries())
+        tables = self.tables(self._text([*self.columns, self.key]))
+        yield from ahead(frame(table.unify_dictionaries()) for table in tables)
 
     def tables(self, text: Sequence[str] = ()) -> Iterator[pa.Table]:
         """Yield the same slices as Arrow tables, with these columns of text as dictionaries."""
@@ -113,7 +114,6 @@ class Rows:
                     rest = table.slice(start)
                     if start:
                         yield table.slice(0, start).select(self.columns)
-                        let_go()
         if rest is not None and rest.num_rows:
             yield rest.select(self.columns)
 
@@ -140,6 +140,15 @@ class Rows:
                 f"The rows do not lie in the order of {self.key!r}: take the store in again."
             )
         return runs.run_ends[-2].as_py() if len(runs.run_ends) > 1 else 0
+
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Yield what an iterator yields; the next item is made while the one before is worked on."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
 
 
 def frame(table: pa.Table, ordered: bool = False) -> "pd.DataFrame":

@@ -58,7 +58,11 @@ def plateaus(cube: Cube | Absent, capacities: pd.DataFrame | Absent) -> pd.DataF
     """
     if isinstance(cube, Absent):
         return cube
-    tables = [_block(part, capacities) for block in cube for _, part in block.parts()]
+    tables = [
+        table
+        for block in cube
+        for table in block.over_parts(lambda _, part: _block(part, capacities))
+    ]
     found = pd.concat(tables, ignore_index=True)
     if found.empty:
         return Absent("Cut off at capacity", "Not possible here: no cars were counted.")

@@ -1,7 +1,9 @@
 """Counts as dense arrays: detector × day × interval, one block per group of like detectors."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -20,8 +22,11 @@ LONGEST_BREAK = 31  # days between two periods of counting that still share one 
 NOT_COUNTED = -1  # among whole numbers
 COUNTING = "count"  # role of the detectors that are summed
 LEAST_WATCHED = 0.5  # of an interval; what was seen in less says little of the whole
-PART_CELLS = 2_000_000  # of a block that are worked through at a time, about
+PART_CELLS = 1_000_000  # of a block that are worked through at a time, about
+THREADS = 2  # that work through the parts of a block; the result is the same
 Array = NDArray[np.floating]
+Given = TypeVar("Given")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -89,8 +94,11 @@ class Block:
             if end - first > most and start > first:
                 yield slice(first, int(start)), self.take(slice(first, start))
                 first = int(start)
-                let_go()
         yield slice(first, len(self.series)), self.take(slice(first, None))
+
+    def over_parts(self, function: Callable[[slice, "Block"], Found]) -> list[Found]:
+        """Return what a function finds of some junctions at a time, in their order."""
+        return in_order(lambda part: function(*part), self.parts())
 
     def hourly(self) -> "Block":
         """Return the block by the hour; an hour counts only when all of its intervals do."""
@@ -136,7 +144,7 @@ class Block:
             usually counts at that hour of the week, their sum is divided by that share; with less
             it is NaN. A detector that never counted takes no part.
         """
-        found = [part._sums(by, slots) for _, part in self.parts()]
+        found = self.over_parts(lambda _, part: part._sums(by, slots))
         groups = pd.concat([names for names, _ in found], ignore_index=True)
         return groups, np.concatenate([total for _, total in found])
 
@@ -145,9 +153,21 @@ class Block:
         order = np.argsort(codes, kind="stable")
         starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
         groups = self.series.loc[order[starts], by].reset_index(drop=True)
+        size = np.diff(starts, append=len(order))
         count = self.count[order]
+        wanted = slice(None) if slots is None else slots
+        total = np.empty((len(groups), len(self.days), count[0, 0, wanted].size))
+        total[size == 1] = count[starts[size == 1]][..., wanted]  # who is alone is the sum
+        if (size > 1).any():
+            several = count[np.repeat(size > 1, size)]
+            begin = np.cumsum(size[size > 1]) - size[size > 1]
+            total[size > 1] = self._made_up(several, begin, wanted)
+        return groups, total
+
+    def _made_up(self, count: Array, starts: NDArray[np.intp], wanted: NDArray | slice) -> Array:
+        """Return the sums of groups of several series, made up for those that did not count."""
         takes_part = np.isfinite(count).any(axis=(1, 2), keepdims=True)
-        count = count if slots is None else count[..., slots]
+        count = count[..., wanted]
         counted = np.isfinite(count)
         usual = np.nan_to_num(median(self.weeks(count), axis=1))
         # A little is added so that at hours without any traffic all detectors weigh the same.
@@ -159,7 +179,7 @@ class Block:
         share = np.divide(there, whole, out=np.zeros_like(there), where=whole > 0)
         # Sums of the same numbers in two orders may differ in the last digit.
         share = np.where(share > 1 - 1e-6, 1, share)
-        return groups, np.where(share >= LEAST_SHARE, total / np.maximum(share, 0.1), np.nan)
+        return np.where(share >= LEAST_SHARE, total / np.maximum(share, 0.1), np.nan)
 
 
 @dataclass(frozen=True)
@@ -354,6 +374,12 @@ def _groups(
 
 def _within(values: NDArray, low: int, high: int) -> bool:
     return bool(values.min() >= low and values.max() <= high)
+
+
+def in_order(function: Callable[[Given], Found], items: Iterable[Given]) -> list[Found]:
+    """Return what a function finds of each item; some at a time, the result in their order."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(function, items))
 
 
 def median(values: Array, axis: int) -> Array:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from datamall.requirements import Absent, passes_absent
-from datamall.traffic.cube import Array, Block, Cube, median
+from datamall.traffic.cube import Array, Block, Cube, in_order, median
 from datamall.traffic.information import check_confidence, holidays
 
 BASELINE, MODEL = "median of weeks", "adaptive profile"
@@ -114,25 +114,17 @@ def forecasts(
     check_confidence(confidence)
     weeks, scores, sites = [], [], []
     for block in cube:
-        runs = [_run(part.hourly(), calendar) for _, part in block.parts()]
-        known = [run for run in runs if run is not None]
-        if not known:
-            continue
-        errors = [_errors(run) for run in known]
-        modes = np.concatenate([run.groups["mode"].to_numpy() for run in known])
-        use = chosen(np.concatenate(errors, axis=1), modes, known[0].start)
-        tables, first = [], 0
-        for run, error in zip(known, errors, strict=True):
-            own = use[first : first + len(run.groups)]
-            first += len(run.groups)
-            best = np.where(own[:, :, None, None], run.model, run.median)
-            low, high = _intervals(run, best, confidence)
-            weeks.append(_week(block, run, own, best, low, high))
-            tables.append(_scored(run, error, own, low, high))
-        label = replace(block, interval=60).label
-        table = pd.concat(tables).assign(period=label, nominal=confidence)
-        sites.append(table)
-        scores.append(_pooled(table))
+        runs = [
+            run
+            for run in block.over_parts(lambda _, part: _run(part.hourly(), calendar))
+            if run is not None
+        ]
+        if runs:
+            coming, judged = _judged(block, runs, confidence)
+            weeks += coming
+            label = replace(block, interval=60).label
+            sites.append(pd.concat(judged).assign(period=label, nominal=confidence))
+            scores.append(_pooled(sites[-1]))
     if not weeks:
         return Absent("The week ahead", "Not possible here: no site was counted for two weeks.")
     order = ["site", "mode", "day", "hour"]
@@ -142,6 +134,25 @@ def forecasts(
         pd.concat(scores).sort_values(["mode", "period"], ignore_index=True),
         by_site.sort_values(["site", "mode", "period"], ignore_index=True),
     )
+
+
+def _judged(
+    block: Block, runs: list[_Run], confidence: float
+) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
+    """Return the week ahead, and how forecasts so far turned out, each in parts."""
+    errors = [_errors(run) for run in runs]
+    modes = np.concatenate([run.groups["mode"].to_numpy() for run in runs])
+    use = chosen(np.concatenate(errors, axis=1), modes, runs[0].start)
+    each = np.split(use, np.cumsum([len(run.groups) for run in runs[:-1]]))
+
+    def judge(number: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+        run, error, own = runs[number], errors[number], each[number]
+        best = np.where(own[:, :, None, None], run.model, run.median)
+        low, high = _intervals(run, best, confidence)
+        return _week(block, run, own, best, low, high), _scored(run, error, own, low, high)
+
+    found = in_order(judge, range(len(runs)))
+    return [week for week, _ in found], [scored for _, scored in found]
 
 
 def chosen(error: NDArray[np.float64], modes: NDArray, start: int) -> NDArray[np.bool_]:

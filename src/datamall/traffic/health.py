@@ -137,21 +137,24 @@ def _examine(block: Block, calendar: pd.DataFrame | None) -> pd.DataFrame:
     """
     shape = block.stored.shape[:2]
     spoilt, alive, none = (np.zeros(shape, dtype=bool) for _ in range(3))
-    outages, stuck, flat, silent = [], [], [], []
-    for rows, part in block.parts():
+
+    def look(rows: slice, part: Block) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         count = part.count
         alive[rows] = np.nansum(count, axis=2) > 0
         none[rows] = ~alive[rows] & np.isfinite(count).any(2)
-        outages.append(_moved(_outages(part), rows))
-        stuck.append(_moved(_stuck(part, block.stored.size), rows))
-        spoilt |= cover(shape, stuck[-1])
-        flat.append(_moved(_flat(part, spoilt[rows]), rows))
-        spoilt |= cover(shape, flat[-1])
+        stuck = _stuck(part, block.stored.size)
+        spoilt[rows] |= cover(spoilt[rows].shape, stuck)
+        flat = _flat(part, spoilt[rows])
+        spoilt[rows] |= cover(spoilt[rows].shape, flat)
+        return _moved(_outages(part), rows), _moved(stuck, rows), _moved(flat, rows)
+
+    outages, stuck, flat = zip(*block.over_parts(look), strict=True)
     of_mode = {mode: none[rows] for mode, rows in block.series.groupby("mode").indices.items()}
-    for rows, part in block.parts():
-        zero = _zero(part, spoilt[rows], alive[rows], none[rows], of_mode)
-        silent.append(_moved(zero, rows))
-    quiet = pd.concat(silent, ignore_index=True)
+
+    def silent(rows: slice, part: Block) -> pd.DataFrame:
+        return _moved(_zero(part, spoilt[rows], alive[rows], none[rows], of_mode), rows)
+
+    quiet = pd.concat(block.over_parts(silent), ignore_index=True)
     short = (quiet["verdict"] == SUSPECT) & (quiet["hours"] < A_DAY)
     spoilt |= cover(shape, quiet[~short])
     swapped, shifted, odd = _levels(block, spoilt, holidays(block.days, calendar))
@@ -169,17 +172,20 @@ def _levels(
     block: Block, spoilt: Bools, free: Bools
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return what is swapped, shifted and at an odd level, each looked for without the former."""
-    found = [(rows, part, levels.levels(part, spoilt[rows], free)) for rows, part in block.parts()]
-    felt = levels.felt(block.series, np.concatenate([each.relative for _, _, each in found]))
-    tables: tuple[list[pd.DataFrame], ...] = ([], [], [])
-    for rows, part, each in found:
-        known = replace(each, relative=each.relative - felt[rows], felt=felt[rows])
-        swapped = levels.swapped(known)
-        known = known.without(swapped)
-        shifted = levels.shifted(known)
-        odd = levels.odd(part, known.without(shifted))
-        for kept, table in zip(tables, (swapped, shifted, odd), strict=True):
-            kept.append(_moved(table, rows))
+    known = block.over_parts(lambda rows, part: levels.levels(part, spoilt[rows], free))
+    felt = levels.felt(block.series, np.concatenate([each.relative for each in known]))
+    at = {rows.start: each for (rows, _), each in zip(block.parts(), known, strict=True)}
+
+    def look(rows: slice, part: Block) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        each = at.pop(rows.start)
+        each = replace(each, relative=each.relative - felt[rows], felt=felt[rows])
+        swapped = levels.swapped(each)
+        each = each.without(swapped)
+        shifted = levels.shifted(each)
+        odd = levels.odd(part, each.without(shifted))
+        return _moved(swapped, rows), _moved(shifted, rows), _moved(odd, rows)
+
+    tables = zip(*block.over_parts(look), strict=True)
     swapped, shifted, odd = (pd.concat(kept, ignore_index=True) for kept in tables)
     return swapped, shifted, odd
 

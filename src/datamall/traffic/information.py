@@ -51,7 +51,7 @@ def totals(cube: Cube) -> pd.DataFrame:
     tables = []
     for block in cube:
         about = block.series[["mode", "site"]].copy()
-        count = np.concatenate([_sums(part) for _, part in block.parts()])
+        count = np.concatenate(block.over_parts(lambda _, part: _sums(part)))
         about["counted"], about["passages"] = count.T
         table = about.groupby("mode", as_index=False).agg(
             sites=("site", "nunique"),

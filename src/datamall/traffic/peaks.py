@@ -209,16 +209,19 @@ def _peaks(
 ) -> Peaks:
     working = np.asarray(block.days.day_of_week < 5) & ~holidays(block.days, calendar)
     days = block.days[working]
-    parts, before = [], 0
-    for _, part in block.parts():
+
+    def look(_: slice, part: Block) -> tuple[Any, ...] | None:
         named = part.series["site"].astype(str)
         own = groups[groups["site"].isin(set(named))].reset_index(drop=True)
-        if len(own):
-            part = part.take(named.isin(set(own["site"])).to_numpy())
-            parts.append((own, *_volumes(part, own, working, vehicles)))
-            beside = parts[-1][4]["group"]
-            parts[-1][4]["group"] = beside.where(beside < 0, beside + before)
-            before += len(own)
+        if own.empty:
+            return None
+        part = part.take(named.isin(set(own["site"])).to_numpy())
+        return own, *_volumes(part, own, working, vehicles)
+
+    parts, before = [found for found in block.over_parts(look) if found is not None], 0
+    for own, *_, people, _ in parts:
+        people["group"] = people["group"].where(people["group"] < 0, people["group"] + before)
+        before += len(own)
     named, volume, riders, start, people, walkers = zip(*parts, strict=True)
     return Peaks(
         pd.concat(named, ignore_index=True),
@@ -322,11 +325,11 @@ def _complete(keys: pd.DataFrame, member: Floats, groups: pd.DataFrame) -> NDArr
 
 def _gather(member: Floats, chosen: pd.Series, flow: Floats) -> Floats:
     """Sum the chosen counts of each row of `member`; NaN where one of them is not known."""
-    own = member * chosen.to_numpy(float)
-    total = np.tensordot(own, np.nan_to_num(flow), axes=1)
-    lacking = np.tensordot(own, np.isnan(flow).astype(float), axes=1) > 0
-    total[lacking] = np.nan
-    total[own.sum(axis=1) == 0] = np.nan
+    own = (member > 0) & chosen.to_numpy(bool)
+    total = np.zeros((len(own), *flow.shape[1:]))
+    for row, column in np.argwhere(own):  # a lane group has one or a few
+        total[row] += flow[column]
+    total[~own.any(axis=1)] = np.nan
     return total
 
 
