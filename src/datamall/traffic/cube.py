@@ -22,7 +22,7 @@ LONGEST_BREAK = 31  # days between two periods of counting that still share one 
 NOT_COUNTED = -1  # among whole numbers
 COUNTING = "count"  # role of the detectors that are summed
 LEAST_WATCHED = 0.5  # of an interval; what was seen in less says little of the whole
-PART_CELLS = 1_000_000  # of a block that are worked through at a time, about
+PART_CELLS = 1_500_000  # of a block that are worked through at a time, about
 THREADS = 2  # that work through the parts of a block; the result is the same
 Array = NDArray[np.floating]
 Given = TypeVar("Given")
@@ -379,7 +379,9 @@ def _within(values: NDArray, low: int, high: int) -> bool:
 def in_order(function: Callable[[Given], Found], items: Iterable[Given]) -> list[Found]:
     """Return what a function finds of each item; some at a time, the result in their order."""
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(function, items))
+        found = list(pool.map(function, items))
+    let_go()
+    return found
 
 
 def median(values: Array, axis: int) -> Array:
