@@ -127,9 +127,11 @@ def _propose(own: Peaks, cut: NDArray[np.bool_], rules: Rules) -> Plan:
     cycles = green.copy()
     rows = []
     for site, members in groups.groupby("site").indices.items():
+        named = groups.iloc[members]
+        doubt = _doubt(named)
         for number, peak in enumerate(PEAKS):
             known = (flow[members, number], cut[members, number], counted[members, number].min())
-            row, found = _site(groups.iloc[members], *known, rules)
+            row, found = _site(named, doubt, *known, rules)
             rows.append({"site": site, "peak": peak} | row)
             green[members, number] = found
             cycles[members, number] = row["cycle"]
@@ -144,7 +146,12 @@ def _propose(own: Peaks, cut: NDArray[np.bool_], rules: Rules) -> Plan:
 
 
 def _site(
-    groups: pd.DataFrame, flow: Floats, cut: NDArray[np.bool_], coverage: float, rules: Rules
+    groups: pd.DataFrame,
+    doubt: str,
+    flow: Floats,
+    cut: NDArray[np.bool_],
+    coverage: float,
+    rules: Rules,
 ) -> tuple[dict[str, Any], Floats]:
     """Return the row of one junction and peak, and the greens of its lane groups."""
     phase, phases = pd.factorize(groups["phase"], sort=True)
@@ -159,7 +166,7 @@ def _site(
     ratio, least = highest(demand / saturation), highest(np.ceil(shortest))
     lost, total = groups["lost_time"].iloc[0], float(ratio.sum())
     optimal = float(signals.optimal_cycle(total, lost))
-    refused = _doubt(groups, coverage, rules) or _unseen(flow)
+    refused = doubt or _uncounted(coverage, rules) or _unseen(flow)
     refused = refused or _limits(total, least.sum(), lost, cut, rules)
     # Which lane groups need green of their own is not known without phases.
     known = (groups["phase"] != "").all()
@@ -194,8 +201,8 @@ def _site(
     return row | {"cycle": float(cycle), "greens": "; ".join(words)}, green[phase]
 
 
-def _doubt(groups: pd.DataFrame, coverage: float, rules: Rules) -> str:
-    """Say what is not known well enough for a plan, or nothing."""
+def _doubt(groups: pd.DataFrame) -> str:
+    """Say what is not known of a junction for a plan in any peak, or nothing."""
     if (groups["phase"] == "").any():
         return "Conflict data missing: which lane groups may run together is not delivered."
     needed = ["saturation_flow", "green", "cycle", "lost_time"]
@@ -210,6 +217,11 @@ def _doubt(groups: pd.DataFrame, coverage: float, rules: Rules) -> str:
     one = groups[["cycle", "lost_time"]].nunique().max() == 1
     if phases.agg(np.ptp).max() > SLACK or off > SLACK or not one:
         return "The plan of now does not add up: its greens and lost time are not its cycle."
+    return ""
+
+
+def _uncounted(coverage: float, rules: Rules) -> str:
+    """Say that too little was counted in a peak, or nothing."""
     if not coverage > 0:
         return UNSEEN
     if not coverage >= rules.coverage:
