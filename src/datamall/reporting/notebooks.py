@@ -136,10 +136,12 @@ def _execute(
     timeout: int,
     name: str,
 ) -> NotebookNode:
-    """Run the notebook in a kernel; it is saved to `failed` as it goes."""
+    """Run the notebook in a kernel; it is saved to `failed`, finished or as far as it came."""
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from traitlets.config import Config
+
+    from datamall.reporting.engine import NAME
 
     settings = Config({"KernelManager": {"transport_encryption": "auto"}})
     settings.merge(config or {})
@@ -148,6 +150,7 @@ def _execute(
             copy.deepcopy(source),
             str(failed).replace("{", "{{").replace("}", "}}"),  # papermill formats its paths
             parameters=dict(parameters),
+            engine_name=NAME,
             kernel_name="python3",
             progress_bar=False,
             execution_timeout=timeout,
@@ -285,8 +288,12 @@ def _records(lines: Iterable[str], kinds: Mapping[str, str]) -> Iterator[dict[st
         "boolean": lambda cell: cell == "True",
         "text": str,
     }
-    for row in csv.DictReader(lines):
-        yield {key: convert[kinds[key]](cell) if cell else None for key, cell in row.items()}
+    rows = csv.reader(lines)
+    names = next(rows)
+    own = [convert[kinds[name]] for name in names]
+    for row in rows:
+        values = (turn(cell) if cell else None for turn, cell in zip(own, row, strict=True))
+        yield dict(zip(names, values, strict=True))
 
 
 def _finite(text: str) -> float | None:
@@ -300,10 +307,10 @@ def _json(value: Any) -> str:
 
 def _json_rows(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
     """Yield records as JSON, one a line: small, and a changed row is a changed line."""
+    line = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
     yield "[\n"
     for turn, row in enumerate(rows):
-        line = json.dumps(row, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        yield f",\n{line}" if turn else line
+        yield f",\n{line(row)}" if turn else line(row)
     yield "\n]\n"
 
 
