@@ -5,21 +5,20 @@ reckoned slice by slice, in memory that does not grow with the rows.
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datamall.errors import DatamallError
+from datamall.threads import ahead
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Item = TypeVar("Item")
 SLICE_ROWS = 250_000  # about; a slice ends where its last key does
 
 
@@ -140,15 +139,6 @@ class Rows:
                 f"The rows do not lie in the order of {self.key!r}: take the store in again."
             )
         return runs.run_ends[-2].as_py() if len(runs.run_ends) > 1 else 0
-
-
-def ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """Yield what an iterator yields; the next item is made while the one before is worked on."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
-            yield item
 
 
 def frame(table: pa.Table, ordered: bool = False) -> "pd.DataFrame":

@@ -18,7 +18,17 @@ from datamall.provenance import RUNNING
 
 # What belongs to no analysis. Every other package is one: it may import itself and fairness.
 APART = {"mall", "fairness", "reporting", "demo", "tabular"}
-NEUTRAL = {"errors", "project", "rows", "memory", "requirements", "imports", "written", "yamlfile"}
+NEUTRAL = {
+    "errors",
+    "project",
+    "rows",
+    "memory",
+    "threads",
+    "requirements",
+    "imports",
+    "written",
+    "yamlfile",
+}
 READ_FILES = {"mall", "fairness"}  # may import tabular, which is neutral
 
 

@@ -12,9 +12,13 @@ places are integrated over a fixed grid: no random draws, the same answer every 
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from scipy.special import expit, log_expit, ndtr
+
+from datamall.threads import Found, in_order
 
 GRID = np.linspace(-8.0, 8.0, 321)  # log-odds; rates from 0.03 % to 99.97 %
 STEP = GRID[1] - GRID[0]
@@ -55,12 +59,20 @@ class Pooled:
 
     def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the rows of `weights` that differ, and at how many places each holds."""
-        for rows, weights in self.likelihood.weighted(self.means, self.variance):
+        prior = self.likelihood.prior(self.means, self.variance)
+        for rows in self.likelihood.rows():
+            weights = self.likelihood.weighted(rows, prior)
             yield weights / weights.sum(axis=1, keepdims=True), self.likelihood.copies[rows]
 
     def summary(self, reckon: Callable[[np.ndarray], tuple[np.ndarray, ...]]) -> list[np.ndarray]:
         """Return what is reckoned of each row of `weights`, one value per place and result."""
-        parts = zip(*(reckon(weights) for weights, _ in self.blocks()), strict=True)
+        prior = self.likelihood.prior(self.means, self.variance)
+
+        def of(rows: slice) -> tuple[np.ndarray, ...]:
+            weights = self.likelihood.weighted(rows, prior)
+            return reckon(weights / weights.sum(axis=1, keepdims=True))
+
+        parts = zip(*self.likelihood.each(of), strict=True)
         return [np.concatenate(part)[self.back] for part in parts]
 
 
@@ -84,31 +96,42 @@ class Likelihood:
     trials: np.ndarray
     offsets: np.ndarray
 
-    def weighted(
-        self, means: np.ndarray, variance: np.ndarray
-    ) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield some rows at a time, and their likelihood × prior at each grid value.
+    def rows(self) -> list[slice]:
+        """Return which rows are worked through at a time, so that they stay in the cache."""
+        return [slice(start, start + BLOCK) for start in range(0, len(self.group), BLOCK)]
 
-        Both are known up to a factor per row. So many rows at a time that memory does not grow
-        with the places.
-        """
+    def each(self, reckon: Callable[[slice], Found]) -> list[Found]:
+        """Return what is reckoned of all rows, so many at a time as stay in the cache."""
+        rows = self.rows()
+        several = [rows[start : start + 50] for start in range(0, len(rows), 50)]
+        return [*chain(*in_order(lambda some: [reckon(one) for one in some], several))]
+
+    def prior(self, means: np.ndarray, variance: np.ndarray) -> np.ndarray:
+        """Return the prior of each group at each grid value, up to a factor per group."""
+        return np.exp(-0.5 * (GRID[None, :] - means[:, None]) ** 2 / variance[:, None])
+
+    @cached_property
+    def logs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Logarithms of the chances of both outcomes, shape (roles, `GRID`)."""
         shifted = GRID[None, :] + np.asarray(self.offsets, float)[:, None]
-        found, missed = log_expit(shifted), log_expit(-shifted)
-        prior = np.exp(-0.5 * (GRID[None, :] - means[:, None]) ** 2 / variance[:, None])
-        for start in range(0, len(self.group), BLOCK):
-            rows = slice(start, start + BLOCK)
-            y, n = self.successes[rows], self.trials[rows]
-            weights = y @ found
-            weights += (n - y) @ missed
-            weights -= weights.max(axis=1, keepdims=True)
-            np.exp(weights, out=weights)
-            weights *= prior[self.group[rows]]
-            yield rows, weights
+        return log_expit(shifted), log_expit(-shifted)
+
+    def weighted(self, rows: slice, prior: np.ndarray) -> np.ndarray:
+        """Return likelihood × prior of some rows at each grid value, up to a factor per row."""
+        found, missed = self.logs
+        y, n = self.successes[rows], self.trials[rows]
+        weights: np.ndarray = y @ found
+        weights += (n - y) @ missed
+        weights -= weights.max(axis=1, keepdims=True)
+        np.exp(weights, out=weights)
+        weights *= prior[self.group[rows]]
+        return weights
 
     def moments(self, means: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and variance of the log-odds given the counts and a prior per group."""
         powers = np.stack([np.ones_like(GRID), GRID, GRID**2]).T
-        sums = [weights @ powers for _, weights in self.weighted(means, variance)]
+        prior, _ = self.prior(means, variance), self.logs
+        sums = self.each(lambda rows: self.weighted(rows, prior) @ powers)
         size, first, second = np.concatenate(sums).T
         mean = first / size
         return mean, second / size - mean**2

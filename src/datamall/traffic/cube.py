@@ -1,7 +1,6 @@
 """Counts as dense arrays: detector × day × interval, one block per group of like detectors."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ from datamall.errors import DatamallError
 from datamall.memory import let_go
 from datamall.requirements import Absent, needs
 from datamall.rows import Rows
+from datamall.threads import in_order
 
 COUNTS = "traffic.counts"
 KEYS = ["site", "approach", "movement", "mode", "detector"]
@@ -23,9 +23,7 @@ NOT_COUNTED = -1  # among whole numbers
 COUNTING = "count"  # role of the detectors that are summed
 LEAST_WATCHED = 0.5  # of an interval; what was seen in less says little of the whole
 PART_CELLS = 1_500_000  # of a block that are worked through at a time, about
-THREADS = 2  # that work through the parts of a block; the result is the same
 Array = NDArray[np.floating]
-Given = TypeVar("Given")
 Found = TypeVar("Found")
 
 
@@ -98,7 +96,9 @@ class Block:
 
     def over_parts(self, function: Callable[[slice, "Block"], Found]) -> list[Found]:
         """Return what a function finds of some junctions at a time, in their order."""
-        return in_order(lambda part: function(*part), self.parts())
+        found = in_order(lambda part: function(*part), self.parts())
+        let_go()
+        return found
 
     def hourly(self) -> "Block":
         """Return the block by the hour; an hour counts only when all of its intervals do."""
@@ -374,14 +374,6 @@ def _groups(
 
 def _within(values: NDArray, low: int, high: int) -> bool:
     return bool(values.min() >= low and values.max() <= high)
-
-
-def in_order(function: Callable[[Given], Found], items: Iterable[Given]) -> list[Found]:
-    """Return what a function finds of each item; some at a time, the result in their order."""
-    with ThreadPoolExecutor(THREADS) as pool:
-        found = list(pool.map(function, items))
-    let_go()
-    return found
 
 
 def median(values: Array, axis: int) -> Array:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from datamall.requirements import Absent, passes_absent
-from datamall.traffic.cube import Array, Block, Cube, in_order, median
+from datamall.threads import in_order
+from datamall.traffic.cube import Array, Block, Cube, median
 from datamall.traffic.information import check_confidence, holidays
 
 BASELINE, MODEL = "median of weeks", "adaptive profile"
