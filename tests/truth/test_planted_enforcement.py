@@ -7,7 +7,8 @@ from worlds import Planted, plant
 
 from datamall.demo import World, city
 from datamall.demo.truth import clusters
-from datamall.enforcement import causes, effects, hotspots, information, knowledge, wisdom
+from datamall.enforcement import causes, effects, hotspots, knowledge, wisdom
+from datamall.enforcement.sums import CAUSES
 from datamall.requirements import Absent
 
 CONFIDENCE = 0.9
@@ -79,7 +80,7 @@ def test_ranking_does_not_follow_a_district_that_is_inspected_five_times_as_much
     busy = before.loc[before["district"] == "D3", "cluster"]
     data = dict(world.data)
     table = data[INSPECTIONS].copy()
-    counts = ["inspections", "with_waste", *information.CAUSES]
+    counts = ["inspections", "with_waste", *CAUSES]
     table.loc[table["cluster"].isin(busy), counts] *= 5
     data[INSPECTIONS] = table
     after = knowledge.dirty_rates(data, CONFIDENCE)
@@ -118,7 +119,7 @@ def test_causes_are_recovered(worlds: list[tuple[Planted, pd.DataFrame]]) -> Non
     for world, rates in worlds:
         found = causes.place_causes(world.data, rates)
         truth = world.truth
-        total = found[[*information.CAUSES, "unknown"]].sum(axis=1)
+        total = found[[*CAUSES, "unknown"]].sum(axis=1)
         np.testing.assert_allclose(total, 1)
         for cause in ("bulky", "full"):
             raw = rates[cause] / rates["with_waste"].clip(lower=1)

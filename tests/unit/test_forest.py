@@ -2,6 +2,7 @@
 
 import math
 import re
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from datamall.reporting import canvas
 from datamall.reporting.forest import BAND, MARKS, ROWS, Forest, ticks
 
 INF, NAN = math.inf, math.nan
+OPEN = ExitStack()  # a figure is cleared when it is left
 NAMES = ["label", "gap", "low", "high", "all_low", "all_high", "people", "verdict", "note"]
 TABLE = pd.DataFrame(
     [
@@ -39,9 +41,9 @@ def forest(**change: Any) -> Forest:
 
 def drawn(plot: Forest, table: pd.DataFrame = TABLE) -> Any:
     """Return the axes of a plot, drawn as on a page."""
-    with canvas.drawn(plot.draw, table, plot.height(table)) as figure:
-        FigureCanvasAgg(figure).draw()
-        return figure.axes[0]
+    figure = OPEN.enter_context(canvas.drawn(plot.draw, table, plot.height(table)))
+    FigureCanvasAgg(figure).draw()
+    return figure.axes[0]
 
 
 def marks(axes: Any, shapes: str) -> list[tuple[float, float]]:

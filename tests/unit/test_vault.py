@@ -163,5 +163,5 @@ def test_the_door_opens_what_is_closed(tmp_path: Path) -> None:
         about = {"store": store, "contract": {"name": store, "version": "1.0.0"}, "sealed": True}
         (place / "store.json").write_text(json.dumps(manifest | about))
     checkout(project, "demo", "fraud-profile", folder)
-    table = pq.read_table(folder / "welfare.clients.parquet")
+    table = pq.read_table(folder / "welfare.clients")
     assert table["client"].to_pylist() == ["a", "b"]

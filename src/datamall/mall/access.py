@@ -106,8 +106,9 @@ def checkout(
     try:
         uses.granted(root, authority, used, occasion)
     except BaseException:
-        for name in (*(f"{store}.parquet" for store in extract["stores"]), "extract.json"):
-            (folder / name).unlink(missing_ok=True)
+        (folder / "extract.json").unlink(missing_ok=True)
+        for store in extract["stores"]:
+            shutil.rmtree(folder / store, ignore_errors=True)
         raise
     return extract
 
@@ -146,7 +147,9 @@ def _extract(
             rows = 0
             if columns:
                 own = folder / grant.store
-                own.mkdir(mode=0o700)
+                own.mkdir(mode=0o700, exist_ok=True)
+                for old in own.glob("part-*"):  # of an extract that was here before
+                    old.unlink()
                 query = queries[grant.store]
                 rows = _write(engine, grant, contract.key, source, query, columns, own)
                 if grant.last_day and set(grant.last_day) <= set(source.columns) and rows:
