@@ -1,6 +1,7 @@
 """The gate opens for a fair city that registered its plan, and for nothing that was tried later."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,12 @@ STORE, AUDIT = "welfare.audit_counts", "fraud_audit"
 FAIR = replace(
     WelfareWorld(), clients=300_000, profile=27_000, signal=8_000, follow_up=5_000, random=60_000
 ).none()
+
+
+@pytest.fixture
+def project(project: Path, tmp_path: Path) -> Path:
+    """Return a copy of one's own: parameters are changed in it, which others read."""
+    return shutil.copytree(project, tmp_path / "project")
 
 
 @pytest.mark.slow
