@@ -144,10 +144,13 @@ def browser() -> Iterator[Any]:
 
 
 def digests(folder: Path) -> dict[str, str]:
+    """Return the digest of each file but those of the log of use, in which every checkout stands."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and ".ipynb_checkpoints" not in path.parts
+        if path.is_file()
+        and ".ipynb_checkpoints" not in path.parts
+        and not path.is_relative_to(folder / "data" / "log")
     }
 
 
