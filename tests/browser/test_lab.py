@@ -144,7 +144,7 @@ def browser() -> Iterator[Any]:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Return the digest of each file but those of the log of use, in which every checkout stands."""
+    """Return the digest of each file but those of the log, in which every checkout stands."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
