@@ -59,7 +59,7 @@ def options(rates: pd.DataFrame, causes: pd.DataFrame) -> pd.DataFrame | Absent:
     the inspection counts for it, so that what is removed is an upper bound.
     """
     counts = {cause: f"{cause}_found" for cause in EFFECTS["cause"]}
-    found = list(recorded(rates)["cause"])
+    found = [cause for cause in counts if cause in rates]
     known = [*known_of(rates), "inspections", "with_waste", *found, "rate", "sd"]
     # A place is in it once per action: what repeats itself must take little room.
     small = dict.fromkeys({"kind", "district"} & set(known), "category")
