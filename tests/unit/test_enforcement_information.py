@@ -124,6 +124,16 @@ def test_a_cause_left_blank_is_not_counted_as_absent(data: dict[str, pd.DataFram
     assert (row["found"], row["with_waste"]) == (4, 6)
 
 
+def test_a_cause_that_was_never_filled_is_none_anywhere(data: dict[str, pd.DataFrame]) -> None:
+    table = data["enforcement.inspections"].assign(bulky=np.nan)
+    never = data | {"enforcement.inspections": table}
+    without = data | {"enforcement.inspections": table.drop(columns="bulky")}
+    rates = knowledge.dirty_rates(never, 0.9)
+    shares = causes.place_causes(never, rates)
+    assert "bulky" not in {*rates, *shares, *information.places(never)}
+    pd.testing.assert_frame_equal(shares, causes.place_causes(without, rates))
+
+
 def bulky(rows: list[tuple[int, int, int]]) -> pd.Series:
     """Return what is said of bulky waste, from places with n inspections, w with waste, b bulky."""
     columns = ["inspections", "with_waste", "bulky"]

@@ -168,6 +168,7 @@ def truck_reach(data: Tables, confidence: float) -> pd.DataFrame:
     return own.drop(columns="kind").reset_index(drop=True)
 
 
+@needs("Causes by place", *COUNTED)
 @passes_absent
 def place_causes(data: Tables, rates: pd.DataFrame) -> pd.DataFrame:
     """Return the causes of each place, its own counts pulled towards those of its kind.
