@@ -1,5 +1,7 @@
 """Make one page in this tree and in that of an earlier commit; compare what both cost and say."""
 
+import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +32,45 @@ def page(
         processes.remove(folder)
 
 
-def compared(notebook: str, stores: Path, commit: str, budget: Budget) -> None:
-    """Make a page from the same stores in both trees; print what both used, and what differs."""
+def measure(
+    notebook: str,
+    what: str,
+    city: Callable[[Path, int], int],
+    size: dict[str, int],
+    commit: str,
+    budget: Budget,
+) -> None:
+    """Make a city, and its page in both trees; print what both used, and what differs.
+
+    Parameters
+    ----------
+    notebook, what
+        The page, and what its rows are.
+    city
+        Writes stores of some size into a folder; returns the number of rows.
+    size
+        The option that gives the size, and what it is without.
+    commit
+        The earlier commit.
+    budget
+        What is to be kept.
+    """
+    [(option, usual)] = size.items()
+    parser = argparse.ArgumentParser()
+    parser.add_argument(f"--{option}", dest="size", type=int, default=usual)
+    parser.add_argument("--commit", default=commit)
+    options = parser.parse_args()
+    stores = processes.WORK / "city"
+    processes.remove(stores)
+    try:
+        rows = city(stores, options.size)
+        print(f"Page {notebook} from {rows:,} {what} ({option}: {options.size:,})")
+        _compared(notebook, stores, options.commit, budget)
+    finally:
+        processes.remove(stores)
+
+
+def _compared(notebook: str, stores: Path, commit: str, budget: Budget) -> None:
     ours, new = page(notebook, None, stores)
     theirs, old = page(notebook, commit, stores)
     print(f"{'':<12}{'wall s':>9}{'CPU s':>9}{'peak MB':>9}")

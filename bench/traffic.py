@@ -7,7 +7,6 @@ the most that it and its kernel hold at once. Every table of both is compared.
     python -m bench.traffic [--copies 10] [--commit 050a5ec]
 """
 
-import argparse
 import hashlib
 import json
 from pathlib import Path
@@ -16,19 +15,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench import processes
-from bench.pages import Budget, compared
+from bench.pages import Budget, measure
 
 COMMIT = "050a5ec"
 BUDGET = Budget(memory=10, time=3, megabytes=1000)
 STORES = ("shared.calendar", "traffic.junctions", "traffic.counts")
 
 
-def city(demo: Path, stores: Path, copies: int) -> int:
+def city(stores: Path, copies: int) -> int:
     """Write the demo's stores so many times over, each copy with its own junctions.
 
     Returns the number of counts.
     """
-    rows = 0
+    demo, rows = processes.ROOT / "data" / "stores" / "demo", 0
     for store in STORES:
         parts = sorted((demo / store).glob("part-*"))
         if not parts:
@@ -62,21 +61,5 @@ def _part(parts: list[Path], path: Path, turn: int, times: int) -> dict[str, obj
     return {"name": path.name, "rows": pq.read_metadata(path).num_rows, "sha256": digest}
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--copies", type=int, default=10)
-    parser.add_argument("--commit", default=COMMIT)
-    options = parser.parse_args()
-    stores = processes.WORK / "city"
-    processes.remove(stores)
-    try:
-        rows = city(processes.ROOT / "data" / "stores" / "demo", stores, options.copies)
-        print(f"Traffic page from {rows:,} counts")
-        compared("traffic", stores, options.commit, BUDGET)
-    finally:
-        processes.remove(stores)
-
-
 if __name__ == "__main__":
-    main()
+    measure("traffic", "counts", city, {"copies": 10}, COMMIT, BUDGET)

@@ -1,24 +1,17 @@
 """The command line. Heavy imports stay inside the commands, so that `--help` is quick."""
 
-import json
 import shutil
 import sys
-from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
+from datamall import cli_evidence
+from datamall.cli_options import AUTHORITY, THREADS
 from datamall.errors import DatamallError
 from datamall.project import find_root, load_parameters, reports_folder
-
-AUTHORITY = click.option(
-    "--authority", default="demo", show_default=True, help="Whose data: a file in data/authorities."
-)
-THREADS = click.option(
-    "--threads", type=click.IntRange(1, 64), help="Threads to use; the result is the same."
-)
 
 
 class Commands(click.Group):
@@ -42,6 +35,10 @@ class Commands(click.Group):
 @click.version_option(package_name="datamall")
 def main() -> None:
     """Share data by lawful purpose, and turn them into decisions that people can answer for."""
+
+
+for command in (cli_evidence.usage, cli_evidence.verify, cli_evidence.seal):
+    main.add_command(command)
 
 
 @main.command()
@@ -189,16 +186,14 @@ def checkout(purpose: str, folder: Path, authority: str) -> None:
         raise DatamallError(f"{target} is not empty: name a new or an empty folder.")
     new = not target.exists()
     with Door(root, authority, occasion="checkout") as door:
-        answer = door.answer(json.dumps({"purpose": purpose}).encode())
-        if "refused" in answer:
-            raise DatamallError(answer["refused"])
+        made = door.hand_out(purpose)
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            for file in sorted(Path(answer["folder"]).iterdir()):
-                shutil.move(file, target)
+            for path in sorted(made.iterdir()):
+                shutil.move(path, target)
         except BaseException:
-            for file in target.iterdir():
-                file.unlink()
+            for path in target.iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
             if new:
                 target.rmdir()
             raise
@@ -330,128 +325,6 @@ def worklist(audit: str, folder: Path, authority: str) -> None:
     root = find_root()
     with noted(root, "worklist", authority=authority, report=audit):
         refuse(root, authority, audit, folder, partial(verdict, root, authority, audit))
-
-
-DAY = click.DateTime(["%Y-%m-%d"])
-
-
-@main.command()
-@AUTHORITY
-@click.option("--by", type=click.Choice(["day", "month", "year"]), default="month")
-@click.option("--from", "first", type=DAY, help="First day (UTC), such as 2026-01-31.")
-@click.option("--until", "last", type=DAY, help="Last day.")
-@click.option("--purpose", help="Of this purpose alone.")
-@click.option("--store", help="Of this store alone.")
-@click.option("--person", is_flag=True, help="Of one person, whose number is asked for.")
-@click.option("--number-in", type=click.File("r"), help="File that holds the person's number.")
-@click.option("--kind", help="What kind of number that is: its column in the stores.")
-@click.option("--language", type=click.Choice(["nl", "en"]), help="Of a letter; both without it.")
-@click.option("--json", "as_json", is_flag=True, help="A person's uses as data, with proofs.")
-@click.option("--publish", is_flag=True, help="Write the counts and the head of the log for all.")
-def usage(
-    authority: str,
-    by: str,
-    first: datetime | None,
-    last: datetime | None,
-    purpose: str | None,
-    store: str | None,
-    person: bool,
-    number_in: TextIO | None,
-    kind: str | None,
-    language: str | None,
-    as_json: bool,
-    publish: bool,
-) -> None:
-    """Say from the log of use what was used for what; or each use of one person's rows.
-
-    A person's number is asked for, or read from a file: never an argument, which other users of
-    the machine could see.
-    """
-    from datamall.mall.authorities import load_authority
-    from datamall.mall.contracts import load_contracts
-    from datamall.mall.log import logbook, words
-    from datamall.mall.log import usage as log
-    from datamall.mall.log.published import publish as publish_counts
-
-    root = find_root()
-    contracts = load_contracts(root)
-    mapping = load_authority(root, authority, contracts)
-    span = log.Span(first.date() if first else None, last.date() if last else None)
-    if publish:
-        path = publish_counts(root, authority)
-        click.echo(f"{path.relative_to(root)} is written: commit it, and the mall's page shows it.")
-        return
-    if not person and number_in is None:
-        click.echo(words.table(log.counts(root, authority, by, span, purpose, store)))
-        return
-    if number_in is not None:
-        number = number_in.read()
-    elif sys.stdin.isatty():
-        number = click.prompt("Number", hide_input=True, err=True)
-    else:
-        number = sys.stdin.readline()
-    logbook.write(root, "person", authority=authority)
-    told = log.of_person(root, mapping, number, kind, today=date.today(), span=span)
-    if as_json:
-        shown = log.proof(root, [use.entry for use in told.uses])
-        click.echo(json.dumps(words.record(told, shown), indent=1, ensure_ascii=False))
-        return
-    letters = [language] if language else words.LANGUAGES
-    click.echo("\n\n\n".join(words.letter(told, mapping, contracts, x) for x in letters))
-
-
-@main.command()
-@AUTHORITY
-@click.option(
-    "--witness",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File of hashes, out of reach of who writes the log: compared, then brought up to date.",
-)
-@click.option(
-    "--keys",
-    "keys_in",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Public keys, out of reach of who writes here; without it, those of data/keys.",
-)
-def verify(authority: str, witness: Path | None, keys_in: Path | None) -> None:
-    """Check the log of use and all that was sealed; name the first thing that was altered."""
-    from datamall.mall.authorities import load_authority
-    from datamall.mall.log import logbook
-    from datamall.mall.log.published import check as entries_of
-    from datamall.mall.seal import keys, seals
-
-    root = find_root()
-    mapping = load_authority(root, authority)
-    with logbook.refusals(root, "verify", authority=authority):
-        known = logbook.hashes(witness) if witness and witness.exists() else []
-        entries = entries_of(root, authority, known)
-        if witness is not None:
-            logbook.witness(root, witness)
-        click.echo(f"The log of use is whole: {entries:,} entries.")
-        public = keys.public(root, mapping, keys_in)
-        for kind, (files, roles) in seals.verify(root, mapping, public).items():
-            click.echo(f"  {kind}: {files:,} files as sealed by {' and '.join(roles)}")
-    if mapping.synthetic and keys_in is None:
-        click.echo("  with keys of invented data, which everybody knows: this proves nothing.")
-
-
-@main.command()
-@AUTHORITY
-@click.option("--by", "roles", multiple=True, required=True, help="Role that signs; several may.")
-@click.option("--kind", "kinds", multiple=True, help="What to seal; without it, all there is.")
-def seal(authority: str, roles: tuple[str, ...], kinds: tuple[str, ...]) -> None:
-    """Sign the deliveries, stores, method, results, audits and published uses as they are now."""
-    from datamall.mall.authorities import load_authority
-    from datamall.mall.seal import seals
-
-    root = find_root()
-    mapping = load_authority(root, authority)
-    known = seals.covered(root, authority)
-    if unknown := sorted({*kinds} - {*known}):
-        raise DatamallError(f"Nothing is called {unknown[0]!r}: there are {', '.join(known)}.")
-    for kind in kinds or seals.kinds(root, authority):
-        files = seals.seal(root, mapping, kind, list(roles))
-        click.echo(f"{kind}: {files:,} files sealed by {' and '.join(roles)}")
 
 
 @main.command()

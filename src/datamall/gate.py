@@ -10,6 +10,7 @@ them.
 """
 
 import csv
+import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from datamall.errors import DatamallError
-from datamall.project import load_parameters, reports_folder, store_folder
+from datamall.project import load_parameters, put, reports_folder, store_folder
 from datamall.provenance import METHOD, canonical_digest, method_digest, provenance
 from datamall.yamlfile import PLAN_TEXTS, dump, load
 
@@ -123,13 +124,11 @@ def record(root: Path, authority: str, report: str) -> None:
     if run in known:
         return
     path = folder(root, authority) / "journal.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".csv.partial")
-    with aside.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(FIELDS)
-        writer.writerows(astuple(r) for r in [*known, run])
-    aside.replace(path)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(FIELDS)
+    writer.writerows(astuple(r) for r in [*known, run])
+    put(path, text.getvalue())
 
 
 def register(root: Path, authority: str, report: str, by: str, reason: str) -> Registration:
@@ -157,10 +156,7 @@ def register(root: Path, authority: str, report: str, by: str, reason: str) -> R
         raise DatamallError("A registration needs who decides (--by) and why (--reason).")
     text = dump([vars(each) for each in [*registrations(root, authority), entry]])
     path = folder(root, authority) / "register.yaml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".yaml.partial")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
+    put(path, text)
     return entry
 
 
@@ -256,9 +252,7 @@ def write(
     """Write ``gate.json`` beside the pages; return what it holds. A closed gate is no failure."""
     gate = decide(root, authority, report, again)
     path = reports_folder(root, authority) / "gate.json"
-    aside = path.with_suffix(".json.partial")
-    aside.write_text(json.dumps(gate, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    aside.replace(path)
+    put(path, json.dumps(gate, indent=1, ensure_ascii=False) + "\n")
     return gate
 
 

@@ -32,6 +32,14 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def put(path: Path, text: str) -> None:
+    """Put a file of text in its place, whole or not at all; its folder is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}.partial")
+    aside.write_text(text, encoding="utf-8", newline="\n")
+    aside.replace(path)
+
+
 def raw_folder(root: Path, authority: str) -> Path:
     """Return the folder with the raw files of an authority."""
     return root / "data" / "raw" / authority

@@ -1,6 +1,5 @@
 """Come to an audit's verdict again, from the stores: what a file says of it proves nothing."""
 
-import json
 from importlib import import_module
 from pathlib import Path
 
@@ -31,9 +30,6 @@ def verdict(root: Path, authority: str, report: str) -> str:
         ) from None
     (purpose,) = about["purposes"]
     with Door(root, authority, about["purposes"], f"gate of {report}") as door:
-        answer = door.answer(json.dumps({"purpose": purpose}).encode())
-        if "refused" in answer:
-            raise DatamallError(answer["refused"])
-        data = Extract(Path(answer["folder"]))
+        data = Extract(door.hand_out(purpose))
     found: str = program.verdict(data, parameters[report])
     return found

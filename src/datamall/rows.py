@@ -84,9 +84,18 @@ class Rows:
             for group in range(about.num_row_groups):
                 for position in range(about.num_columns):
                     column = about.row_group(group).column(position)
-                    known = column.statistics
-                    if column.path_in_schema in found and known is not None and known.has_min_max:
-                        found[column.path_in_schema] += [known.min, known.max]
+                    name, known = column.path_in_schema, column.statistics
+                    if name not in found:
+                        continue
+                    if known is not None and known.has_min_max:
+                        found[name] += [known.min, known.max]
+                    elif known is None or known.null_count < column.num_values:
+                        # Not every writer says it.
+                        with pq.ParquetFile(path) as file:
+                            values = file.read_row_group(group, columns=[name])[name]
+                        found[name] += [
+                            v for v in pc.min_max(values).as_py().values() if v is not None
+                        ]
         return pd.DataFrame({k: [min(v), max(v)] if v else [None, None] for k, v in found.items()})
 
     def slices(self) -> Iterator["pd.DataFrame"]:

@@ -25,25 +25,32 @@ def project(project: Path, tmp_path: Path) -> Path:
     return shutil.copytree(project, tmp_path / "project")
 
 
-@pytest.mark.slow
-def test_a_fair_city_with_a_registered_plan_opens_it(project: Path, cli: Callable) -> None:
-    people = welfare.people(5, FAIR)
+def town(project: Path, cli: Callable, name: str, world: WelfareWorld) -> Callable[..., str]:
+    """Deliver the counts of a world as those of a town; return what runs commands for it."""
+    people = welfare.people(5, world)
     counts = welfare.welfare_counts.count(people[people["year"] == 2025]).drop(columns="exact")
-    folder = project / "data" / "raw" / "fairtown"
+    folder = project / "data" / "raw" / name
     folder.mkdir(parents=True)
     counts.to_csv(folder / "counts.csv", index=False)
     mapping = {
-        **{"authority": "fairtown", "title": "Fairtown", "synthetic": True},
+        **{"authority": name, "title": name.title(), "synthetic": True},
         "files": {"counts": {"path": "counts.csv", "format": "csv", "encoding": "utf-8"}},
         "stores": {STORE: {"file": "counts", "columns": {name: {"from": name} for name in counts}}},
     }
-    place = project / "data" / "authorities" / "fairtown.yaml"
+    place = project / "data" / "authorities" / f"{name}.yaml"
     place.write_text(yaml.safe_dump(mapping), "utf-8")
 
     def run(*arguments: str) -> str:
-        done = cli(project, *arguments, "--authority", "fairtown")
+        done = cli(project, *arguments, "--authority", name)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    return run
+
+
+@pytest.mark.slow
+def test_a_fair_city_with_a_registered_plan_opens_it(project: Path, cli: Callable) -> None:
+    run = town(project, cli, "fairtown", FAIR)
 
     def gate() -> dict:
         assert "The gate of fraud_audit is" in run("gate", AUDIT)
@@ -61,7 +68,7 @@ def test_a_fair_city_with_a_registered_plan_opens_it(project: Path, cli: Callabl
     assert '"occasion":"gate of fraud_audit","outcome":"granted"' in log
 
     # Even so no list is made: two people would have to sign, and cannot yet.
-    refused = cli(project, "worklist", AUDIT, str(folder), "--authority", "fairtown")
+    refused = cli(project, "worklist", AUDIT, str(project.parent), "--authority", "fairtown")
     assert refused.returncode == 1 and "signed by two people" in refused.stderr
     assert "registered" not in refused.stderr
 
@@ -85,23 +92,7 @@ def test_a_fair_city_with_a_registered_plan_opens_it(project: Path, cli: Callabl
 @pytest.mark.slow
 def test_a_verdict_edited_by_hand_opens_nothing(project: Path, cli: Callable) -> None:
     """Neither alone nor with the journal and the gate's own file."""
-    people = welfare.people(5, WelfareWorld())
-    counts = welfare.welfare_counts.count(people[people["year"] == 2025]).drop(columns="exact")
-    folder = project / "data" / "raw" / "towny"
-    folder.mkdir(parents=True)
-    counts.to_csv(folder / "counts.csv", index=False)
-    mapping = {
-        **{"authority": "towny", "title": "Towny", "synthetic": True},
-        "files": {"counts": {"path": "counts.csv", "format": "csv", "encoding": "utf-8"}},
-        "stores": {STORE: {"file": "counts", "columns": {name: {"from": name} for name in counts}}},
-    }
-    place = project / "data" / "authorities" / "towny.yaml"
-    place.write_text(yaml.safe_dump(mapping), "utf-8")
-
-    def run(*arguments: str) -> None:
-        done = cli(project, *arguments, "--authority", "towny")
-        assert done.returncode == 0, done.stdout + done.stderr
-
+    run = town(project, cli, "towny", WelfareWorld())
     run("intake", STORE)
     run("register", AUDIT, "--by", "ethics committee", "--reason", "As discussed with clients.")
     run("report", AUDIT)

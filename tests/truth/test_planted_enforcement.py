@@ -7,7 +7,7 @@ from worlds import Planted, plant
 
 from datamall.demo import World, city
 from datamall.demo.truth import clusters
-from datamall.enforcement import causes, effects, hotspots, knowledge, wisdom
+from datamall.enforcement import causes, effects, hotspots, inspections, knowledge, wisdom
 from datamall.enforcement.sums import CAUSES
 from datamall.requirements import Absent
 
@@ -170,7 +170,7 @@ def test_every_place_has_the_stated_chance_of_a_random_inspection() -> None:
     crews = wisdom.crews(3, 1, 1, 1)
     drawn = pd.Series(0, index=rates["cluster"])
     for seed in range(100):
-        looks = wisdom.inspection_plan(world.data, choices, rates, crews, 20, 0.2, seed)
+        looks = inspections.inspection_plan(world.data, choices, rates, crews, 20, 0.2, seed)
         random = looks[looks["drawn"] == "at random"]
         drawn[random["cluster"]] += 1
         assert looks["cluster"].is_unique

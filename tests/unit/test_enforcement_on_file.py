@@ -16,6 +16,7 @@ from datamall.enforcement import (
     causes,
     hotspots,
     information,
+    inspections,
     knowledge,
     onfile,
     pooling,
@@ -23,6 +24,7 @@ from datamall.enforcement import (
     reports,
     spatial,
     sums,
+    two_sources,
     wisdom,
 )
 from datamall.rows import NotInOrder, Rows, frame
@@ -116,7 +118,7 @@ CHAPTERS: dict[str, Callable[[Data], Any]] = {
     "repeats": reports.repeats,
     "squares": lambda data: report_places.squares(data, 8, 0.05),
     "spots": report_places.spots,
-    "two_sources": reports.two_sources,
+    "two_sources": two_sources.overlap,
     "observer_habits": lambda data: knowledge.observer_habits(data, 0.9),
     "between_places": lambda data: knowledge.between_places(information.places(data), 20),
     "within_places": knowledge.within_places,
@@ -130,7 +132,7 @@ CHAPTERS: dict[str, Callable[[Data], Any]] = {
     "plan": lambda data: wisdom.plan(choices_of(data), CREWS, 0.9, 1),
     "crew_values": lambda data: wisdom.crew_values(choices_of(data), CREWS, 0.9, 1),
     "compare_plans": lambda data: wisdom.compare_plans(choices_of(data), CREWS, 0.9, 1),
-    "inspection_plan": lambda data: wisdom.inspection_plan(
+    "inspection_plan": lambda data: inspections.inspection_plan(
         data, choices_of(data), rates_of(data), CREWS, 30, 0.2, 1
     ),
 }

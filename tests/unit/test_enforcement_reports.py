@@ -9,7 +9,7 @@ import yaml
 from scipy.stats import chi2, chisquare, spearmanr
 from statsmodels.duration.survfunc import SurvfuncRight
 
-from datamall.enforcement import report_places, reports, spatial, words
+from datamall.enforcement import report_places, reports, spatial, two_sources, words
 from datamall.errors import DatamallError
 from datamall.requirements import Absent
 
@@ -156,7 +156,7 @@ def test_difference_is_pearsons_of_duplicates_and_open_days(data: Data) -> None:
 
 
 def test_two_sources_are_compared_by_place_and_by_period(data: Data) -> None:
-    table = reports.two_sources(data).set_index("unit")
+    table = two_sources.overlap(data).set_index("unit")
     # c4 was reported and never inspected, c2 reported and clean, c3 found and never reported;
     # nothing is known of c5.
     columns = ["reported", "not_inspected", "nothing_found", "found", "not_reported"]
@@ -166,12 +166,12 @@ def test_two_sources_are_compared_by_place_and_by_period(data: Data) -> None:
     # A report that is open in a week counts in it, not only where it came in.
     late = data[STORE].assign(closed=data[STORE]["closed"].mask(data[STORE]["report"] == "r1"))
     late = late[~late["report"].isin(["r4"])]
-    again = reports.two_sources(data | {STORE: late}).set_index("unit")
+    again = two_sources.overlap(data | {STORE: late}).set_index("unit")
     assert again.loc["place in one period", columns].tolist() == [4, 1, 1, 3, 1]
     # What was closed before the first inspection was reported in no period.
     seen = data["enforcement.inspections"]
     data["enforcement.inspections"] = seen.assign(period_start=pd.Timestamp("2025-03-11"))
-    [row] = reports.two_sources(data).to_dict("records")
+    [row] = two_sources.overlap(data).to_dict("records")
     assert row["unit"] == "place"
     assert row["reported"] == 2
 
@@ -199,7 +199,7 @@ def chapters(data: Data) -> list[object]:
     rates = reports.reporting_rates(data, 0.9)
     difference = reports.differences(data, rates, 0.9)
     return [
-        *(reports.reported(data, 0.9), reports.two_sources(data), rates, difference),
+        *(reports.reported(data, 0.9), two_sources.overlap(data), rates, difference),
         *(reports.raw_counts(data, rates, 0.9), words.describe_raw(rates)),
         words.describe_reporting(rates, difference),
         *(report_places.squares(data, 8, 0.05), report_places.spots(data)),

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamall.enforcement import effects, wisdom, words
+from datamall.enforcement import effects, inspections, wisdom, words
 from datamall.errors import DatamallError
 from datamall.requirements import Absent
 
@@ -215,7 +215,7 @@ def test_parts_of_a_place_with_two_crews_add_up(rates: pd.DataFrame, choices: pd
 def test_inspections_are_partly_random_and_partly_where_they_decide(
     data: dict, rates: pd.DataFrame, choices: pd.DataFrame
 ) -> None:
-    looks = wisdom.inspection_plan(data, choices, rates, BULKY, 20, 0.2, 3)
+    looks = inspections.inspection_plan(data, choices, rates, BULKY, 20, 0.2, 3)
     assert looks["drawn"].tolist() == 16 * ["on purpose"] + 4 * ["at random"]
     assert looks["cluster"].is_unique
     assert looks["inclusion_probability"].eq(0.1).all()
@@ -231,7 +231,7 @@ def test_looking_is_worth_what_it_is_to_the_crew_to_which_it_matters_most(
     data: dict, rates: pd.DataFrame, choices: pd.DataFrame
 ) -> None:
     gains = [
-        wisdom.inspection_plan(data, choices, rates, crews, 40, 0.01, 3).set_index("cluster")[
+        inspections.inspection_plan(data, choices, rates, crews, 40, 0.01, 3).set_index("cluster")[
             "gain"
         ]
         for crews in (ALL, BULKY, wisdom.crews(0, 4, 0, 0), wisdom.crews(0, 0, 2, 0))
@@ -246,12 +246,12 @@ def test_much_waste_of_unknown_cause_is_inspected_first(
 ) -> None:
     causes.loc[39, ["bulky", "unknown"]] = 0.0, 0.95
     choices = wisdom.options(rates, causes)
-    first = wisdom.inspection_plan(data, choices, rates, ALL, 20, 0.2, 3).iloc[0]
+    first = inspections.inspection_plan(data, choices, rates, ALL, 20, 0.2, 3).iloc[0]
     assert first["cluster"] == "C39"
     assert first["reason"] == "Much waste, cause unknown: inspect first."
     # Where bulky waste alone is recorded, all else is another cause rather than an unknown one.
     alone = causes.drop(columns=["full", "broken", "residual", "cardboard"])
-    looks = wisdom.inspection_plan(data, wisdom.options(rates, alone), rates, ALL, 20, 0.2, 3)
+    looks = inspections.inspection_plan(data, wisdom.options(rates, alone), rates, ALL, 20, 0.2, 3)
     assert not looks["reason"].str.contains("unknown").any()
 
 
@@ -260,7 +260,7 @@ def test_an_unknown_cause_does_not_matter_where_little_could_be_won(
 ) -> None:
     causes.loc[23, ["bulky", "unknown"]] = 0.0, 0.5
     choices = wisdom.options(rates, causes)
-    looks = wisdom.inspection_plan(data, choices, rates, BULKY, 20, 0.2, 3)
+    looks = inspections.inspection_plan(data, choices, rates, BULKY, 20, 0.2, 3)
     assert not looks["reason"].str.contains("unknown").any()
 
 
@@ -269,7 +269,7 @@ def test_places_never_inspected_can_be_drawn(
 ) -> None:
     seen = rates.iloc[::2].reset_index(drop=True)
     choices = wisdom.options(seen, causes.iloc[::2])
-    looks = wisdom.inspection_plan(data, choices, seen, ALL, 40, 0.5, 3)
+    looks = inspections.inspection_plan(data, choices, seen, ALL, 40, 0.5, 3)
     assert (looks["inspections"] == 0).any()
     assert looks["inclusion_probability"].eq(0.5).all()
 
@@ -288,7 +288,7 @@ def test_without_causes_or_crews_there_is_no_plan_but_inspections(
     assert all(isinstance(part, Absent) for part in gaps)
     assert words.only(plan, "crew") is plan
     assert wisdom.stops_on_map(rates, plan) is plan
-    looks = wisdom.inspection_plan(data, choices, rates, crews, 20, 0.2, 3)
+    looks = inspections.inspection_plan(data, choices, rates, crews, 20, 0.2, 3)
     assert len(looks) == 20
     assert set(wisdom.decision_records(plan, looks)["part"]) == {"Inspectors"}
     assert words.answer(comparison, Absent("truck", "x"), 0.9).startswith("No plan for tomorrow.")
@@ -298,7 +298,7 @@ def test_decision_records_wait_for_somebody_to_decide(
     data: dict, rates: pd.DataFrame, choices: pd.DataFrame
 ) -> None:
     crews = wisdom.crews(10, 4, 0, 1)
-    looks = wisdom.inspection_plan(data, choices, rates, crews, 20, 0.2, 3)
+    looks = inspections.inspection_plan(data, choices, rates, crews, 20, 0.2, 3)
     table = wisdom.decision_records(wisdom.plan(choices, crews, 0.9, 1), looks)
     assert table[["part", "recommended"]].to_numpy().tolist() == [
         ["Bulky waste", "10 stops to pick up bulky waste, first C39"],
@@ -325,9 +325,9 @@ def test_numbers_out_of_range_are_refused(
     with pytest.raises(DatamallError, match=r"confidence is 1"):
         wisdom.plan(choices, ALL, 1, 1)
     with pytest.raises(DatamallError, match="inspections_per_day is 0"):
-        wisdom.inspection_plan(data, choices, rates, ALL, 0, 0.2, 3)
+        inspections.inspection_plan(data, choices, rates, ALL, 0, 0.2, 3)
     with pytest.raises(DatamallError, match=r"random_share is 1\.5"):
-        wisdom.inspection_plan(data, choices, rates, ALL, 20, 1.5, 3)
+        inspections.inspection_plan(data, choices, rates, ALL, 20, 1.5, 3)
 
 
 def test_answer_holds_every_number_with_its_interval(choices: pd.DataFrame) -> None:

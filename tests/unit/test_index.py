@@ -80,7 +80,7 @@ def test_first_page_holds_steps_answers_gaps_and_quality(project: Path, out: Pat
     before = (out / "index.html").read_bytes()
     first_page(project, out)
     assert (out / "index.html").read_bytes() == before
-    assert not list(out.glob("*.new"))
+    assert not list(out.glob("*.partial"))
 
 
 def test_answers_come_in_the_order_of_params_and_of_no_other_report(

@@ -64,6 +64,15 @@ def test_columns_tell_whether_they_have_values_and_several(tmp_path: Path) -> No
     assert list(rows[["key", "one"]].whole()) == ["key", "one"]
 
 
+def test_a_file_that_does_not_say_its_extremes_is_asked(tmp_path: Path) -> None:
+    table = pa.table({"key": ["a", "b"], "one": [7, None], "none": pa.nulls(2, pa.int64())})
+    pq.write_table(table, tmp_path / "part.parquet", write_statistics=False)
+    rows = Rows([tmp_path / "part.parquet"])
+    assert rows["one"].tolist() == [7, 7]
+    assert rows["key"].tolist() == ["a", "b"]
+    assert rows["none"].isna().all()
+
+
 @pytest.mark.parametrize("parts", [1, 3])
 def test_counts_on_file_make_the_same_cube(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: int

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from datamall.demo import make
 from datamall.errors import DatamallError
-from datamall.project import file_digest, raw_folder
+from datamall.project import file_digest, put, raw_folder
 
 MADE = "made.json"
 
@@ -43,9 +43,6 @@ def refresh(root: Path, seed: int) -> None:
         for name in before.keys() - made.keys():
             if there.get(name) == before[name]:
                 (folder / name).unlink()
-        text = json.dumps(made, indent=1) + "\n"
-        part = listed.with_suffix(".json.partial")
-        part.write_text(text, encoding="utf-8")
-        part.replace(listed)
+        put(listed, json.dumps(made, indent=1) + "\n")
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -4,7 +4,7 @@ Reports say what somebody took the trouble to report. How readily that is done i
 duplicates of a report while it is open: there something lies for certain.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -12,26 +12,24 @@ from scipy.special import chdtri, gammaincinv, ndtri
 
 from datamall.enforcement.information import COUNTED, DISTRICTS, Tables, places
 from datamall.enforcement.knowledge import check_level
-from datamall.enforcement.sums import INSPECTIONS, slices, sums
 from datamall.requirements import needs, passes_absent
 
-_STORE, _PLACES, _AREAS = (
+REPORTS, _PLACES, _AREAS = (
     "enforcement.reports",
     "enforcement.containers",
     "shared.neighbourhoods",
 )
-_OPEN = (f"{_STORE}.opened", f"{_STORE}.closed")
-REPORTS_AT_ONCE = 100_000
-_FIRST = (f"{_STORE}.report", f"{_STORE}.duplicate_of")
+OPEN = (f"{REPORTS}.opened", f"{REPORTS}.closed")
+_FIRST = (f"{REPORTS}.report", f"{REPORTS}.duplicate_of")
 
 
-def _reports(data: Tables) -> pd.DataFrame:
+def with_spells(data: Tables) -> pd.DataFrame:
     """Return the reports with until (closed, or the last day known of all) and days (open).
 
     Without these two where no closing is known.
     """
-    days = [name for name in ("opened", "closed") if name in data[_STORE]]
-    table = data[_STORE].astype(dict.fromkeys(days, "datetime64[s]"))
+    days = [name for name in ("opened", "closed") if name in data[REPORTS]]
+    table = data[REPORTS].astype(dict.fromkeys(days, "datetime64[s]"))
     if "closed" not in table:
         return table
     last = table[["opened", "closed"]].max().max()
@@ -58,7 +56,7 @@ def _first(table: pd.DataFrame) -> pd.DataFrame:
     return first.assign(duplicates=first["report"].map(number).fillna(0).astype(int))
 
 
-@needs("What residents reported", *_OPEN[:1])
+@needs("What residents reported", *OPEN[:1])
 def reported(data: Tables, confidence: float) -> pd.DataFrame:
     """Return reports, duplicates and time to closing, by category and by channel.
 
@@ -78,7 +76,7 @@ def reported(data: Tables, confidence: float) -> pd.DataFrame:
     duplicates were not recorded every report counts as a first one.
     """
     check_level("confidence", confidence)
-    table = _reports(data)
+    table = with_spells(data)
     timed = "closed" in table and table["opened"].min() < table["opened"].max()
     table = table[[name for name in table if name not in ("report", "until")]]
     rows = []
@@ -108,7 +106,7 @@ def _groups(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
                 yield by, str(group), own
 
 
-@needs("Reports through the year", varying=_OPEN[:1])
+@needs("Reports through the year", varying=OPEN[:1])
 def trend(data: Tables) -> pd.DataFrame:
     """Return the reports of each month.
 
@@ -118,7 +116,7 @@ def trend(data: Tables) -> pd.DataFrame:
         month (YYYY-MM), days (of the month, from the first to the last day on which a report came
         in), reports, reports_per_day.
     """
-    by_day = _reports(data)["opened"].value_counts()
+    by_day = with_spells(data)["opened"].value_counts()
     months = by_day.groupby(by_day.index.strftime("%Y-%m")).sum()
     days = pd.date_range(by_day.index.min(), by_day.index.max()).strftime("%Y-%m").value_counts()
     days = days.sort_index()
@@ -127,7 +125,7 @@ def trend(data: Tables) -> pd.DataFrame:
     return table.assign(reports_per_day=table["reports"] / table["days"])
 
 
-@needs("Repeats at one place", f"{_STORE}.cluster", *_OPEN[:1])
+@needs("Repeats at one place", f"{REPORTS}.cluster", *OPEN[:1])
 def repeats(data: Tables) -> pd.DataFrame:
     """Return the places with reports, the most first; ties go by cluster.
 
@@ -137,7 +135,7 @@ def repeats(data: Tables) -> pd.DataFrame:
         cluster, reports, first_reports (where duplicates were recorded), months (in which a report
         came in), first_day and last_day (of reports).
     """
-    return repeated(data[_STORE].dropna(subset="cluster"), ["cluster"])
+    return repeated(data[REPORTS].dropna(subset="cluster"), ["cluster"])
 
 
 def repeated(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -174,96 +172,10 @@ def _median(days: pd.Series, closed: pd.Series, confidence: float) -> list[float
     return [float(day[0]) if len(day) else np.nan for day in half]
 
 
-@needs(
-    "What residents reported and what inspectors found",
-    *COUNTED,
-    "enforcement.inspections.period_start",
-    f"{_STORE}.cluster",
-    f"{_STORE}.closed",
-    varying=_OPEN[:1],
-)
-def two_sources(data: Tables) -> pd.DataFrame:
-    """Return how far reports and inspections speak of the same places at the same time.
-
-    Returns
-    -------
-    pandas.DataFrame
-        unit ("place" and, where there are several, "place in one period"), reported, of these
-        not_inspected and nothing_found (inspected), found (with waste, by inspectors), of these
-        not_reported. A place counts as reported in all periods in which a report was open.
-    """
-    columns, seen = ["cluster", "opened", "until"], data[INSPECTIONS]
-    table = _reports(data)[columns].dropna(subset="cluster")
-    starts = sums(seen).periods
-    code, clusters = pd.factorize(table["cluster"])
-    names = pd.Index(np.asarray(clusters, dtype=str))
-    begin, end = (
-        np.searchsorted(starts, table[name].to_numpy(), side="right") - 1
-        for name in ("opened", "until")
-    )
-    told = _told(code, begin, end, len(starts))
-    by_place = sums(seen).places["with_waste"].reset_index().assign(period=0)
-    rows = [("place", *_overlap(np.unique(told // len(starts)), names, 1, [by_place]))]
-    if len(starts) > 1:
-        parts = (_by_period(own, starts) for own in slices(seen))
-        rows.append(("place in one period", *_overlap(told, names, len(starts), parts)))
-    columns = ["reported", "not_inspected", "nothing_found", "found", "not_reported"]
-    return pd.DataFrame(rows, columns=["unit", *columns])
-
-
-def _told(code: np.ndarray, begin: np.ndarray, end: np.ndarray, periods: int) -> np.ndarray:
-    """Return code × `periods` + period, once each, for all periods in which a report was open."""
-    parts = [np.empty(0, dtype=int)]
-    for first in range(0, len(code), REPORTS_AT_ONCE):
-        own = slice(first, first + REPORTS_AT_ONCE)
-        since = begin[own].clip(0)
-        length = end[own] - since + 1  # 0 for what was closed before the first inspection
-        turn = np.arange(length.sum()) - np.repeat(length.cumsum() - length, length)
-        parts.append(np.unique(np.repeat(code[own] * periods + since, length) + turn))
-    return np.unique(np.concatenate(parts))
-
-
-def _by_period(own: pd.DataFrame, starts: np.ndarray) -> pd.DataFrame:
-    """Return cluster, period (position in `starts`) and with_waste of some inspections."""
-    period = np.searchsorted(starts, own["period_start"].to_numpy())
-    keys = ["cluster", "period"]
-    by_period = own.assign(period=period).groupby(keys, as_index=False, observed=True)
-    return by_period["with_waste"].sum()
-
-
-def _overlap(
-    told: np.ndarray, names: pd.Index, periods: int, parts: Iterable[pd.DataFrame]
-) -> tuple[int, ...]:
-    """Count units of place and period: reported, inspected, with waste; see `two_sources`.
-
-    Parameters
-    ----------
-    told
-        Units reported, none twice, as position in `names` × `periods` + period.
-    names
-        Clusters with reports.
-    periods
-        Number of periods.
-    parts
-        Units inspected: cluster, period, with_waste; none twice.
-    """
-    both = nothing = found = only = 0
-    for own in parts:
-        place, clusters = pd.factorize(own["cluster"])
-        code = names.get_indexer(np.asarray(clusters, dtype=str))[place]
-        reported = (code >= 0) & np.isin(code * periods + own["period"].to_numpy(), told)
-        waste = own["with_waste"].to_numpy() > 0
-        both += int(reported.sum())
-        nothing += int((reported & ~waste).sum())
-        found += int(waste.sum())
-        only += int((waste & ~reported).sum())
-    return len(told), len(told) - both, nothing, found, only
-
-
 def _spells(data: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the reports at known places and the first reports among them, with their district."""
     places = data[_PLACES][["cluster", "neighbourhood"]].merge(data[_AREAS], on="neighbourhood")
-    table = _reports(data)
+    table = with_spells(data)
     code, clusters = pd.factorize(table["cluster"])
     place = pd.Index(places["cluster"]).get_indexer(np.asarray(clusters, dtype=str))
     place = np.append(place, -1)[code]  # the last one is that of reports without a place
@@ -277,10 +189,10 @@ def _spells(data: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
 @needs(
     "How readily residents report",
     *_FIRST,
-    f"{_STORE}.cluster",
-    f"{_STORE}.closed",
+    f"{REPORTS}.cluster",
+    f"{REPORTS}.closed",
     *DISTRICTS,
-    varying=_OPEN[:1],
+    varying=OPEN[:1],
 )
 def reporting_rates(data: Tables, confidence: float) -> pd.DataFrame:
     """Return how readily residents report what lies there, by district in alphabetical order.

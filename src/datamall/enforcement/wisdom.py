@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 from datamall.enforcement.effects import EFFECTS, FOUND, draws, recorded
-from datamall.enforcement.information import Tables, known_of, registered
+from datamall.enforcement.information import known_of
 from datamall.enforcement.knowledge import check_level, leading
 from datamall.enforcement.words import counted
 from datamall.errors import DatamallError
-from datamall.requirements import Absent, needs, passes_absent
+from datamall.requirements import Absent, passes_absent
 
 
 def crews(bulky: int, collection: int, maintenance: int, enforcement: int) -> dict[str, int]:
@@ -59,7 +59,7 @@ def options(rates: pd.DataFrame, causes: pd.DataFrame) -> pd.DataFrame | Absent:
     the inspection counts for it, so that what is removed is an upper bound.
     """
     counts = {cause: f"{cause}_found" for cause in EFFECTS["cause"]}
-    found = [cause for cause in counts if cause in rates]
+    found = list(recorded(rates)["cause"])
     known = [*known_of(rates), "inspections", "with_waste", *found, "rate", "sd"]
     # A place is in it once per action: what repeats itself must take little room.
     small = dict.fromkeys({"kind", "district"} & set(known), "category")
@@ -116,13 +116,13 @@ def plan(
     Intervals join the uncertainty of the rate, of the share of the cause and of the effect of the
     action. They are about the expected number; a single day varies more.
     """
-    chosen = _chosen(choices, crews)
+    chosen = chosen_stops(choices, crews)
     if isinstance(choices, Absent) or isinstance(chosen, Absent):
         return chosen
     certain, drawn = draws(chosen, seed)
     low, high = np.quantile(drawn, _tails(confidence), axis=1)
-    left_out = chosen["crew"].map(_left_out(choices, crews)).to_numpy()
-    chance = (certain > left_out[:, None]).mean(axis=1)
+    edge = chosen["crew"].map(left_out(choices, crews)).to_numpy()
+    chance = (certain > edge[:, None]).mean(axis=1)
     reason = "Waste " + chosen["with_waste"].astype(str) + " of "
     reason += chosen["inspections"].map(lambda number: counted(number, "time"))
     for row in recorded(chosen).itertuples():
@@ -156,7 +156,7 @@ def crew_values(
         and next_stop (the best place left out). Empty: the crew stays in, or what it removes
         is not recorded (then next_stop is empty too).
     """
-    chosen = _chosen(choices, crews)
+    chosen = chosen_stops(choices, crews)
     if isinstance(choices, Absent) or isinstance(chosen, Absent):
         return chosen
     drawn = pd.DataFrame(draws(chosen, seed)[1]).groupby(chosen["crew"]).sum()
@@ -167,7 +167,7 @@ def crew_values(
     table["low"], table["high"] = (drawn.quantile(q, axis=1) for q in _tails(confidence))
     for column in ("removed", "low", "high"):
         table[f"per_stop_{column}".removesuffix("_removed")] = table[column] / table["stops"]
-    table["last_stop"], table["next_stop"] = own.min(), _left_out(choices, crews)
+    table["last_stop"], table["next_stop"] = own.min(), left_out(choices, crews)
     return table.reset_index()
 
 
@@ -220,7 +220,7 @@ def compare_plans(
     Gains are judged by the model that chose the recommended plan, so that they can hardly be
     negative: they say what the model holds to be lost, and are no proof that the plan is better.
     """
-    best = _chosen(choices, crews)
+    best = chosen_stops(choices, crews)
     if isinstance(choices, Absent) or isinstance(best, Absent):
         return best
     naive = _leading(choices, crews, "records")
@@ -248,73 +248,6 @@ def compare_plans(
     columns = ["plan", "stops", "shared_stops", "dirty", "removed", "low", "high"]
     columns += ["one_day_low", "one_day_high", "gain", "gain_low", "gain_high"]
     return pd.DataFrame(rows, columns=columns)
-
-
-@needs("Where to look tomorrow", "enforcement.containers.cluster")
-def inspection_plan(
-    data: Tables,
-    choices: pd.DataFrame | Absent,
-    rates: pd.DataFrame | Absent,
-    crews: Mapping[str, int],
-    inspections: int,
-    random_share: float,
-    seed: int,
-) -> pd.DataFrame | Absent:
-    """Say where to look tomorrow: where looking is worth most, and partly at random.
-
-    Parameters
-    ----------
-    data, choices, rates
-        The extract; as from `options` and `knowledge.dirty_rates`.
-    crews
-        The crews whose lists these inspections should improve, as from `crews`.
-    inspections
-        Number of places that inspectors can visit.
-    random_share
-        Share of them drawn at random.
-    seed
-        Of the random draw.
-
-    Returns
-    -------
-    pandas.DataFrame
-        cluster, kind, district, x, y, inspections (so far), drawn ("on purpose" first, then "at
-        random"), inclusion_probability (of the random draw, equal for all registered places), gain
-        (nuisance that knowing the place would help remove, empty at random), reason.
-
-    Notes
-    -----
-    The random part is a systematic sample with one random start through all registered places in
-    order of kind, district and cluster: every place has the same known probability, and districts
-    get their share. Rates estimated from this part alone owe nothing to past choices. For the rest:
-    value of perfect information on whether a place belongs on the list of a crew, for the crew to
-    which it matters most.
-    """
-    if isinstance(rates, Absent):
-        return rates
-    if inspections < 1:
-        sentence = f"inspections_per_day is {inspections}: set it to at least 1 in params.yaml."
-        raise DatamallError(sentence)
-    check_level("random_share", random_share)
-    frame = registered(data)
-    columns = known_of(frame)
-    order = [name for name in ("kind", "district", "cluster") if name in columns]
-    frame = frame.sort_values(order, ignore_index=True)
-    number = min(inspections, len(frame))
-    drawn = max(round(random_share * number), 1)
-    start = np.random.Generator(np.random.PCG64(seed)).random()
-    index = np.floor((start + np.arange(drawn)) * len(frame) / drawn).astype(int)
-    random = frame.iloc[index].assign(
-        drawn="at random", reason="Keeps rates estimable without a bias of choice."
-    )
-    rest = _worth_knowing(rates, choices, crews, number)
-    rest = rest[~rest["cluster"].isin(random["cluster"]) & (rest["gain"] > 0)]
-    rest = leading(rest, "gain", number - drawn).assign(drawn="on purpose")
-    table = pd.concat([rest, random[[*columns, "drawn", "reason"]]], ignore_index=True)
-    so_far = rates.set_index("cluster")["inspections"]
-    table["inspections"] = table["cluster"].map(so_far).fillna(0).astype(int)
-    table["inclusion_probability"] = drawn / len(frame)
-    return table[[*columns, "inspections", "drawn", "inclusion_probability", "gain", "reason"]]
 
 
 def decision_records(
@@ -359,15 +292,15 @@ def _tails(confidence: float) -> list[float]:
 def _leading(choices: pd.DataFrame, crews: Mapping[str, int], column: str) -> pd.DataFrame:
     """Return for each crew as many of its best rows by `column` as it has stops."""
     own = [leading(choices[choices["crew"] == c], column, n) for c, n in crews.items()]
-    return _as_text(pd.concat(own, ignore_index=True))
+    return as_text(pd.concat(own, ignore_index=True))
 
 
-def _as_text(table: pd.DataFrame) -> pd.DataFrame:
+def as_text(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table with its categories as text."""
     return table.astype({name: str for name in table if table[name].dtype == "category"})
 
 
-def _chosen(choices: pd.DataFrame | Absent, crews: Mapping[str, int]) -> pd.DataFrame | Absent:
+def chosen_stops(choices: pd.DataFrame | Absent, crews: Mapping[str, int]) -> pd.DataFrame | Absent:
     """Return the stops of all crews, or why there are none."""
     if isinstance(choices, Absent):
         return choices
@@ -376,46 +309,10 @@ def _chosen(choices: pd.DataFrame | Absent, crews: Mapping[str, int]) -> pd.Data
     return chosen if len(chosen) else Absent("Tomorrow's plan", reason)
 
 
-def _left_out(choices: pd.DataFrame, crews: Mapping[str, int]) -> dict[str, float]:
+def left_out(choices: pd.DataFrame, crews: Mapping[str, int]) -> dict[str, float]:
     """Return what each crew could remove at the best place it leaves out; 0 if it serves all."""
     few = choices[["crew", "cluster", "expected"]]
     return {
         crew: float(leading(own, "expected", crews[crew] + 1)["expected"].iloc[crews[crew] :].sum())
         for crew, own in few.groupby("crew")
     }
-
-
-def _worth_knowing(
-    rates: pd.DataFrame, choices: pd.DataFrame | Absent, crews: Mapping[str, int], number: int
-) -> pd.DataFrame:
-    """Return what knowing a place exactly would add to tomorrow's plan, for the first `number`."""
-    columns = known_of(rates)
-    if isinstance(choices, Absent) or isinstance(_chosen(choices, crews), Absent):
-        return rates[columns].assign(gain=rates["sd"], reason="The rate is uncertain.")
-    left_out = _left_out(choices, crews)
-    effects = EFFECTS[["low", "high"]].mean(axis=1).groupby(EFFECTS["crew"]).max()
-    several, tables = len(recorded(choices)) > 1, []
-    used = [*columns, "expected", "share", "rate", "sd", "weight", "unknown"]
-    for crew in left_out:
-        if not crews[crew]:
-            continue
-        own = choices.loc[choices["crew"] == crew, used]
-        value, edge = own["expected"].to_numpy(), left_out[crew]
-        share = own["share"].clip(1e-9, 1)
-        spread = np.hypot(own["sd"] / own["rate"], np.sqrt((1 / share - 1) / own["weight"]))
-        sd = np.maximum(value * spread, 1e-12)
-        away = np.abs(value - edge) / sd
-        doubt = sd * (np.exp(-(away**2) / 2) / np.sqrt(2 * np.pi) - away * (1 - ndtr(away)))
-        # Were the unknown cause one of this crew, as likely as in the city, and removable like the
-        # others, a place now left out could come onto its list. Where one cause alone is recorded,
-        # the rest is not unknown but another cause.
-        likely = own["share"].mean() * several
-        hidden = value + own["rate"] * own["unknown"] * effects[crew] - edge
-        unknown = likely * hidden.clip(lower=0) * (value < edge)
-        gain = own[columns].assign(gain=np.maximum(doubt, unknown), unknown=unknown > doubt)
-        table = _as_text(leading(gain, "gain", number))
-        near = f"Near the edge of the list for {crew.lower()}: one look may decide."
-        reason = np.where(table["unknown"], "Much waste, cause unknown: inspect first.", near)
-        tables.append(table.drop(columns="unknown").assign(reason=reason))
-    table = pd.concat(tables, ignore_index=True)
-    return leading(table, "gain", len(table)).drop_duplicates("cluster")

@@ -310,7 +310,7 @@ def _write(
         try:
             rows = extracts.as_they_lie(list(source.parts), columns)
             return extracts.write(rows, pa.schema(fields), path)
-        except extracts.NotInOrder:
+        except NotInOrder:
             _private(path)
     elif source.parts and grant.columns.get(columns[0]) == "value":
         try:

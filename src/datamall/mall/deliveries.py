@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from datamall.errors import DatamallError
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.log import logbook
-from datamall.project import file_digest, raw_folder, reports_folder
+from datamall.project import file_digest, put, raw_folder, reports_folder
 from datamall.written import Text, read_as
 from datamall.yamlfile import dump, load
 
@@ -213,11 +213,7 @@ def decide(
         decision=decision,
     )
     path = decisions_file(root, authority, store)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    every = [asdict(one) for one in (*decisions(root, authority, store), made)]
-    aside = path.with_suffix(".yaml.partial")
-    aside.write_text(dump(every), encoding="utf-8")
-    aside.replace(path)
+    put(path, dump([asdict(one) for one in (*decisions(root, authority, store), made)]))
 
 
 def _check_store(mapped: Authority, store: str) -> None:

@@ -109,6 +109,19 @@ class Door:
         self._home.cleanup()
         os.close(self._lock)
 
+    def hand_out(self, purpose: str) -> Path:
+        """Return the folder of an extract to who opened this door, as a kernel would get it.
+
+        Raises
+        ------
+        DatamallError
+            With the sentence in which the door refuses.
+        """
+        answer = self.answer(json.dumps({"purpose": purpose}).encode())
+        if "refused" in answer:
+            raise DatamallError(answer["refused"])
+        return Path(answer["folder"])
+
     def answer(self, request: bytes) -> dict[str, str]:
         """Return the answer to one request, a line of JSON ``{"purpose": name}``.
 

@@ -12,11 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from datamall.rows import NotInOrder
+
 GROUP_ROWS = 250_000
-
-
-class NotInOrder(Exception):
-    """Rows do not lie in the order of all columns."""
 
 
 def write(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> int:
@@ -56,7 +54,7 @@ def as_they_lie(parts: list[Path], columns: list[str]) -> Iterator[pa.Table]:
                 if table.num_rows == 0:
                     continue
                 if not in_order(table if last is None else pa.concat_tables([last, table])):
-                    raise NotInOrder
+                    raise NotInOrder("The rows do not lie in the order of all columns.")
                 last = table.slice(table.num_rows - 1)
                 yield table
 

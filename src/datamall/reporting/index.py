@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from datamall.project import load_parameters
+from datamall.project import load_parameters, put
 from datamall.reporting import pages
 
 STEPS = {
@@ -73,9 +73,7 @@ def write(root: Path, authority: str, out_folder: Path) -> Path:
         quality=[_quality(path) for path in sorted((out_folder / "quality").glob("*.json"))],
     )  # fmt: skip
     page = out_folder / "index.html"
-    aside = page.with_suffix(".html.new")
-    aside.write_text(pages.tidy(html), encoding="utf-8", newline="\n")
-    aside.replace(page)
+    put(page, pages.tidy(html))
     return page
 
 

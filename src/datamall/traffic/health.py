@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln, xlogy
 
 from datamall.requirements import passes_absent
+from datamall.threads import in_order
 from datamall.traffic import levels
 from datamall.traffic.cube import KEYS, Array, Block, Cube, median
 from datamall.traffic.information import holidays
@@ -172,12 +173,12 @@ def _levels(
     block: Block, spoilt: Bools, free: Bools
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return what is swapped, shifted and at an odd level, each looked for without the former."""
+    parts = list(block.parts())
     known = block.over_parts(lambda rows, part: levels.levels(part, spoilt[rows], free))
     felt = levels.felt(block.series, np.concatenate([each.relative for each in known]))
-    at = {rows.start: each for (rows, _), each in zip(block.parts(), known, strict=True)}
 
-    def look(rows: slice, part: Block) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        each = at.pop(rows.start)
+    def look(number: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        (rows, part), each = parts[number], known[number]
         each = replace(each, relative=each.relative - felt[rows], felt=felt[rows])
         swapped = levels.swapped(each)
         each = each.without(swapped)
@@ -185,7 +186,7 @@ def _levels(
         odd = levels.odd(part, each.without(shifted))
         return _moved(swapped, rows), _moved(shifted, rows), _moved(odd, rows)
 
-    tables = zip(*block.over_parts(look), strict=True)
+    tables = zip(*in_order(look, range(len(parts))), strict=True)
     swapped, shifted, odd = (pd.concat(kept, ignore_index=True) for kept in tables)
     return swapped, shifted, odd
 

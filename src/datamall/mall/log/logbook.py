@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from datamall.errors import DatamallError
+from datamall.mall.log import merkle
 from datamall.mall.log.merkle import Tree, leaf_hash
 
 ELSEWHERE = "DATAMALL_LOG"
@@ -205,7 +206,7 @@ def whole(root: Path, known: Sequence[bytes] = ()) -> list[bytes]:
         leaves.append(entry.leaf)
     if len(leaves) < len(known):
         raise _cut(len(leaves), len(known))
-    if head and head.tree.root != _tree(leaves[: head.tree.size]).root:
+    if head and head.tree.root != merkle.root(leaves[: head.tree.size]):
         raise DatamallError(
             f"{HEAD} is not of the first {head.tree.size:,} entries of the log of use: one or the "
             "other was written anew, and a witness tells which. If the entries are those that it "
@@ -343,13 +344,6 @@ def _head(place: Path) -> _Head | None:
         return None
     tree = Tree(kept["entries"], tuple(map(bytes.fromhex, kept["peaks"])))
     return _Head(tree, kept["bytes"])
-
-
-def _tree(leaves: Sequence[bytes]) -> Tree:
-    tree = Tree()
-    for leaf in leaves:
-        tree = tree.add(leaf)
-    return tree
 
 
 def _entry(number: int, line: bytes) -> Entry:

@@ -16,6 +16,7 @@ from datamall.errors import DatamallError
 from datamall.mall.log import logbook, merkle, persons
 from datamall.mall.log.usage import counts
 from datamall.mall.log.uses import CHECKOUT
+from datamall.project import put
 from datamall.written import Ends, Text, read_as
 from datamall.yamlfile import dump, load_mapping
 
@@ -113,10 +114,7 @@ def publish(root: Path, authority: str) -> Path:
         tuple(Refusals(*key, times) for key, times in found.refused.items()),
     )
     path = file_of(root, authority)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".yaml.partial")
-    aside.write_text(dump(asdict(content)), encoding="utf-8")
-    aside.replace(path)
+    put(path, dump(asdict(content)))
     return path
 
 

@@ -13,9 +13,8 @@ from typing import Any
 
 from datamall.errors import DatamallError
 from datamall.mall.authorities import Authority
-from datamall.mall.log import logbook, persons
+from datamall.mall.log import logbook, merkle, persons
 from datamall.mall.log.logbook import Entry
-from datamall.mall.log.merkle import Tree, inclusion
 from datamall.mall.log.uses import CHECKOUT, REQUEST
 
 PERIODS = {"day": 10, "month": 7, "year": 4}  # characters of an ISO date
@@ -202,14 +201,11 @@ def proof(root: Path, entries: list[Entry]) -> dict[str, Any]:
         audit path (RFC 6962), hexadecimal.
     """
     leaves = logbook.whole(root)
-    tree = Tree()
-    for leaf in leaves:
-        tree = tree.add(leaf)
     paths = {
-        str(entry.number): [step.hex() for step in inclusion(leaves, entry.number - 1)]
+        str(entry.number): [step.hex() for step in merkle.inclusion(leaves, entry.number - 1)]
         for entry in entries
     }
-    return {"entries": tree.size, "root": tree.root.hex(), "proofs": paths}
+    return {"entries": len(leaves), "root": merkle.root(leaves).hex(), "proofs": paths}
 
 
 def _of(root: Path, authority: str, span: Span) -> Iterator[Entry]:

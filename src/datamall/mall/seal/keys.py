@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from datamall.errors import DatamallError
 from datamall.mall import vault
 from datamall.mall.authorities import Authority
+from datamall.project import put
 from datamall.yamlfile import dump, load_mapping
 
 ROLE = re.compile(r"[a-z][a-z-]{0,39}")
@@ -59,10 +60,7 @@ def make(root: Path, mapping: Authority, role: str) -> Path:
     known = {name: key.public_bytes_raw().hex() for name, key in public(root, mapping).items()}
     known[role] = private(mapping, role).public_key().public_bytes_raw().hex()
     place = _published(root, mapping)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    aside = place.with_suffix(".yaml.partial")
-    aside.write_text(dump(dict(sorted(known.items()))), encoding="utf-8")
-    aside.replace(place)
+    put(place, dump(dict(sorted(known.items()))))
     return path
 
 

@@ -20,7 +20,7 @@ from datamall.mall.authorities import Authority
 from datamall.mall.log import logbook
 from datamall.mall.seal import keys
 from datamall.mall.seal.envelope import key_id, opened, sign, statement
-from datamall.project import file_digest, reports_folder
+from datamall.project import file_digest, put, reports_folder
 
 KIND = "urn:datamall:seal:"
 EVENT = "seal"
@@ -96,13 +96,10 @@ def seal(root: Path, mapping: Authority, kind: str, roles: list[str]) -> int:
         "day": datetime.now(UTC).date().isoformat(),
     }
     envelope = sign(statement(found, KIND + kind, about), signing)
-    text = json.dumps(envelope, indent=1).encode() + b"\n"
-    logbook.write(root, EVENT, authority=authority, kind=kind, roles=roles, sha256=_sha256(text))
-    path = file_of(root, authority, kind)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".json.partial")
-    aside.write_bytes(text)
-    aside.replace(path)
+    text = json.dumps(envelope, indent=1) + "\n"
+    digest = _sha256(text.encode())
+    logbook.write(root, EVENT, authority=authority, kind=kind, roles=roles, sha256=digest)
+    put(file_of(root, authority, kind), text)
     return len(found)
 
 
