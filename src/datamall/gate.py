@@ -160,9 +160,7 @@ def register(root: Path, authority: str, report: str, by: str, reason: str) -> R
     return entry
 
 
-def decide(
-    root: Path, authority: str, report: str, again: Callable[[], str] | None = None
-) -> dict[str, Any]:
+def decide(root: Path, authority: str, report: str, again: Callable[[], str]) -> dict[str, Any]:
     """Return whether the gate is open, and why not.
 
     Parameters
@@ -171,8 +169,7 @@ def decide(
         Project folder, authority and audit.
     again
         Comes to the verdict from the stores (`datamall.recount.verdict`), and is asked before the
-        gate would open: results are files, which somebody could have changed. None: they are
-        believed, which whoever decides on people must not.
+        gate would open: results are files, which somebody could have changed.
 
     Returns
     -------
@@ -226,7 +223,7 @@ def decide(
             f"The same plan and data gave {' and '.join(sorted(verdicts))}: the method, or the "
             "mapping, was changed in between."
         )
-    if not reasons and again is not None and (counted := again()) != PASS:
+    if not reasons and (counted := again()) != PASS:
         reasons.append(
             f"The results say {PASS}, and counted again from the stores the verdict is {counted}: "
             f"the results were changed. Find out by whom, and run `datamall report {report}`."
@@ -246,9 +243,7 @@ def decide(
     }
 
 
-def write(
-    root: Path, authority: str, report: str, again: Callable[[], str] | None = None
-) -> dict[str, Any]:
+def write(root: Path, authority: str, report: str, again: Callable[[], str]) -> dict[str, Any]:
     """Write ``gate.json`` beside the pages; return what it holds. A closed gate is no failure."""
     gate = decide(root, authority, report, again)
     path = reports_folder(root, authority) / "gate.json"
@@ -261,7 +256,7 @@ def worklist(
     authority: str,
     report: str,
     target: Path,
-    again: Callable[[], str] | None = None,
+    again: Callable[[], str],
 ) -> None:
     """Refuse to write a list of people, and say everything that is missing.
 

@@ -7,7 +7,7 @@ import pytest
 from datamall import gate
 from datamall.errors import DatamallError
 from datamall.provenance import method_digest
-from tests.unit.test_gate import AUDIT, CITY, Project
+from tests.unit.test_gate import AUDIT, CITY, Project, passes
 
 JUDGE = "src/datamall/fairness/verdict.py"
 CODE = '''"""Verdicts."""
@@ -48,7 +48,7 @@ def test_a_method_changed_after_registration_shuts_the_gate(project: Project) ->
     project.register()
     assert project.audit("PASS")["open"]
     write(project, CODE.replace("0.95", "0.5"))
-    decided = gate.decide(project.root, CITY, AUDIT)
+    decided = gate.decide(project.root, CITY, AUDIT, passes)
     assert not decided["open"]
     assert "register the plan anew" in decided["reasons"][0]
     assert "another plan or method" in decided["reasons"][1]
@@ -91,7 +91,7 @@ def test_an_authority_is_a_name_and_no_path(project: Project, name: str) -> None
     with pytest.raises(DatamallError, match="no name of an authority"):
         gate.register(project.root, name, AUDIT, "ethics committee", "As discussed.")
     with pytest.raises(DatamallError, match="no name of an authority"):
-        gate.decide(project.root, name, AUDIT)
+        gate.decide(project.root, name, AUDIT, passes)
 
 
 def test_another_definition_first_is_another_plan(project: Project) -> None:

@@ -9,7 +9,7 @@ import yaml
 from datamall import gate
 from datamall.errors import DatamallError
 from datamall.provenance import canonical_digest, method_digest
-from tests.unit.test_gate import AUDIT, CITY, Project
+from tests.unit.test_gate import AUDIT, CITY, Project, passes
 
 NEVER_RUN = f"{AUDIT} has not been run: run `datamall report {AUDIT}`."
 NO_PLAN = f"No plan of {AUDIT} has been registered for {CITY}."
@@ -38,7 +38,7 @@ def test_the_gate_says_all_that_it_knows(project: Project) -> None:
         "other_plans_tried": 0,
         "versions_of_data": 0,
     }
-    assert gate.decide(project.root, CITY, AUDIT) == nothing
+    assert gate.decide(project.root, CITY, AUDIT, passes) == nothing
     for tolerance in (1.3, 1.4, 1.25):
         project.plan(tolerance=tolerance)
         project.audit("PASS")
@@ -73,19 +73,19 @@ def test_each_reason_is_a_sentence(project: Project) -> None:
         "The verdict of the audit is FAIL; only PASS opens the gate."
     )
     project.plan(groups=["sex"])
-    assert gate.decide(project.root, CITY, AUDIT)["reasons"] == [
+    assert gate.decide(project.root, CITY, AUDIT, passes)["reasons"] == [
         "The plan was changed after it was registered: groups: absent → ['sex']; "
         "tolerance: 1.25 → absent. The committee has to register it anew.",
         f"The results of {AUDIT} are of another plan or method, or of other data: run `datamall "
         f"report {AUDIT}` again.",
     ]
     with pytest.raises(DatamallError) as refused:
-        gate.worklist(project.root, CITY, AUDIT, project.root.parent / "list")
-    reasons = gate.decide(project.root, CITY, AUDIT)["reasons"]
+        gate.worklist(project.root, CITY, AUDIT, project.root.parent / "list", passes)
+    reasons = gate.decide(project.root, CITY, AUDIT, passes)["reasons"]
     assert str(refused.value) == " ".join(["No list was written.", *reasons, UNSIGNED])
     inside = project.root / "reports"
     with pytest.raises(DatamallError) as refused:
-        gate.worklist(project.root, CITY, AUDIT, inside)
+        gate.worklist(project.root, CITY, AUDIT, inside, passes)
     where = f"{inside} lies inside the project: name a folder elsewhere."
     assert str(refused.value) == " ".join(["No list was written.", *reasons, where, UNSIGNED])
 
@@ -114,16 +114,20 @@ def test_many_differences_are_counted(project: Project) -> None:
     project.register()
     project.plan(**dict.fromkeys(own, 2))
     said = "; ".join(f"k{i}: 1 → 2" for i in range(8))
-    assert gate.decide(project.root, CITY, AUDIT)["reasons"][0] == (
+    assert gate.decide(project.root, CITY, AUDIT, passes)["reasons"][0] == (
         f"The plan was changed after it was registered: {said}; and 2 more. The committee has to "
         "register it anew."
     )
     project.plan(**dict(reversed(own.items())))
     order = f"order: {', '.join(own)} → {', '.join(reversed(own))}"
-    assert f"registered: {order}. The" in gate.decide(project.root, CITY, AUDIT)["reasons"][0]
+    assert (
+        f"registered: {order}. The" in gate.decide(project.root, CITY, AUDIT, passes)["reasons"][0]
+    )
     project.plan(**{name: 1 if name in ("k0", "k9") else 2 for name in own})
     said = "; ".join(f"k{i}: 1 → 2" for i in range(1, 9))
-    assert f"registered: {said}. The" in gate.decide(project.root, CITY, AUDIT)["reasons"][0]
+    assert (
+        f"registered: {said}. The" in gate.decide(project.root, CITY, AUDIT, passes)["reasons"][0]
+    )
 
 
 def test_entries_are_told_apart_by_name_only_where_all_have_one(project: Project) -> None:
@@ -133,7 +137,7 @@ def test_entries_are_told_apart_by_name_only_where_all_have_one(project: Project
     assert (
         "registered: checks: [{'name': 'flagged'}, {'within': 1}] → [{'name': 'flagged'}, "
         "{'within': 2}]. The"
-    ) in gate.decide(project.root, CITY, AUDIT)["reasons"][0]
+    ) in gate.decide(project.root, CITY, AUDIT, passes)["reasons"][0]
 
 
 def test_what_is_no_audit_has_no_plan(project: Project) -> None:
@@ -141,7 +145,7 @@ def test_what_is_no_audit_has_no_plan(project: Project) -> None:
     sections = {"reports": reports, AUDIT: {}, "traffic": {}}
     (project.root / "params.yaml").write_text(yaml.safe_dump(sections), "utf-8")
     with pytest.raises(DatamallError) as refused:
-        gate.decide(project.root, CITY, "fraud")
+        gate.decide(project.root, CITY, "fraud", passes)
     assert str(refused.value) == (
         "No report called 'fraud' in params.yaml under reports: there are fraud_audit, traffic."
     )
@@ -163,7 +167,7 @@ def test_journal_register_and_gate_are_kept_to_the_byte(project: Project) -> Non
     gate.register(project.root, CITY, AUDIT, " commissie ", "Zoals besproken – één keer. ")
     (project.root / "reports").mkdir()
     project.plan(groups=["één ouder"], tolerance=2.0)
-    decided = gate.write(project.root, CITY, AUDIT)
+    decided = gate.write(project.root, CITY, AUDIT, passes)
     assert "tolerance: 1.25 → 2.0" in decided["reasons"][0]
     project.plan(groups=["één ouder"], tolerance=1.25)
     assert (project.root / "reports" / "gate.json").read_bytes() == (
@@ -189,7 +193,7 @@ def test_what_cannot_be_put_in_place_leaves_the_old_and_says_which(
 ) -> None:
     project.register()
     project.audit("PASS")
-    gate.write(project.root, CITY, AUDIT)
+    gate.write(project.root, CITY, AUDIT, passes)
     files = [*project.audits.iterdir(), project.root / "reports" / "gate.json"]
     before = {path: path.read_bytes() for path in files}
     project.plan(tolerance=2.0)
@@ -201,7 +205,7 @@ def test_what_cannot_be_put_in_place_leaves_the_old_and_says_which(
     for work in (
         lambda: project.audit("FAIL"),
         project.register,
-        lambda: gate.write(project.root, CITY, AUDIT),
+        lambda: gate.write(project.root, CITY, AUDIT, passes),
     ):
         with pytest.raises(OSError, match="no space"):
             work()
@@ -219,7 +223,7 @@ def test_a_damaged_journal_is_one_sentence(project: Project, text: str) -> None:
     project.audits.mkdir(parents=True)
     (project.audits / "journal.csv").write_text(text, "utf-8")
     with pytest.raises(DatamallError) as refused:
-        gate.decide(project.root, CITY, AUDIT)
+        gate.decide(project.root, CITY, AUDIT, passes)
     assert str(refused.value) == (
         "data/audits/demo/journal.csv is not the journal that Datamall keeps: restore it from git."
     )
@@ -229,7 +233,7 @@ def test_a_damaged_register_is_one_sentence(project: Project) -> None:
     project.audits.mkdir(parents=True)
     (project.audits / "register.yaml").write_text("- {report: 1}\n", "utf-8")
     with pytest.raises(DatamallError) as refused:
-        gate.decide(project.root, CITY, AUDIT)
+        gate.decide(project.root, CITY, AUDIT, passes)
     assert str(refused.value) == (
         "data/audits/demo/register.yaml is not the register that Datamall keeps: restore it from "
         "git."
@@ -240,7 +244,7 @@ def test_a_register_that_is_no_yaml_is_named(project: Project) -> None:
     project.audits.mkdir(parents=True)
     (project.audits / "register.yaml").write_text("- report: a\n  report: b\n", "utf-8")
     with pytest.raises(DatamallError, match=r"data/audits/demo/register\.yaml"):
-        gate.decide(project.root, CITY, AUDIT)
+        gate.decide(project.root, CITY, AUDIT, passes)
 
 
 def test_what_a_registered_plan_says_as_text_is_text(project: Project) -> None:
@@ -264,7 +268,7 @@ def test_a_registration_without_a_reason_or_a_role_is_none(
 
 def test_an_authority_whose_name_leads_elsewhere_is_one_sentence(project: Project) -> None:
     with pytest.raises(DatamallError) as refused:
-        gate.decide(project.root, "../demo", AUDIT)
+        gate.decide(project.root, "../demo", AUDIT, passes)
     assert str(refused.value) == (
         "'../demo' is no name of an authority: give that of a file in data/authorities."
     )
