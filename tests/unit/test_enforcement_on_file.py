@@ -28,6 +28,7 @@ from datamall.enforcement import (
     two_sources,
     wisdom,
 )
+from datamall.requirements import Absent
 from datamall.rows import NotInOrder, Rows, frame
 
 INSPECTIONS, REPORTS = "enforcement.inspections", "enforcement.reports"
@@ -94,6 +95,7 @@ def on_file(files: Files) -> Iterator[Data]:
         patch.setattr(rows, "SLICE_ROWS", 700)
         patch.setattr(pooling, "BLOCK", 17)
         patch.setattr(spatial, "BLOCK", 29)
+        patch.setattr(two_sources, "CELLS_AT_ONCE", 1000)
         data = onfile.read(Files(files.folder, onfile.STORES))
         yield Data({store: data[store] for store in data})
 
@@ -109,7 +111,7 @@ def rates_of(data: Data) -> pd.DataFrame:
 
 
 @cache
-def choices_of(data: Data) -> pd.DataFrame:
+def choices_of(data: Data) -> wisdom.Options | Absent:
     rates = rates_of(data)
     return wisdom.options(rates, causes.place_causes(data, rates))
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from datamall.errors import DatamallError
+from datamall.memory import after_each_cell
 from datamall.rows import Rows
 
 ENVIRONMENT = "DATAMALL_DOOR"
@@ -344,4 +345,6 @@ def extract(purpose: str, *, compact: bool = False, on_file: Collection[str] = (
     answer = json.loads(line)
     if "refused" in answer:
         raise DatamallError(answer["refused"])
+    if on_file:
+        after_each_cell()
     return Extract(Path(answer["folder"]), compact, on_file)
