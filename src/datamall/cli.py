@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from datamall import cli_evidence
+from datamall import cli_decisions, cli_evidence
 from datamall.cli_options import AUTHORITY, THREADS
 from datamall.errors import DatamallError
 from datamall.project import find_root, load_parameters, reports_folder
@@ -37,8 +37,9 @@ def main() -> None:
     """Share data by lawful purpose, and turn them into decisions that people can answer for."""
 
 
-for command in (cli_evidence.usage, cli_evidence.verify, cli_evidence.seal):
-    main.add_command(command)
+for module in (cli_decisions, cli_evidence):
+    for command in module.COMMANDS:
+        main.add_command(command)
 
 
 @main.command()
@@ -310,21 +311,6 @@ def gate(audit: str, authority: str) -> None:
     click.echo(f"The gate of {audit} is {'open' if decided['open'] else 'closed'}.")
     for reason in decided["reasons"]:
         click.echo(f"  {reason}")
-
-
-@main.command()
-@click.argument("audit")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@AUTHORITY
-def worklist(audit: str, folder: Path, authority: str) -> None:
-    """Write a list of people to a FOLDER elsewhere, if gate and signed decision allow it."""
-    from datamall.gate import worklist as refuse
-    from datamall.mall.log.logbook import noted
-    from datamall.recount import verdict
-
-    root = find_root()
-    with noted(root, "worklist", authority=authority, report=audit):
-        refuse(root, authority, audit, folder, partial(verdict, root, authority, audit))
 
 
 @main.command()
