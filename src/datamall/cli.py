@@ -48,9 +48,11 @@ for module in (cli_decisions, cli_evidence):
     type=click.Path(file_okay=False, path_type=Path),
     help="Write what was planted to this folder, outside the project's data, for checking.",
 )
-def demo(truth: Path | None) -> None:
+@click.option("--fair", is_flag=True, help="Make the fair city's in data/raw/fair-city instead.")
+def demo(truth: Path | None, fair: bool) -> None:
     """Make the synthetic city's raw files in data/raw/demo (or, with --truth, its truth)."""
     from datamall import demo as city
+    from datamall.demo import fair as fair_city
     from datamall.demo.refresh import refresh
 
     root = find_root()
@@ -58,8 +60,10 @@ def demo(truth: Path | None) -> None:
     if not isinstance(section, dict) or "seed" not in section:
         raise DatamallError("params.yaml has no demo.seed: set it to a whole number.")
     seed = section["seed"]
+    if truth is not None and fair:
+        raise DatamallError("Nothing is planted in the fair city: leave --truth or --fair out.")
     if truth is None:
-        refresh(root, seed)
+        refresh(root, seed, fair_city.NAME if fair else "demo")
     else:
         city.truth(truth, seed, root=root)
 
@@ -217,6 +221,7 @@ def inputs(kind: str, authority: str) -> None:
 @THREADS
 def report(notebook: str, authority: str, threads: int | None) -> None:
     """Run a NOTEBOOK on the extract of its purpose and write its page and results."""
+    from datamall.decisions import shown
     from datamall.mall.kernel import behind_the_door, isolated
     from datamall.memory import give_back
     from datamall.provenance import provenance
@@ -231,6 +236,7 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
             f"No report called {notebook!r} in params.yaml under reports: "
             f"there are {', '.join(sorted(reports))}."
         )
+    rests_on = provenance(root, authority, notebook)
     run(
         root,
         authority,
@@ -243,8 +249,9 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
             threads=threads or 1,
             occasion=f"report {notebook}",
         ),
-        provenance=provenance(root, authority, notebook),
+        provenance=rests_on,
         isolated=isolated(),
+        decided=partial(shown, root, authority, notebook, rests_on),
         out_folder=reports_folder(root, authority),
     )
     if reports[notebook].get("audit"):

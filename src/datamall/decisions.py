@@ -22,7 +22,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from datamall.errors import DatamallError
-from datamall.mall.authorities import Authority
+from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.log import logbook
 from datamall.mall.purposes import Refused
 from datamall.mall.seal import keys, signatures
@@ -101,6 +101,8 @@ def recommendations(root: Path, authority: str, report: str) -> list[Recommendat
         )
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
+    if rows and RECOMMENDED not in rows[0]:
+        raise DatamallError(f"{path.relative_to(root)} has no column {RECOMMENDED}: give it one.")
     found = []
     for number, row in enumerate(rows, 1):
         before = list(row)[: list(row).index(RECOMMENDED)]
@@ -358,13 +360,13 @@ def verify(root: Path, mapping: Authority, known: Mapping[str, Ed25519PublicKey]
 
 
 def shown(
-    root: Path, mapping: Authority, report: str, rests_on: Mapping[str, str], results: Path
+    root: Path, authority: str, report: str, rests_on: Mapping[str, str], results: Path
 ) -> list[dict[str, Any]]:
     """Return what the page shows of each decision on it.
 
     Parameters
     ----------
-    root, mapping, report
+    root, authority, report
         Project folder, authority and report.
     rests_on
         Provenance of the page.
@@ -378,7 +380,9 @@ def shown(
         ``current`` (whether it is about these results), ``replaced`` (whether a later one is about
         the same recommendation) and ``came`` (texts).
     """
-    found, authority = kept(root, mapping, report), mapping.authority
+    if not _files(root, authority, report):
+        return []
+    found = kept(root, load_authority(root, authority), report)
     now = _figures(root, authority, report, results) | _stores(root, authority, rests_on)
     made = [one for one in found if one.kind == DECISION]
     last = {one.said["recommendation"]: one.number for one in made}

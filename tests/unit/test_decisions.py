@@ -153,12 +153,12 @@ def test_what_came_of_it_is_written_back_and_shown(mall: Mall) -> None:
         mall.sign(2)
     results = mall.root / "reports" / "city" / "results" / AUDIT
     rests_on = json.loads((results / "provenance.json").read_text())
-    (row,) = decisions.shown(mall.root, mall.mapping, AUDIT, rests_on, results)
+    (row,) = decisions.shown(mall.root, "city", AUDIT, rests_on, results)
     assert row["came"] == ["Two letters sent."]
     assert (row["current"], row["replaced"], row["lacking"]) == (True, False, [])
     mall.results("Do not deploy")
     mall.decide()
-    rows = decisions.shown(mall.root, mall.mapping, AUDIT, rests_on, results)
+    rows = decisions.shown(mall.root, "city", AUDIT, rests_on, results)
     assert [(r["current"], r["replaced"], r["lacking"]) for r in rows] == [
         (False, True, []),
         (True, False, ["committee"]),
