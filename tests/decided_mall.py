@@ -12,7 +12,7 @@ import pytest
 import yaml
 from tiny_mall import make_project, write_store
 
-from datamall import decisions, gate, worklist
+from datamall import deciding, decisions, gate, worklist
 from datamall.mall import vault
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.log import logbook
@@ -70,10 +70,10 @@ class Mall:
 
     def decide(self, role: str = "steward", **choices: Any) -> int:
         given = {"until": LATER, "as_of": TODAY, "permits": ["worklist"]} | choices
-        return decisions.decide(self.root, self.mapping, AUDIT, 1, role, **given)
+        return deciding.decide(self.root, self.mapping, AUDIT, 1, role, **given)
 
     def sign(self, number: int = 1, role: str = "committee") -> None:
-        decisions.countersign(self.root, self.mapping, AUDIT, number, role)
+        deciding.countersign(self.root, self.mapping, AUDIT, number, role)
 
     def decided(self) -> None:
         """Have two people decide that a list may be made."""

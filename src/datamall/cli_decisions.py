@@ -51,14 +51,14 @@ def decide(
     A decision needs the signatures of two different people, the steward and the committee: one
     decides (--about, --until), the other looks at it and adds a signature (--sign).
     """
-    from datamall import decisions
+    from datamall import deciding
     from datamall.mall.authorities import load_authority
 
     root = find_root()
     mapping = load_authority(root, authority)
     asked = [each for each in (about, number, made) if each is not None]
     if not asked:
-        click.echo(decisions.listed(root, mapping, report))
+        click.echo(deciding.listed(root, mapping, report))
         return
     if len(asked) > 1 or not by:
         raise DatamallError("Say who acts (--by), and one of --about, --sign and --came-of.")
@@ -67,7 +67,7 @@ def decide(
         if about is not None:
             if until is None:
                 raise DatamallError("Say until when it counts (--until): no decision is for ever.")
-            number = decisions.decide(
+            number = deciding.decide(
                 *(root, mapping, report, about, by),
                 until=until.date(),
                 as_of=today(),
@@ -78,9 +78,9 @@ def decide(
                 permits=permits,
             )
         elif number is not None:
-            decisions.countersign(root, mapping, report, number, by)
+            deciding.countersign(root, mapping, report, number, by)
         elif made is not None:
-            decisions.came_of(root, mapping, report, made, text, by)
+            deciding.came_of(root, mapping, report, made, text, by)
     if made is None:
         click.echo(f"Decision {number} on {report} is signed by the {by}.")
     else:

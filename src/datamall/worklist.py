@@ -153,15 +153,19 @@ def _permit(
     root: Path, mapping: Authority, report: str, as_of: date, again: Callable[[], str]
 ) -> Kept:
     """Return the decision that permits a list, behind an open gate."""
-    reasons = gate.decide(root, mapping.authority, report, again)["reasons"]
-    codes = ["gate-closed"] if reasons else []
+    refusals: list[Refused] = []
     try:
         permit = decisions.permitting(root, mapping, report, decisions.LIST, as_of)
     except Refused as refusal:
-        reasons.append(refusal.sentence)
-        codes.append(refusal.code)
+        refusals.append(refusal)
+    # Without a decision nothing is handed out, and nothing has to be counted again for it.
+    counted = (lambda: gate.PASS) if refusals else again
+    reasons = gate.decide(root, mapping.authority, report, counted)["reasons"]
     if reasons:
-        raise Refused(codes[0], " ".join(["No list is made or read.", *reasons]))
+        refusals.insert(0, Refused("gate-closed", " ".join(reasons)))
+    if refusals:
+        said = " ".join(refusal.sentence for refusal in refusals)
+        raise Refused(refusals[0].code, f"No list is made or read. {said}")
     return permit
 
 

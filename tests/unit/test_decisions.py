@@ -11,7 +11,7 @@ import pytest
 import yaml
 from decided_mall import ABOUT, AUDIT, DEPLOY, LATER, LISTED, PEOPLE, TODAY, Mall, make_mall
 
-from datamall import decisions, gate, worklist
+from datamall import deciding, decisions, gate, worklist
 from datamall.errors import DatamallError
 from datamall.mall.door import Door
 from datamall.mall.log import logbook
@@ -84,11 +84,11 @@ def test_what_is_no_decision_is_refused_and_leaves_nothing(
 def test_what_is_not_there_is_named(mall: Mall) -> None:
     given = {"until": LATER, "as_of": TODAY}
     with pytest.raises(DatamallError, match="has no recommendation 3"):
-        decisions.decide(mall.root, mall.mapping, AUDIT, 3, "steward", **given)
+        deciding.decide(mall.root, mall.mapping, AUDIT, 3, "steward", **given)
     with pytest.raises(DatamallError, match="No report called 'x'"):
-        decisions.decide(mall.root, mall.mapping, "x", 1, "steward", **given)
+        deciding.decide(mall.root, mall.mapping, "x", 1, "steward", **given)
     with pytest.raises(DatamallError, match=r"nothing to decide about traffic of city: run"):
-        decisions.decide(mall.root, mall.mapping, "traffic", 1, "steward", **given)
+        deciding.decide(mall.root, mall.mapping, "traffic", 1, "steward", **given)
     with pytest.raises(DatamallError, match="There is no decision 1"):
         mall.sign()
 
@@ -142,13 +142,13 @@ def test_a_later_decision_takes_the_place_of_an_earlier_one(mall: Mall) -> None:
 
 def test_what_came_of_it_is_written_back_and_shown(mall: Mall) -> None:
     with pytest.raises(DatamallError, match="There is no decision 1"):
-        decisions.came_of(mall.root, mall.mapping, AUDIT, 1, "Nothing yet.", "steward")
+        deciding.came_of(mall.root, mall.mapping, AUDIT, 1, "Nothing yet.", "steward")
     mall.decide()
     with pytest.raises(Refused, match="lacks-signature"):
-        decisions.came_of(mall.root, mall.mapping, AUDIT, 1, "Nothing yet.", "steward")
+        deciding.came_of(mall.root, mall.mapping, AUDIT, 1, "Nothing yet.", "steward")
     mall.acts("bert")
     mall.sign()
-    decisions.came_of(mall.root, mall.mapping, AUDIT, 1, "Two letters sent.", "steward")
+    deciding.came_of(mall.root, mall.mapping, AUDIT, 1, "Two letters sent.", "steward")
     with pytest.raises(DatamallError, match="is what came of a decision, not one"):
         mall.sign(2)
     results = mall.root / "reports" / "city" / "results" / AUDIT
@@ -294,7 +294,7 @@ def test_of_invented_data_one_account_is_enough_and_roles_are_told_apart(
 
 def test_recommendations_are_listed_with_what_was_decided(mall: Mall) -> None:
     mall.decided()
-    text = decisions.listed(mall.root, mall.mapping, AUDIT)
+    text = deciding.listed(mall.root, mall.mapping, AUDIT)
     assert text.splitlines() == [
         f"1. {ABOUT}: {DEPLOY}",
         f"   decision 1, until {LATER}: {DEPLOY}",

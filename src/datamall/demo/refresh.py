@@ -1,4 +1,4 @@
-"""The raw files of the demo, or of the fair city, in their place, beside what a person put there."""
+"""The raw files of an invented city in their place, beside what a person put there."""
 
 import json
 import shutil
@@ -34,8 +34,8 @@ def refresh(root: Path, seed: int, authority: str = "demo") -> None:
         for name, digest in made.items():
             if there.get(name, digest) not in (digest, before.get(name)):
                 raise DatamallError(
-                    f"data/raw/{authority}/{name} is not as the demo made it: take it elsewhere or delete "
-                    "it, and run this again; nothing was changed."
+                    f"data/raw/{authority}/{name} is not as the demo made it: take it elsewhere or "
+                    "delete it, and run this again; nothing was changed."
                 )
         folder.mkdir(parents=True, exist_ok=True)
         for name in made:
