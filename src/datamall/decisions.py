@@ -170,7 +170,11 @@ def verify(root: Path, mapping: Authority, known: Mapping[str, Ed25519PublicKey]
         if "signed" in entry.said
     }
     if logged and (strange := [place for digest, place in there.items() if digest not in logged]):
-        raise Refused("altered", f"{strange[0]} is not among the decisions in the log of use.")
+        raise Refused(
+            "altered",
+            f"{strange[0]} is not in the log of use: if it was signed here, sign it again "
+            "(`datamall decide REPORT --sign NUMBER`).",
+        )
     for digest, said in logged.items():
         if digest not in there:
             where = f"{said['number']} on {said['report']}"

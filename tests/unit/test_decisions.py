@@ -13,6 +13,7 @@ from decided_mall import ABOUT, AUDIT, DEPLOY, LATER, LISTED, PEOPLE, TODAY, Mal
 
 from datamall import deciding, decisions, gate, worklist
 from datamall.errors import DatamallError
+from datamall.fraud.audit import listed
 from datamall.mall.door import Door
 from datamall.mall.log import logbook
 from datamall.mall.purposes import Refused
@@ -97,6 +98,15 @@ def test_results_of_other_data_cannot_be_decided_on(mall: Mall) -> None:
     mall.people(PEOPLE | {"BU5": ("yes", "no")})
     with pytest.raises(DatamallError, match=r"other data than the stores hold now: run `datamall"):
         mall.decide()
+
+
+def test_who_signs_second_signs_what_the_page_shows_now(mall: Mall) -> None:
+    mall.decide()
+    before = mall.file().read_bytes()
+    mall.results("Do not deploy")
+    with pytest.raises(Refused, match=r"other results: reports/city/results/.*/decisions\.csv"):
+        mall.sign()
+    assert mall.file().read_bytes() == before
 
 
 def test_the_same_role_does_not_sign_twice_and_an_interrupted_one_signs_again(mall: Mall) -> None:
@@ -230,6 +240,18 @@ def test_nobody_is_named_without_a_list_under_this_decision(mall: Mall, tmp_path
     mall.acts("dora")
     with pytest.raises(Refused, match="no-list"):
         mall.resolve(lines[0])
+
+
+def test_a_list_that_would_be_another_one_now_names_nobody(
+    mall: Mall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mall.decided()
+    lines = mall.list_to(tmp_path / "list")
+    mall.acts("dora")
+    monkeypatch.setattr(listed, "numbers", lambda data: LISTED[:1])
+    with pytest.raises(Refused, match="other-list"):
+        mall.resolve(lines[0])
+    assert mall.said("resolve") == []
 
 
 def test_a_list_is_refused_where_it_may_not_lie(mall: Mall, tmp_path: Path) -> None:
