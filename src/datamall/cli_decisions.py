@@ -28,7 +28,7 @@ today = date.today
 @click.option("--dissent", multiple=True, help="What who was against it said; repeatable.")
 @click.option("--until", type=DAY, help="Last day on which it counts, such as 2027-06-30.")
 @click.option("--permits", type=click.Choice(["worklist"]), multiple=True, help="What it permits.")
-@click.option("--sign", "number", type=int, metavar="DECISION", help="Add the second signature.")
+@click.option("--sign", "number", type=int, metavar="DECISION", help="Sign one as well.")
 @click.option("--came-of", "made", type=int, metavar="DECISION", help="Say what came of one.")
 @click.option("--text", default="", help="What came of it.")
 def decide(
@@ -48,8 +48,8 @@ def decide(
 ) -> None:
     """List what a REPORT recommends and what was decided; decide, sign, or say what came of it.
 
-    A decision needs the signatures of two different people, the steward and the committee: one
-    decides (--about, --until), the other looks at it and adds a signature (--sign).
+    One person decides and signs (--about, --until). What permits a list of people (--permits) needs
+    the signatures of two, the steward and the committee: the other looks at it and signs (--sign).
     """
     from datamall import deciding
     from datamall.mall.authorities import load_authority

@@ -1,4 +1,4 @@
-"""Decide on what a page recommends, sign it as the second of two, and say what came of it.
+"""Decide on what a page recommends, sign that as the second of two, and say what came of it.
 
 What is written here is read, and told valid or not, by `datamall.decisions`.
 """
@@ -14,6 +14,7 @@ from typing import Any
 from datamall.decisions import (
     DECISION,
     EVENTS,
+    LIST,
     OUTCOME,
     STORE,
     Kept,
@@ -92,7 +93,10 @@ def decide(
     dissent: Sequence[str] = (),
     permits: Sequence[str] = (),
 ) -> int:
-    """Write down a decision and sign it as the first of two; return its number.
+    """Write down a decision and sign it; return its number.
+
+    One signature is enough for a decision that permits nothing; what permits something counts only
+    with those of two people (`countersign`).
 
     Parameters
     ----------
@@ -113,12 +117,13 @@ def decide(
     conditions, dissent
         Under which conditions, and what who was against it said.
     permits
-        What it permits: ``worklist``.
+        What it permits: ``worklist``, of an audit behind whose gate people are listed.
 
     Raises
     ------
     DatamallError
-        When a text is missing or is none, the day is past, or the results are of other data.
+        When a text is missing or is none, the day is past, the results are of other data, or the
+        report has nothing that could be permitted.
     """
     known = recommendations(root, mapping.authority, report)
     if not 1 <= recommendation <= len(known):
@@ -133,6 +138,8 @@ def decide(
         raise DatamallError(
             f"It is recommended otherwise ({about.text!r}): say why this is decided (--why)."
         )
+    if permits and not load_parameters(root)["reports"][report].get(LIST):
+        raise DatamallError(f"Behind {report} nobody is listed: leave out what it would permit.")
     if until < as_of:
         raise DatamallError(f"The decision would have expired on {until}: give a later day.")
     results = results_of(root, mapping.authority, report)
@@ -166,7 +173,7 @@ def decide(
 
 
 def countersign(root: Path, mapping: Authority, report: str, number: int, role: str) -> None:
-    """Add the second signature to a decision on the results as they are now.
+    """Add a signature to a decision on the results as they are now.
 
     Raises
     ------
@@ -185,19 +192,20 @@ def countersign(root: Path, mapping: Authority, report: str, number: int, role: 
 
 
 def came_of(root: Path, mapping: Authority, report: str, number: int, text: str, role: str) -> None:
-    """Write down what came of a decision that two people had signed; signed by one role.
+    """Write down what came of a decision; signed by one role.
 
     Raises
     ------
     Refused
-        When the decision is not as it was signed, or was never signed by two people.
+        When the decision is not as it was signed, or needed two people who never signed it.
     DatamallError
         When there is no such decision, or the text is none.
     """
     one = _one(root, mapping, report, number)
     if one.kind != DECISION:
         raise DatamallError(f"Number {number} of {report} is what came of a decision, not one.")
-    signatures.by_two(root, mapping, one.signed, EVENTS[DECISION])
+    if one.said["permits"]:
+        signatures.by_two(root, mapping, one.signed, EVENTS[DECISION])
     said = {
         "authority": mapping.authority,
         "report": report,

@@ -7,8 +7,8 @@ that they rest on, signed (`datamall.mall.seal.signatures`) and kept in
 same recommendation takes the place of an earlier one. What came of a decision is a statement about
 that decision, and stands in the same row of files.
 
-A decision counts as long as it is signed by two people, is the last on its recommendation, is about
-the results as they are now, and has not expired.
+What permits something, such as a list of people, counts as long as it is signed by two people, is
+the last decision on its recommendation, is about the results as they are now, and has not expired.
 """
 
 from collections.abc import Mapping
@@ -199,7 +199,8 @@ def shown(
     Returns
     -------
     list of dict
-        What was decided (see `decide`), ``roles`` that signed, ``lacking`` (who has not),
+        What was decided (see `decide`), ``roles`` that signed, ``lacking`` (who has to,
+        where it permits something),
         ``current`` (whether it is about these results), ``replaced`` (whether a later one is about
         the same recommendation) and ``came`` (texts).
     """
@@ -213,7 +214,11 @@ def shown(
         {
             **one.said,
             "roles": list(one.signed.roles),
-            "lacking": [role for role in signatures.BOTH if role not in one.signed.roles],
+            "lacking": [
+                role
+                for role in (signatures.BOTH if one.said["permits"] else ())
+                if role not in one.signed.roles
+            ],
             "current": one.subjects == now,
             "replaced": last[one.said["recommendation"]] != one.number,
             "came": [

@@ -82,6 +82,26 @@ def test_what_is_no_decision_is_refused_and_leaves_nothing(
     assert not mall.file().exists() and mall.said("decision") == []
 
 
+def test_what_permits_nothing_needs_one_signature_and_lets_no_list_be_made(mall: Mall) -> None:
+    mall.decide(permits=[])
+    deciding.came_of(mall.root, mall.mapping, AUDIT, 1, "Nothing yet.", "steward")
+    results = mall.root / "reports" / "city" / "results" / AUDIT
+    rests_on = json.loads((results / "provenance.json").read_text())
+    (row,) = decisions.shown(mall.root, "city", AUDIT, rests_on, results)
+    assert (row["roles"], row["lacking"], row["came"]) == (["steward"], [], ["Nothing yet."])
+    mall.sign()
+    with pytest.raises(Refused, match="no-decision"):
+        mall.permitted()
+
+
+def test_only_behind_an_audit_something_can_be_permitted(mall: Mall) -> None:
+    own = mall.root / "reports" / "city" / "results"
+    shutil.copytree(own / AUDIT, own / "traffic")
+    given = {"until": LATER, "as_of": TODAY, "permits": ["worklist"]}
+    with pytest.raises(DatamallError, match="Behind traffic nobody is listed"):
+        deciding.decide(mall.root, mall.mapping, "traffic", 1, "steward", **given)
+
+
 def test_what_is_not_there_is_named(mall: Mall) -> None:
     given = {"until": LATER, "as_of": TODAY}
     with pytest.raises(DatamallError, match="has no recommendation 3"):
