@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from datamall import cli_evidence
+from datamall import cli_decisions, cli_evidence
 from datamall.cli_options import AUTHORITY, THREADS
 from datamall.errors import DatamallError
 from datamall.project import find_root, load_parameters, reports_folder
@@ -37,8 +37,9 @@ def main() -> None:
     """Share data by lawful purpose, and turn them into decisions that people can answer for."""
 
 
-for command in (cli_evidence.usage, cli_evidence.verify, cli_evidence.seal):
-    main.add_command(command)
+for module in (cli_decisions, cli_evidence):
+    for command in module.COMMANDS:
+        main.add_command(command)
 
 
 @main.command()
@@ -47,9 +48,11 @@ for command in (cli_evidence.usage, cli_evidence.verify, cli_evidence.seal):
     type=click.Path(file_okay=False, path_type=Path),
     help="Write what was planted to this folder, outside the project's data, for checking.",
 )
-def demo(truth: Path | None) -> None:
+@click.option("--fair", is_flag=True, help="Make the fair city's in data/raw/fair-city instead.")
+def demo(truth: Path | None, fair: bool) -> None:
     """Make the synthetic city's raw files in data/raw/demo (or, with --truth, its truth)."""
     from datamall import demo as city
+    from datamall.demo import fair as fair_city
     from datamall.demo.refresh import refresh
 
     root = find_root()
@@ -57,8 +60,10 @@ def demo(truth: Path | None) -> None:
     if not isinstance(section, dict) or "seed" not in section:
         raise DatamallError("params.yaml has no demo.seed: set it to a whole number.")
     seed = section["seed"]
+    if truth is not None and fair:
+        raise DatamallError("Nothing is planted in the fair city: leave --truth or --fair out.")
     if truth is None:
-        refresh(root, seed)
+        refresh(root, seed, fair_city.NAME if fair else "demo")
     else:
         city.truth(truth, seed, root=root)
 
@@ -216,6 +221,7 @@ def inputs(kind: str, authority: str) -> None:
 @THREADS
 def report(notebook: str, authority: str, threads: int | None) -> None:
     """Run a NOTEBOOK on the extract of its purpose and write its page and results."""
+    from datamall.decisions import shown
     from datamall.mall.kernel import behind_the_door, isolated
     from datamall.memory import give_back
     from datamall.provenance import provenance
@@ -230,6 +236,7 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
             f"No report called {notebook!r} in params.yaml under reports: "
             f"there are {', '.join(sorted(reports))}."
         )
+    rests_on = provenance(root, authority, notebook)
     run(
         root,
         authority,
@@ -242,8 +249,9 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
             threads=threads or 1,
             occasion=f"report {notebook}",
         ),
-        provenance=provenance(root, authority, notebook),
+        provenance=rests_on,
         isolated=isolated(),
+        decided=partial(shown, root, authority, notebook, rests_on),
         out_folder=reports_folder(root, authority),
     )
     if reports[notebook].get("audit"):
@@ -311,21 +319,6 @@ def gate(audit: str, authority: str) -> None:
     click.echo(f"The gate of {audit} is {'open' if decided['open'] else 'closed'}.")
     for reason in decided["reasons"]:
         click.echo(f"  {reason}")
-
-
-@main.command()
-@click.argument("audit")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@AUTHORITY
-def worklist(audit: str, folder: Path, authority: str) -> None:
-    """Write a list of people to a FOLDER elsewhere, if gate and signed decision allow it."""
-    from datamall.gate import worklist as refuse
-    from datamall.mall.log.logbook import noted
-    from datamall.recount import verdict
-
-    root = find_root()
-    with noted(root, "worklist", authority=authority, report=audit):
-        refuse(root, authority, audit, folder, partial(verdict, root, authority, audit))
 
 
 @main.command()

@@ -111,7 +111,7 @@ def _rows(
 
 @passes_absent
 def decision_records(mend: pd.DataFrame, idle: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per recommendation, to be completed by who decides.
+    """Return one row per recommendation that people have to decide on.
 
     Parameters
     ----------
@@ -121,8 +121,7 @@ def decision_records(mend: pd.DataFrame, idle: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        about (a store, purpose, columns or grant), who (should look into it), recommended, and
-        the empty columns decided, decided_by_role, why_different and what_came_of_it.
+        about (a store, purpose, columns or grant), who (should look into it), recommended.
     """
     advice = {
         "purpose": "Make its report, or withdraw the purpose",
@@ -144,5 +143,4 @@ def decision_records(mend: pd.DataFrame, idle: pd.DataFrame) -> pd.DataFrame:
             "recommended": idle["kind"].map(advice),
         }
     )
-    table = pd.concat([faults, closed], ignore_index=True)
-    return table.assign(decided="", decided_by_role="", why_different="", what_came_of_it="")
+    return pd.concat([faults, closed], ignore_index=True)

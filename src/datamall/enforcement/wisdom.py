@@ -265,7 +265,7 @@ def compare_plans(
 def decision_records(
     stops: pd.DataFrame | Absent, inspections: pd.DataFrame | Absent
 ) -> pd.DataFrame | Absent:
-    """Return one record per part of the plan, to be completed by who decides.
+    """Return one record per part of the plan that people have to decide on.
 
     Parameters
     ----------
@@ -275,8 +275,7 @@ def decision_records(
     Returns
     -------
     pandas.DataFrame
-        part (a crew with stops, or inspectors), recommended, expected, and the empty columns
-        decided, decided_by_role, why_different and what_came_of_it.
+        part (a crew with stops, or inspectors), recommended, expected.
     """
     if isinstance(inspections, Absent) and isinstance(stops, Absent):
         return inspections
@@ -292,8 +291,7 @@ def decision_records(
         random = drawn == "at random"
         expected = "rates without bias" if random else "a better next plan"
         rows.append(("Inspectors", text, expected))
-    table = pd.DataFrame(rows, columns=["part", "recommended", "expected"])
-    return table.assign(decided="", decided_by_role="", why_different="", what_came_of_it="")
+    return pd.DataFrame(rows, columns=["part", "recommended", "expected"])
 
 
 def _tails(confidence: float) -> list[float]:

@@ -46,6 +46,8 @@ class Door:
         The purposes that may be asked for; None: all of the register.
     occasion
         What the kernel is for, in words for the log of use.
+    inside
+        Whether no kernel asks here, but a program inside the door.
 
     Attributes
     ----------
@@ -68,9 +70,10 @@ class Door:
         authority: str,
         purposes: Collection[str] | None = None,
         occasion: str = "",
+        inside: bool = False,
     ) -> None:
         self._root, self._authority, self._purposes = root, authority, purposes
-        self._occasion, self._refused = occasion, 0
+        self._occasion, self._inside, self._refused = occasion, inside, 0
         base = Path(tempfile.gettempdir())
         _sweep(base)
         # The folder of a run that was killed is swept by the next one: it is no longer locked.
@@ -173,7 +176,10 @@ class Door:
             with tempfile.TemporaryDirectory(dir=self.folder) as aside:
                 made = Path(aside, "extract")
                 made.mkdir()
-                access.checkout(self._root, self._authority, purpose, made, self._occasion)
+                access.checkout(
+                    *(self._root, self._authority, purpose, made, self._occasion),
+                    inside=self._inside,
+                )
                 # Only now: a name that is in the register is safe as the name of a folder.
                 self._made[purpose] = made.rename(self.extracts / purpose)
         return self._made[purpose]

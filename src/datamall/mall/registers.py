@@ -170,7 +170,11 @@ class Registers:
     def _uses(self) -> Iterator[Row]:
         reports = load_parameters(self._root)["reports"]
         for purpose in self._purposes.values():
-            using = sorted(name for name, r in reports.items() if purpose.name in r["purposes"])
+            using = sorted(
+                name
+                for name, report in reports.items()
+                if purpose.name in (*report["purposes"], report.get("worklist"))
+            )
             yield {
                 "purpose": purpose.name,
                 "title": purpose.title,

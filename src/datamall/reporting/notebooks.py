@@ -15,7 +15,7 @@ import math
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -44,6 +44,7 @@ def run(
     provenance: Mapping[str, str],
     out_folder: Path,
     isolated: bool = True,
+    decided: Callable[[Path], Sequence[Mapping[str, Any]]] = lambda results: (),
     timeout: int = 900,
 ) -> None:
     """Run a notebook and write ``<name>.ipynb``, ``<name>.html`` and ``results/<name>/``.
@@ -71,6 +72,8 @@ def run(
         Folder of the pages.
     isolated
         Whether the kernel runs where it can read nothing but its extract.
+    decided
+        Folder of the new results → what was decided about them: see `datamall.reporting.pages`.
     timeout
         Seconds that one cell may take.
 
@@ -93,14 +96,16 @@ def run(
         key: (given.get(key, known.default), known.allowed, known.help)
         for key, known in declared(source, name).items()
     }
-    page, answer = pages.render(root, authority, name, executed, choices, provenance, isolated)
+    answer = pages.answered(root, authority, name, executed)
     aside = out_folder / f"{name}.partial"
     shutil.rmtree(aside, ignore_errors=True)
     (aside / "results").mkdir(parents=True)
     _write(aside / f"{name}.ipynb", [nbformat.writes(executed), "\n"])
-    _write(aside / f"{name}.html", [page])
     for file, parts in results(executed, answer):
         _write(aside / "results" / file, parts)
+    made = decided(aside / "results")
+    page = pages.render(root, authority, name, executed, choices, provenance, isolated, made)
+    _write(aside / f"{name}.html", [page])
     _write(aside / "results" / "provenance.json", [_json(dict(provenance))])
     final = out_folder / "results" / name
     final.parent.mkdir(exist_ok=True)

@@ -82,14 +82,7 @@ def seal(root: Path, mapping: Authority, kind: str, roles: list[str]) -> int:
     found = _digests(root, authority, kind)
     if not found:
         raise DatamallError(f"There is nothing of {kind} to seal for {authority}.")
-    known = keys.public(root, mapping)
-    for role in roles:
-        if role not in known:
-            named = ", ".join(known) or "none yet"
-            raise DatamallError(
-                f"No public key of {role!r} is among those of {authority}: there are {named}."
-            )
-    signing = [keys.private(mapping, role) for role in roles]
+    signing = [keys.signing(root, mapping, role) for role in roles]
     about = {
         "authority": authority,
         "roles": roles,
