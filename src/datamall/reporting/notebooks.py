@@ -8,10 +8,7 @@ files are checked, and an output that could differ from run to run is an error.
 from __future__ import annotations
 
 import copy
-import csv
-import io
 import json
-import math
 import re
 import shutil
 import tempfile
@@ -21,7 +18,7 @@ from typing import Any
 
 from datamall.errors import DatamallError
 from datamall.imports import without_grammar
-from datamall.reporting import pages
+from datamall.reporting import pages, records
 from datamall.reporting.parameters import check_parameters, declared
 from datamall.reporting.tables import ANSWER, check_name, csv_of
 
@@ -269,8 +266,8 @@ def results(
         if about.get("kind") == "absent":
             lacking.append({key: str(about[key]) for key in ("name", "chapter", "reason")})
         elif (table := csv_of(output.get("data", {}))) is not None:
-            yield f"{about['name']}.csv", _lines(table)
-            yield f"{about['name']}.json", _json_rows(_records(_lines(table), about["columns"]))
+            yield f"{about['name']}.csv", [table.decode("utf-8")]
+            yield f"{about['name']}.json", records.json_of(table, about["columns"])
         elif ANSWER in output.get("data", {}):
             yield "metrics.json", [_json(output.data[ANSWER]["metrics"])]
     yield "absent.json", [_json(lacking)]
@@ -278,45 +275,8 @@ def results(
         yield "answer.json", [_json(dict(answer))]
 
 
-def _lines(table: bytes) -> Iterable[str]:
-    return io.TextIOWrapper(io.BytesIO(table), encoding="utf-8", newline="")
-
-
-def _records(lines: Iterable[str], kinds: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a CSV as records; empty cells are null, as are infinite ones.
-
-    JSON has no infinite number; the CSV says which it is.
-    """
-    convert: dict[str, Callable[[str], Any]] = {
-        "integer": int,
-        "number": _finite,
-        "boolean": lambda cell: cell == "True",
-        "text": str,
-    }
-    rows = csv.reader(lines)
-    names = next(rows)
-    own = [convert[kinds[name]] for name in names]
-    for row in rows:
-        values = (turn(cell) if cell else None for turn, cell in zip(own, row, strict=True))
-        yield dict(zip(names, values, strict=True))
-
-
-def _finite(text: str) -> float | None:
-    number = float(text)
-    return number if math.isfinite(number) else None
-
-
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-
-
-def _json_rows(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """Yield records as JSON, one a line: small, and a changed row is a changed line."""
-    line = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-    yield "[\n"
-    for turn, row in enumerate(rows):
-        yield f",\n{line(row)}" if turn else line(row)
-    yield "\n]\n"
 
 
 def strip(notebook: NotebookNode) -> None:
