@@ -94,13 +94,19 @@ def parameters(authority: str) -> None:
 @THREADS
 def intake(store: str, authority: str, threads: int | None) -> None:
     """Take raw files into a STORE: validate, set faulty rows apart, write in one order."""
+    from datamall.mall.contracts import load_contracts
     from datamall.mall.intake import intake as take_in
+    from datamall.mall.protected import protected
 
-    report = take_in(find_root(), authority, store, threads=threads or 2)
-    click.echo(
-        f"{store}: {report['accepted']:,} rows accepted, {report['quarantined']:,} quarantined "
-        f"of {report['parsed']:,}."
+    root = find_root()
+    report = protected(
+        take_in(root, authority, store, threads=threads or 2), load_contracts(root)[store]
     )
+    accepted, aside, parsed = (
+        "fewer than 10" if report[name] is None else f"{report[name]:,}"
+        for name in ("accepted", "quarantined", "parsed")
+    )
+    click.echo(f"{store}: {accepted} rows accepted, {aside} quarantined of {parsed}.")
     for one in report["deliveries"]:
         if one["state"] == "held back":
             click.echo(f"  {one['file']} is held back. {one['why']}")

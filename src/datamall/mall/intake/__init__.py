@@ -26,6 +26,7 @@ from datamall.mall.intake.observed import Brought
 from datamall.mall.intake.read import RawRecords
 from datamall.mall.intake.workplace import aside, explained, open_engine, swap, write_json
 from datamall.mall.log import logbook, persons
+from datamall.mall.protected import protected
 from datamall.project import file_digest, reports_folder, store_folder
 
 
@@ -38,7 +39,8 @@ def intake(
     ``part-*.parquet`` (sorted by key), ``quarantine.parquet`` (file, row, header where one cell of
     a wide record is meant, reason, detail, raw) and ``store.json``, and ``quality/<store>.json``
     in the authority's reports folder. Where the store counts persons or households, parts and
-    quarantine are closed (``.siv``, see `datamall.mall.vault`).
+    quarantine are closed (``.siv``, see `datamall.mall.vault`), and what is written of quality is
+    protected (`datamall.mall.protected`).
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ def intake(
     Returns
     -------
     dict
-        The quality report: ``parsed``, ``accepted``, ``quarantined``, ``quarantined_share``,
+        The quality report, exact: ``parsed``, ``accepted``, ``quarantined``, ``quarantined_share``,
         ``reasons`` (code → records) and ``missing`` (column → rows without a value). Where the
         mapping leaves records out, or keeps or counts equal rows as one, also ``read`` (all
         records), ``left_out`` and ``merged``, and ``parsed`` is without these. If there are any:
@@ -153,7 +155,7 @@ def intake(
         report_path.parent.mkdir(parents=True, exist_ok=True)
         report_aside = report_path.with_suffix(".json.partial")
         try:
-            write_json(report_aside, report)
+            write_json(report_aside, protected(report, contract))
             swap(folder, target)
             report_aside.replace(report_path)
         finally:

@@ -1,0 +1,34 @@
+"""Small numbers of people: the one rule of what may be printed of a count, wherever it is printed.
+
+Tables of an analysis have their own program, `datamall.fraud.disclosure`, by the same rule; single
+counts, as in reports of quality and in the mall's registers, go through `count`.
+"""
+
+from typing import Any
+
+MINIMUM, ROUNDING = 10, 5
+# A printed count stands for the exact ones that are at most so far from it.
+REACH = ROUNDING // 2
+
+
+def count(number: int | None) -> int | None:
+    """Return a count of people, or of their records, as it may be printed.
+
+    Parameters
+    ----------
+    number
+        Exact or already rounded count; None where there is none.
+
+    Returns
+    -------
+    int or None
+        Rounded to the nearest 5; None below 10.
+    """
+    if number is None or number < MINIMUM:
+        return None
+    return (number + REACH) // ROUNDING * ROUNDING
+
+
+def counts(numbers: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return a record whose counts under some names are as they may be printed."""
+    return {name: count(n) if name in names else n for name, n in numbers.items()}
