@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from datamall import cli_evidence
+from datamall import cli_evidence, cli_releases
 from datamall.cli_options import AUTHORITY, THREADS
 from datamall.errors import DatamallError
 from datamall.project import find_root, load_parameters, reports_folder
@@ -37,7 +37,10 @@ def main() -> None:
     """Share data by lawful purpose, and turn them into decisions that people can answer for."""
 
 
-for command in (cli_evidence.usage, cli_evidence.verify, cli_evidence.seal):
+for command in (
+    *(cli_evidence.usage, cli_evidence.verify, cli_evidence.seal),
+    *(cli_releases.release, cli_releases.diff),
+):
     main.add_command(command)
 
 
