@@ -15,7 +15,7 @@ from datamall.mall.protected import protected, years
 from datamall.mall.purposes import load_purposes
 from datamall.mall.registers import Registers
 from datamall.reporting.index import _quality
-from datamall.small_numbers import count
+from datamall.small_numbers import count, parts
 
 STORE = "welfare.clients"
 
@@ -36,6 +36,24 @@ def report(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
+    ("exact", "hidden"),
+    [
+        ({"a": 12, "b": 30}, ""),
+        ({"a": 9, "b": 30, "c": 40}, "ab"),
+        ({"a": 4, "b": 5, "c": 40}, "abc"),
+        ({"a": 4, "b": 6, "c": 40}, "ab"),
+        ({"a": 0, "b": 30, "c": None}, "ab"),
+    ],
+)
+def test_parts_below_ten_do_not_follow_from_the_whole(
+    exact: dict[str, int | None], hidden: str
+) -> None:
+    shown = parts(exact)
+    assert {name for name in exact if shown[name] is None and exact[name] is not None} == {*hidden}
+    assert all(shown[name] == count(exact[name]) for name in exact if name not in hidden)
+
+
+@pytest.mark.parametrize(
     ("exact", "shown"),
     [(0, None), (9, None), (10, 10), (12, 10), (13, 15), (17_867, 17_865), (None, None)],
 )
@@ -50,11 +68,18 @@ def test_a_report_about_people_is_protected(root: Path) -> None:
     shown = protected(report(), load_contracts(root)[STORE])
     assert (shown["parsed"], shown["accepted"], shown["quarantined"]) == (1235, 1205, 30)
     assert shown["quarantined_share"] == float(f"{30 / 1235:.6g}")
-    assert shown["reasons"] == {"conflict": None, "duplicate": 20}
+    # 9 would follow from 31 and 22.
+    assert shown["reasons"] == {"conflict": None, "duplicate": None}
     # A column that must have a value lacks none; of another, nought is a small number too.
     assert shown["missing"] == {"client": 0, "moves": None, "skills": 55, "cause": None}
     (one,) = shown["deliveries"]
     assert (one["records"], one["put_aside"], one["replaced"]) == (1235, None, 15)
+    # With another delivery, 7 would follow from 31 put aside in all.
+    second = report()["deliveries"][0] | {"put_aside": 24}
+    two = protected(
+        report(deliveries=[*report()["deliveries"], second]), load_contracts(root)[STORE]
+    )
+    assert [one["put_aside"] for one in two["deliveries"]] == [None, None]
     assert one["why"] == "It has … records for … days; from 2025-01-06 on … were put aside."
     assert (one["first_day"], one["last_day"]) == ("2025-01-01", "2025-12-31")
     assert one["file"] == "bijstand_2025.csv"

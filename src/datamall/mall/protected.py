@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from datamall.mall.contracts import Contract
-from datamall.small_numbers import count, counts
+from datamall.small_numbers import count, counts, parts
 
 TOTALS = ("read", "parsed", "accepted", "quarantined", "left_out", "merged", "replaced")
 OF_DELIVERY = ("records", "put_aside", "replaced")
@@ -31,7 +31,8 @@ def protected(report: dict[str, Any], contract: Contract) -> dict[str, Any]:
     -------
     dict
         The same where the store counts things. Otherwise counts as from `small_numbers.count`,
-        null below 10; the share put aside of these; no numbers in sentences, and days as years.
+        null below 10, and reasons and deliveries as from `small_numbers.parts` of all records; the
+        share put aside of these; no numbers in sentences, and days as years.
     """
     if not contract.personal:
         return report
@@ -39,11 +40,15 @@ def protected(report: dict[str, Any], contract: Contract) -> dict[str, Any]:
     needed = {column.name for column in contract.columns if column.required}
     aside, read = shown["quarantined"], shown["parsed"]
     shown["quarantined_share"] = float(f"{aside / read:.6g}") if aside and read else None
-    shown["reasons"] = counts(report["reasons"], *report["reasons"])
+    shown["reasons"] = parts(report["reasons"])
     shown["missing"] = {
         name: 0 if name in needed else count(number) for name, number in report["missing"].items()
     }
-    shown["deliveries"] = [_delivery(one) for one in report["deliveries"]]
+    told = [_delivery(one) for one in report["deliveries"]]
+    for name in OF_DELIVERY:
+        own = parts({f"{n:09}": one[name] for n, one in enumerate(report["deliveries"])})
+        told = [one | {name: number} for one, number in zip(told, own.values(), strict=True)]
+    shown["deliveries"] = told
     return shown
 
 
@@ -60,4 +65,4 @@ def _delivery(one: dict[str, Any]) -> dict[str, Any]:
     said = {"first_day": first, "last_day": last}
     if one["why"] and one["state"] != "withdrawn":
         said["why"] = _NUMBERS.sub("…", one["why"])
-    return counts(one, *OF_DELIVERY) | said
+    return one | said
