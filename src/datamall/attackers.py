@@ -191,7 +191,7 @@ def _programs(rows: np.ndarray, low: np.ndarray, high: np.ndarray, asked: np.nda
         "A_ub": csr_array(np.vstack([rows[above], -rows[under]])),
         "b_ub": np.concatenate([high[above], -low[under]]),
     }
-    ends = np.array([[np.inf, -np.inf]] * len(asked))
+    ends = np.tile([np.inf, -np.inf], (len(asked), 1))
     # First as few as can be of all that is asked, then each by itself.
     goals: list[tuple[int | None, int, np.ndarray]] = [(None, 0, asked.sum(axis=0))]
     goals += [(at, side, asked[at] * (-1) ** side) for side in (0, 1) for at in range(len(asked))]

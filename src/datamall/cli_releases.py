@@ -24,7 +24,10 @@ def release(authority: str, roles: tuple[str, ...]) -> None:
     click.echo(f"Release {place.name} of {authority} is in {place.relative_to(root)}.")
     for name, made in said["reports"].items():
         if made != said["release"]:
-            click.echo(f"  {name} stands as in release {made}: too few people lie between.")
+            click.echo(
+                f"  {name} stands as in release {made}: it says the same, or too few people lie "
+                "between."
+            )
     for name in said["left_out"]:
         click.echo(f"  {name} is left out: too few people lie between it and what was released.")
 

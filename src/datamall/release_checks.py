@@ -131,6 +131,25 @@ def may_be_shown(
     )
 
 
+def says_the_same(before: Path, now: Path) -> bool:
+    """Return whether a page has the results of a release, by the same program and parameters.
+
+    It then stands as it was, as a page does that waits for more people: so that nobody can see
+    from the number of its release whether somebody's record is another.
+    """
+    sides = []
+    for place in (before, now):
+        said = {
+            path.name: file_digest(path)
+            for path in sorted(place.iterdir())
+            if path.name != "provenance.json"
+        }
+        rests_on = json.loads((place / "provenance.json").read_text("utf-8"))
+        said |= {n: d for n, d in rests_on.items() if not n.startswith(("store ", "quality "))}
+        sides.append(said)
+    return sides[0] == sides[1]
+
+
 def attacked(
     root: Path, earlier: Iterable[tuple[Path, Versions]], pages: Path, used: Versions
 ) -> list[str]:

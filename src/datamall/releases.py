@@ -230,7 +230,9 @@ def _freeze(root: Path, mapping: Authority, number: int, aside: Path) -> dict[st
     said |= {"reports": {}, "left_out": [], "versions": {}}
     (aside / "quality").mkdir(parents=True)
     for name in reports:
-        if all(shown[store] for store in behind[name]):
+        old = last / "results" / name
+        stands = name in before["reports"] and checks.says_the_same(old, pages / "results" / name)
+        if all(shown[store] for store in behind[name]) and not stands:
             source, said["reports"][name] = pages, number
             said["versions"][name] = {
                 store: versions.keep(root, authority, store, now[store]) for store in behind[name]

@@ -110,3 +110,16 @@ def test_the_same_numbers_tell_nothing_of_one_person() -> None:
     found = told(SPACE, same, same, sexes, gone=1)
     assert found["low"].tolist() == [0, 0] and found["high"].tolist() == [1, 1]
     assert not found["pinned"].any()
+
+
+def test_what_hangs_together_by_no_sum_is_reckoned_apart() -> None:
+    first = [
+        printed("1", kind(district="1"), 50),
+        printed("1F", kind(district="1", sex="F"), 30),
+        printed("2", kind(district="2"), 40),
+    ]
+    found = reckoned(SPACE, first, {"1M": kind(district="1", sex="M")})
+    assert found.loc[0, ["low", "high"]].tolist() == [16, 24]
+    contradiction = printed("2F", kind(district="2", sex="F"), 60)
+    with pytest.raises(ValueError, match="No people agree"):
+        reckoned(SPACE, [*first, contradiction], {"1M": kind(district="1", sex="M")})

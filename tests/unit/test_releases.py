@@ -256,6 +256,23 @@ def test_pages_about_people_stand_until_enough_left_and_came(
     verified(project)
 
 
+def test_that_somebody_changed_is_not_told_by_the_number_of_a_page(project: Path) -> None:
+    """Nobody left, or one did: pages about people stand in both, with the same badge."""
+    seal(project)
+    make(project)
+    make(project)
+    assert set(releases.record(project, "demo", 2)["reports"].values()) == {1}
+    again(project, rows(range(1, 100)), 50)
+    said = releases.record(project, "demo", 3)["reports"]
+    assert (said["mall"], said["trucks"]) == (1, 1)
+    parameters = json.loads((project / "reports/results/mall/provenance.json").read_text())
+    path = project / "reports/results/trucks/provenance.json"
+    path.write_text(json.dumps(parameters | {"params.yaml: trucks": "other"}))
+    seal(project)
+    make(project)
+    assert releases.record(project, "demo", 4)["reports"]["trucks"] == 4
+
+
 def test_each_release_is_compared_with_all_before(project: Path) -> None:
     """What came back to one person from an older release would be told by that one."""
     seal(project)
@@ -263,6 +280,22 @@ def test_each_release_is_compared_with_all_before(project: Path) -> None:
     again(project, rows(range(30, 130)))
     again(project, rows(range(1, 101)), 35)
     assert releases.record(project, "demo", 3)["reports"]["fraud_audit"] == 2
+
+
+def test_in_a_chain_of_releases_none_is_near_another(project: Path) -> None:
+    """One person leaves and one comes before each; what is shown never lies one person apart."""
+    contract, mapping = load_contracts(project)[STORE], load_authority(project, "demo")
+    shown: list[bytes] = []
+    for step in range(70):
+        table = pa.Table.from_pandas(rows(range(step, 100 + step)), preserve_index=False)
+        now = versions.marks(mapping, contract, table)
+        known = [versions.keep(project, "demo", STORE, one) for one in shown]
+        if release_checks.may_be_shown(project, "demo", STORE, now, known):
+            shown.append(now)
+    assert len(shown) == 4
+    for one in shown:
+        for other in shown:
+            assert one is other or min(map(min, versions.between(one, other))) >= 20
 
 
 def test_what_a_store_was_is_needed_and_cannot_be_altered(project: Path) -> None:
