@@ -99,15 +99,14 @@ def intake(store: str, authority: str, threads: int | None) -> None:
     """Take raw files into a STORE: validate, set faulty rows apart, write in one order."""
     from datamall.mall.contracts import load_contracts
     from datamall.mall.intake import intake as take_in
-    from datamall.mall.protected import protected
+    from datamall.mall.protected import protected, said
 
     root = find_root()
-    report = protected(
-        take_in(root, authority, store, threads=threads or 2), load_contracts(root)[store]
-    )
+    exact = take_in(root, authority, store, threads=threads or 2)
+    contract = load_contracts(root)[store]
+    report = protected(exact, contract)
     accepted, aside, parsed = (
-        "fewer than 10" if report[name] is None else f"{report[name]:,}"
-        for name in ("accepted", "quarantined", "parsed")
+        said(report[name], contract) for name in ("accepted", "quarantined", "parsed")
     )
     click.echo(f"{store}: {accepted} rows accepted, {aside} quarantined of {parsed}.")
     for one in report["deliveries"]:

@@ -30,6 +30,12 @@ def count(number: int | None) -> int | None:
     return (number + REACH) // ROUNDING * ROUNDING
 
 
+def in_words(number: int | None) -> str:
+    """Return a count of people, exact or as it may be printed, in words."""
+    shown = count(number)
+    return f"fewer than {MINIMUM}" if shown is None else f"{shown:,}"
+
+
 def parts(numbers: Mapping[str, int | None]) -> dict[str, int | None]:
     """Return counts that add up to a number that is printed, too.
 

@@ -25,6 +25,8 @@ def test_help_names_every_command(tmp_path: Path, cli: Callable) -> None:
         "gate",
         "usage",
         "verify",
+        "release",
+        "diff",
         "worklist",
         "index",
         "run",

@@ -11,7 +11,7 @@ from tiny_mall import make_project
 from datamall.catalogue import information, wisdom, words
 from datamall.mall.authorities import load_authority
 from datamall.mall.contracts import load_contracts
-from datamall.mall.protected import protected, years
+from datamall.mall.protected import protected, said, sentence, years
 from datamall.mall.purposes import load_purposes
 from datamall.mall.registers import Registers
 from datamall.reporting.index import _quality
@@ -93,6 +93,17 @@ def test_a_report_about_things_stays_exact(root: Path) -> None:
 def test_a_share_of_few_is_hidden(root: Path) -> None:
     shown = protected(report(quarantined=9), load_contracts(root)[STORE])
     assert shown["quarantined"] is None and shown["quarantined_share"] is None
+
+
+def test_sentences_about_people_hold_no_exact_number(root: Path) -> None:
+    people, things = (load_contracts(root)[name] for name in (STORE, "enforcement.containers"))
+    assert [said(n, people) for n in (1234, 9)] == ["1,235", "fewer than 10"]
+    assert [said(n, things) for n in (1234, 9)] == ["1,234", "9"]
+    text = "It has 9,031 records; from earlier ones 10 to 20 were to be expected."
+    assert sentence(text, people) == (
+        "It has … records; from earlier ones … to … were to be expected."
+    )
+    assert sentence(text, things) == text
 
 
 def test_registers_print_no_exact_number_of_people(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def answer(
         kept = 0 if isinstance(idle, Absent) else int((idle["kind"] == "store").sum())
         vain = f"; {_counted(kept, 'store')} {'serves' if kept == 1 else 'serve'} none"
         parts.append(f"{may}{vain if kept else ''}.")
-    return " ".join([*parts, "Counted in full: no estimates."])
+    return " ".join([*parts, "Counted in full, people's records to the nearest 5."])
 
 
 def _counted(number: int, noun: str) -> str:

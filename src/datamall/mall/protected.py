@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from datamall.mall.contracts import Contract
-from datamall.small_numbers import count, counts, parts
+from datamall.small_numbers import count, counts, in_words, parts
 
 TOTALS = ("read", "parsed", "accepted", "quarantined", "left_out", "merged", "replaced")
 OF_DELIVERY = ("records", "put_aside", "replaced")
@@ -44,12 +44,22 @@ def protected(report: dict[str, Any], contract: Contract) -> dict[str, Any]:
     shown["missing"] = {
         name: 0 if name in needed else count(number) for name, number in report["missing"].items()
     }
-    told = [_delivery(one) for one in report["deliveries"]]
+    told = [_delivery(one, contract) for one in report["deliveries"]]
     for name in OF_DELIVERY:
         own = parts({f"{n:09}": one[name] for n, one in enumerate(report["deliveries"])})
         told = [one | {name: number} for one, number in zip(told, own.values(), strict=True)]
     shown["deliveries"] = told
     return shown
+
+
+def said(number: int | None, contract: Contract) -> str:
+    """Return a number of records of a store in words that everybody may read."""
+    return in_words(number) if contract.personal else f"{number:,}"
+
+
+def sentence(text: str, contract: Contract) -> str:
+    """Return a sentence on a delivery: of people, without its numbers."""
+    return _NUMBERS.sub("…", text) if contract.personal else text
 
 
 def years(first: str | None, last: str | None) -> tuple[str | None, str | None]:
@@ -60,9 +70,9 @@ def years(first: str | None, last: str | None) -> tuple[str | None, str | None]:
     return first and f"{first[:4]}-01-01", last and f"{last[:4]}-12-31"
 
 
-def _delivery(one: dict[str, Any]) -> dict[str, Any]:
+def _delivery(one: dict[str, Any], contract: Contract) -> dict[str, Any]:
     first, last = years(one["first_day"], one["last_day"])
-    said = {"first_day": first, "last_day": last}
+    shown = {"first_day": first, "last_day": last}
     if one["why"] and one["state"] != "withdrawn":
-        said["why"] = _NUMBERS.sub("…", one["why"])
-    return one | said
+        shown["why"] = sentence(one["why"], contract)
+    return one | shown

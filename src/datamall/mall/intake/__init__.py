@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from datamall.errors import DatamallError
 from datamall.mall import deliveries, vault
 from datamall.mall.authorities import Authority, load_authority
-from datamall.mall.contracts import load_contracts
+from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.intake.checks import checks_of
 from datamall.mall.intake.fill import Filled, fill_store
 from datamall.mall.intake.judge import Held, unlike, unlike_before
@@ -26,7 +26,7 @@ from datamall.mall.intake.observed import Brought
 from datamall.mall.intake.read import RawRecords
 from datamall.mall.intake.workplace import aside, explained, open_engine, swap, write_json
 from datamall.mall.log import logbook, persons
-from datamall.mall.protected import protected
+from datamall.mall.protected import protected, sentence
 from datamall.project import file_digest, reports_folder, store_folder
 
 
@@ -116,7 +116,7 @@ def intake(
             sources, filled = fill({*withdrawn, *held})
             held, notes = unlike(filled[-1], held, accepted)
         report, manifest, parts, brought = filled
-        _check_before(root, mapped, store, manifest, brought, held, accepted, withdrawn)
+        _check_before(root, mapped, contract, manifest, brought, held, accepted, withdrawn)
         empty = sorted({name for source in sources for name in source.empty})
         if empty:
             report["empty_files"] = empty
@@ -166,7 +166,7 @@ def intake(
 def _check_before(
     root: Path,
     mapped: Authority,
-    store: str,
+    contract: Contract,
     manifest: dict[str, Any],
     brought: list[list[Brought]],
     held: Held,
@@ -177,7 +177,8 @@ def _check_before(
 
     One that is held back, too: without it the store would lose what it said before.
     """
-    authority, mapping = mapped.authority, mapped.stores[store]
+    authority, store = mapped.authority, contract.name
+    mapping = mapped.stores[store]
     before = {
         str(one["file"]): one
         for one in deliveries.history(root, authority, store)
@@ -195,6 +196,7 @@ def _check_before(
             why = "It has changed since it was taken in: send a correction as a file of its own."
         why = why or unlike_before(one, known) or ""
         if why:
+            why = sentence(why, contract)
             raise DatamallError(
                 f"{store}: {name} is held back. {why} The store is as it was; to take the file in "
                 f"all the same: `{command} --accept {name} --by ROLE --reason WHY`."
