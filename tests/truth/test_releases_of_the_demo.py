@@ -17,7 +17,7 @@ from datamall.mall import versions
 from datamall.mall.authorities import load_authority
 from datamall.mall.contracts import load_contracts
 
-PERSONS, SIZE = 200, 20  # and bytes of a mark
+PERSONS = 200
 REPORTS = ("fraud_profile", "fraud_audit")
 STORES = ("welfare.clients", "welfare.investigations")
 
@@ -48,9 +48,12 @@ def without(every: dict[str, bytes], some: dict[str, bytes]) -> dict[str, bytes]
     """Return the marks of stores without those of some rows, as they would be made anew."""
     left = {}
     for store, found in every.items():
-        rows = [found[at : at + SIZE] for at in range(0, len(found), SIZE)]
-        own = {some[store][at : at + SIZE] for at in range(0, len(some[store]), SIZE)}
-        left[store] = b"".join(row for row in rows if row not in own)
+        head, _, body = found.partition(b"\n")
+        size = 12 + 4 * (head.count(b"\x1f") + 1)
+        own = some[store].partition(b"\n")[2]
+        gone = {own[at : at + size] for at in range(0, len(own), size)}
+        rows = (body[at : at + size] for at in range(0, len(body), size))
+        left[store] = head + b"\n" + b"".join(row for row in rows if row not in gone)
     return left
 
 

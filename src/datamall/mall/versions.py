@@ -1,8 +1,9 @@
 """How many people lie between two versions of a store, without keeping either.
 
-Of a version that was released, two keyed digests are kept of each row beside the log of use: of the
-person, and of all that the row says. They lie there by slices: the parts of a store that its key
-tells apart beside persons, such as years, since a page about an old year rests on that year alone.
+Of a version that was released, keyed digests of each row are kept beside the log of use: of the
+person, and of each value, so that a column more does not make everybody look new. They lie there
+by slices: the parts of a store that its key tells apart beside persons, such as years, since a page
+about an old year rests on that year alone.
 """
 
 import hashlib
@@ -24,8 +25,7 @@ from datamall.mall.log import logbook
 # anew: the attackers then learn of no kind of people how many below ten of it left or came
 # (docs/decisions/0017). With ten they do.
 ENOUGH = 20
-_SLICE, _PERSON, _ROW = 4, 8, 8  # bytes of the digests
-_SIZE = _SLICE + _PERSON + _ROW
+_SLICE, _PERSON, _VALUE = 4, 8, 4  # bytes of the digests
 _APART, _MISSING = "\x1f", "\x00"
 
 
@@ -38,20 +38,31 @@ def marks(mapping: Authority, contract: Contract, table: pa.Table) -> bytes:
         The authority, whose key is needed, and the store's contract.
     table
         Its rows.
+
+    Returns
+    -------
+    bytes
+        A line with the names of the columns; then for each row 4 bytes of its slice, 8 of its
+        person and 4 of each value.
     """
     secret = HKDF(SHA256(), 32, salt=None, info=b"versions").derive(vault.key(mapping))
     person = [contract.person] if contract.person else list(contract.key)
     rest = [name for name in contract.key if name not in person]
-    sizes = ((rest, _SLICE), (person, _PERSON), (table.column_names, _ROW))
-    parts = []
-    for names, size in sizes:
-        start = hashlib.blake2b(digest_size=size, key=secret)
-        start.update(_APART.join([contract.name, *names] if size != _PERSON else names).encode())
-        parts.append(_digests(start, _texts(table, names, years=size == _SLICE)))
-    return b"".join(sorted(b"".join(one) for one in zip(*parts, strict=True)))
+    values = sorted(table.column_names)
+    parts = [
+        _digests(secret, _SLICE, contract.name, _texts(table, rest, years=True)),
+        # The same person in every store that has such numbers.
+        _digests(secret, _PERSON, _APART.join(person), _texts(table, person)),
+        *(
+            _digests(secret, _VALUE, f"{contract.name}{_APART}{name}", _texts(table, [name]))
+            for name in values
+        ),
+    ]
+    rows = sorted(b"".join(one) for one in zip(*parts, strict=True))
+    return _APART.join(values).encode() + b"\n" + b"".join(rows)
 
 
-def _texts(table: pa.Table, names: list[str], years: bool) -> Iterable[str]:
+def _texts(table: pa.Table, names: list[str], years: bool = False) -> Iterable[str]:
     if not names:
         return [""] * table.num_rows
     columns = []
@@ -67,30 +78,39 @@ def _texts(table: pa.Table, names: list[str], years: bool) -> Iterable[str]:
     return texts
 
 
-def _digests(start: "hashlib.blake2b", texts: Iterable[str]) -> list[bytes]:
+def _digests(secret: bytes, size: int, what: str, texts: Iterable[str]) -> list[bytes]:
+    start = hashlib.blake2b(f"{what}{_APART}".encode(), digest_size=size, key=secret)
+    known: dict[str, bytes] = {}
     found = []
     for text in texts:
-        one = start.copy()
-        one.update(text.encode())
-        found.append(one.digest())
+        if text not in known:
+            one = start.copy()
+            one.update(text.encode())
+            known[text] = one.digest()
+        found.append(known[text])
     return found
 
 
 def between(before: bytes, after: bytes) -> list[tuple[int, int]]:
     """Return how many people left and how many came, of each slice that both versions have.
 
-    Whoever's row says something else now has left and come.
+    Whoever's row says something else now, in a column that both have, has left and come.
     """
-    old, new = _rows(before), _rows(after)
+    columns, others = _columns(before), _columns(after)
+    common = [name for name in columns if name in others]
+    old = _rows(before, [columns.index(name) for name in common])
+    new = _rows(after, [others.index(name) for name in common])
+    left, came = _people(old - new), _people(new - old)
     slices = sorted({row[:_SLICE] for row in old} & {row[:_SLICE] for row in new})
-    counted = []
-    for name in slices:
-        people = [
-            {row[_SLICE : _SLICE + _PERSON] for row in only if row[:_SLICE] == name}
-            for only in (old - new, new - old)
-        ]
-        counted.append((len(people[0]), len(people[1])))
-    return counted
+    return [(len(left.get(one, ())), len(came.get(one, ()))) for one in slices]
+
+
+def _people(rows: Iterable[bytes]) -> dict[bytes, set[bytes]]:
+    """Return slice → people."""
+    found: dict[bytes, set[bytes]] = {}
+    for row in rows:
+        found.setdefault(row[:_SLICE], set()).add(row[_SLICE : _SLICE + _PERSON])
+    return found
 
 
 def far_enough(before: bytes, after: bytes) -> bool:
@@ -136,8 +156,18 @@ def known(records: Iterable[Mapping[str, Mapping[str, str]]]) -> dict[str, set[s
     return found
 
 
-def _rows(found: bytes) -> set[bytes]:
-    return {found[at : at + _SIZE] for at in range(0, len(found), _SIZE)}
+def _columns(found: bytes) -> list[str]:
+    return found.partition(b"\n")[0].decode().split(_APART)
+
+
+def _rows(found: bytes, wanted: list[int]) -> set[bytes]:
+    """Return slice, person and the wanted values of each row."""
+    head, _, body = found.partition(b"\n")
+    own = _SLICE + _PERSON
+    size = own + _VALUE * (head.decode().count(_APART) + 1)
+    places = [slice(own + _VALUE * at, own + _VALUE * (at + 1)) for at in wanted]
+    rows = (body[at : at + size] for at in range(0, len(body), size))
+    return {row[:own] + b"".join(row[place] for place in places) for row in rows}
 
 
 def _path(root: Path, authority: str, store: str, digest: str) -> Path:
