@@ -59,7 +59,7 @@ def counts(tables: Mapping[str, pd.DataFrame]) -> list[Count]:
         ``report/table`` → table, as in the results of a release; those that are not there are
         left out.
     """
-    last = max(_years(tables), default="")
+    last = years_of(tables)[-1]
     makers = {
         "fraud_profile/people": _people,
         "fraud_profile/outcomes_counted": _outcomes,
@@ -81,7 +81,7 @@ def small(tables: Mapping[str, pd.DataFrame]) -> dict[str, Kind]:
     group those who came to a step and no further.
     """
     asked: dict[str, Kind] = {}
-    years = _years(tables)
+    years = years_of(tables)
     for year in years:
         own = {"year": frozenset([year])}
         for arm in ARMS.values():
@@ -105,13 +105,9 @@ def sensitive() -> dict[str, Kind]:
 
 
 def years_of(tables: Mapping[str, pd.DataFrame]) -> tuple[str, ...]:
-    """Return the years that the pages are about."""
-    return _years(tables)
-
-
-def _years(tables: Mapping[str, pd.DataFrame]) -> tuple[str, ...]:
+    """Return the years that the pages are about; one without a name where none is printed."""
     table = tables.get("fraud_profile/people")
-    return () if table is None else tuple(sorted(table["year"].astype(str).unique()))
+    return ("",) if table is None else tuple(sorted(table["year"].astype(str).unique()))
 
 
 def _from(stage: str) -> frozenset[str]:
