@@ -1,6 +1,8 @@
 """A release is a reviewed copy: sealed by two, noted, and standing where few people lie between."""
 
 import json
+import sys
+import types
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -14,6 +16,7 @@ import yaml
 from tiny_mall import ROOT, make_project
 
 from datamall import differences, release_checks, releases
+from datamall.attackers import Count, Space
 from datamall.errors import DatamallError
 from datamall.mall import vault, versions
 from datamall.mall.authorities import load_authority
@@ -401,3 +404,44 @@ def test_dates_of_a_key_are_slices_by_year(project: Path) -> None:
     # Digests under the key, in the order of their bytes: the order of rows is not told.
     assert one == versions.marks(mapping, contract, table.take([2, 0, 1]))
     assert b"A" * 4 not in one
+
+
+def tables_of(place: Path, **numbers: int) -> Path:
+    results = place / "results" / "fraud_audit"
+    results.mkdir(parents=True)
+    lines = [f"{name},{number}" for name, number in numbers.items()]
+    (results / "numbers.csv").write_text("\n".join(["who,number", *lines]) + "\n")
+    return place
+
+
+def test_attackers_reckon_with_all_releases_of_the_same_data(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody in one release and women in the next tell how few men there are."""
+    sexes = {"women": {"sex": frozenset("F")}, "men": {"sex": frozenset("M")}, "all": {}}
+    attacker = types.ModuleType("datamall.fraud.printed")
+
+    def counts(tables: dict[str, pd.DataFrame]) -> list[Count]:
+        rows = tables["fraud_audit/numbers"].itertuples()
+        return [Count(row.who, sexes[row.who], row.number, row.number) for row in rows]
+
+    attacker.space = lambda years: Space(  # type: ignore[attr-defined]
+        {"sex": ("F", "M")}, lambda people: pd.Series(True, index=people.index)
+    )
+    attacker.years_of = lambda tables: ()  # type: ignore[attr-defined]
+    attacker.small = lambda tables: {"men": sexes["men"]}  # type: ignore[attr-defined]
+    attacker.counts = counts  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "datamall.fraud.printed", attacker)
+    first, now = tables_of(tmp_path / "1", all=51), tables_of(tmp_path / "2", women=48)
+    used = {"fraud_audit": {STORE: "a"}}
+
+    def attacked(version: str) -> list[str]:
+        before = {"fraud_audit": {STORE: version}}
+        return release_checks.attacked(root, [(first, before)], now, used)
+
+    assert attacked("a") == ["men"]
+    # Of other data: at least 20 people lie between.
+    assert attacked("b") == []
+    tables_of(tmp_path / "3", women=60)
+    with pytest.raises(DatamallError, match="contradict each other"):
+        release_checks.attacked(root, [(first, used)], tmp_path / "3", used)
