@@ -1,8 +1,9 @@
 .DEFAULT_GOAL := run
-.PHONY: run fresh lab test test-slow test-all bench proofs mutants lock clean help
+.PHONY: run fresh release lab test test-slow test-all bench proofs mutants lock clean help
 SHELL := /bin/sh
 PYTHON ?= python3
 AUTHORITY ?= demo
+BY ?= steward committee
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/.ready
 # Tests on all processors, but not more at a time than memory holds. They start hundreds of
@@ -15,6 +16,9 @@ run: $(READY) ## Set up, run every stage that is not up to date (AUTHORITY=demo)
 
 fresh: $(READY) ## Run every stage again, changed or not
 	@$(BIN)/datamall run $(AUTHORITY) --force
+
+release: $(READY) ## Freeze the reviewed pages, sealed by two roles (BY="steward committee")
+	@$(BIN)/datamall release --authority $(AUTHORITY) $(addprefix --by ,$(BY))
 
 lab: $(READY) ## Open JupyterLab on the notebooks, with data by the door only
 	@$(BIN)/datamall lab --authority $(AUTHORITY)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from datamall import cli_decisions, cli_evidence
+from datamall import cli_decisions, cli_evidence, cli_releases
 from datamall.cli_options import AUTHORITY, THREADS
 from datamall.errors import DatamallError
 from datamall.project import find_root, load_parameters, reports_folder
@@ -37,7 +37,7 @@ def main() -> None:
     """Share data by lawful purpose, and turn them into decisions that people can answer for."""
 
 
-for module in (cli_decisions, cli_evidence):
+for module in (cli_decisions, cli_evidence, cli_releases):
     for command in module.COMMANDS:
         main.add_command(command)
 
@@ -99,13 +99,18 @@ def parameters(authority: str) -> None:
 @THREADS
 def intake(store: str, authority: str, threads: int | None) -> None:
     """Take raw files into a STORE: validate, set faulty rows apart, write in one order."""
+    from datamall.mall.contracts import load_contracts
     from datamall.mall.intake import intake as take_in
+    from datamall.mall.protected import protected, said
 
-    report = take_in(find_root(), authority, store, threads=threads or 2)
-    click.echo(
-        f"{store}: {report['accepted']:,} rows accepted, {report['quarantined']:,} quarantined "
-        f"of {report['parsed']:,}."
+    root = find_root()
+    exact = take_in(root, authority, store, threads=threads or 2)
+    contract = load_contracts(root)[store]
+    report = protected(exact, contract)
+    accepted, aside, parsed = (
+        said(report[name], contract) for name in ("accepted", "quarantined", "parsed")
     )
+    click.echo(f"{store}: {accepted} rows accepted, {aside} quarantined of {parsed}.")
     for one in report["deliveries"]:
         if one["state"] == "held back":
             click.echo(f"  {one['file']} is held back. {one['why']}")

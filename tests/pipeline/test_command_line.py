@@ -26,6 +26,8 @@ def test_help_names_every_command(tmp_path: Path, cli: Callable) -> None:
         "decide",
         "usage",
         "verify",
+        "release",
+        "diff",
         "worklist",
         "resolve",
         "index",

@@ -54,6 +54,8 @@ def to_mend(data: Tables, most: int) -> pd.DataFrame:
     table = pd.concat([aside[columns], lacking[columns]], ignore_index=True)
     table = table.merge(data["mall.stores"][["store", "steward"]], on="store")
     order = ["share", "store", "fault"]
+    # What fewer than ten people's records lack is not told, and hardly the first to mend.
+    table = table.dropna(subset=["share"]).astype({"records": "int64", "share": "float64"})
     first = table.sort_values(order, ascending=[False, True, True], ignore_index=True).head(most)
     return first[["store", "steward", "fault", "records", "share", "purposes"]]
 

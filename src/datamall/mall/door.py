@@ -22,6 +22,7 @@ from typing import Any, Self
 from datamall.errors import DatamallError
 from datamall.memory import after_each_cell
 from datamall.rows import Rows
+from datamall.small_numbers import in_words
 
 ENVIRONMENT = "DATAMALL_DOOR"
 PREFIX = "datamall-"
@@ -308,7 +309,9 @@ class Extract(Mapping[str, Any]):
         return len(self._tables)
 
     def __repr__(self) -> str:
-        sizes = (f"{name}: {len(table):,} rows" for name, table in self._tables.items())
+        # It can stay behind in a notebook.
+        said = in_words if self.personal else "{:,}".format
+        sizes = (f"{name}: {said(len(table))} rows" for name, table in self._tables.items())
         return f"Extract for {self.purpose!r} of {self.authority_title} ({', '.join(sizes)})"
 
 
