@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 AUTHORITY ?= demo
-BY ?= steward committee
+BY ?= steward
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/.ready
 # Tests on all processors, but not more at a time than memory holds. They start hundreds of
@@ -17,8 +17,8 @@ run: $(READY) ## Set up, run every stage that is not up to date (AUTHORITY=demo)
 fresh: $(READY) ## Run every stage again, changed or not
 	@$(BIN)/datamall run $(AUTHORITY) --force
 
-release: $(READY) ## Freeze the reviewed pages, sealed by two roles (BY="steward committee")
-	@$(BIN)/datamall release --authority $(AUTHORITY) $(addprefix --by ,$(BY))
+release: $(READY) ## Freeze the reviewed pages, signed by one of two people (BY=steward)
+	@$(BIN)/datamall release --authority $(AUTHORITY) --by $(BY)
 
 lab: $(READY) ## Open JupyterLab on the notebooks, with data by the door only
 	@$(BIN)/datamall lab --authority $(AUTHORITY)

@@ -114,7 +114,10 @@ def verify(authority: str, witness: Path | None, keys_in: Path | None) -> None:
             click.echo(f"  {kind}: {files:,} files as sealed by {' and '.join(roles)}")
         click.echo(f"  decisions: {decisions.verify(root, mapping, public):,} files as signed")
         for number, (files, roles) in releases.verify(root, mapping, public).items():
-            click.echo(f"  release {number}: {files:,} files as sealed by {' and '.join(roles)}")
+            waits = "" if len(roles) > 1 else ", waits for another signature"
+            click.echo(
+                f"  release {number}: {files:,} files as signed by {' and '.join(roles)}{waits}"
+            )
     if mapping.synthetic and keys_in is None:
         click.echo("  with keys of invented data, which everybody knows: this proves nothing.")
 

@@ -9,19 +9,27 @@ from datamall.project import find_root
 @click.command()
 @AUTHORITY
 @click.option(
-    "--by", "roles", multiple=True, required=True, help="Role that signs; two must, at least."
+    "--by", "role", required=True, metavar="ROLE", help="Who signs: steward or committee."
 )
-def release(authority: str, roles: tuple[str, ...]) -> None:
-    """Freeze the reviewed pages without the draft mark, sealed by two roles."""
+@click.option("--sign", type=int, metavar="NUMBER", help="Sign a release that somebody else made.")
+def release(authority: str, role: str, sign: int | None) -> None:
+    """Freeze the reviewed pages without the draft mark; it counts when two people have signed."""
     from datamall import releases
     from datamall.mall.authorities import load_authority
     from datamall.recount import verdict
 
     root = find_root()
     mapping = load_authority(root, authority)
-    place = releases.make(root, mapping, [*roles], lambda report: verdict(root, authority, report))
+    if sign is not None:
+        roles = releases.countersign(root, mapping, sign, role)
+        click.echo(f"Release {sign} of {authority} is signed by {' and '.join(roles)}.")
+        return
+    place = releases.make(root, mapping, role, lambda report: verdict(root, authority, report))
     said = releases.record(root, authority, int(place.name))
-    click.echo(f"Release {place.name} of {authority} is in {place.relative_to(root)}.")
+    click.echo(
+        f"Release {place.name} of {authority} is in {place.relative_to(root)}, signed by the "
+        f"{role}. It waits for the other signature: `datamall release --sign {place.name} --by …`."
+    )
     for name, made in said["reports"].items():
         if made != said["release"]:
             click.echo(

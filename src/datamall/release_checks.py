@@ -7,8 +7,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from datamall import gate
 from datamall.errors import DatamallError
 from datamall.mall import vault, versions
@@ -16,7 +14,7 @@ from datamall.mall.authorities import Authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.purposes import load_purposes
 from datamall.mall.registers import is_register
-from datamall.mall.seal import keys, seals
+from datamall.mall.seal import keys, seals, signatures
 from datamall.project import file_digest, load_parameters, reports_folder, store_folder
 from datamall.provenance import provenance
 
@@ -24,25 +22,20 @@ SEALED = ("stores", "method", "results")  # what somebody must have looked at an
 Versions = Mapping[str, Mapping[str, str]]  # report → store of people → digest of its marks
 
 
-def two_signatures(root: Path, mapping: Authority, roles: list[str]) -> list[Ed25519PrivateKey]:
-    """Return the keys of at least two different roles.
+def may_sign(root: Path, mapping: Authority, role: str) -> None:
+    """Refuse whose signature does not count for a release, or who has no key.
 
     Raises
     ------
     DatamallError
-        When there are fewer, or one of them has no key.
+        Says what to do.
     """
-    if len(set(roles)) < 2:
+    if role not in signatures.BOTH:
         raise DatamallError(
-            "A release needs the signatures of two people: name two different roles with --by."
+            f"The {role} cannot sign a release: it needs the signatures of two people, the "
+            f"{' and the '.join(signatures.BOTH)}."
         )
-    public = keys.public(root, mapping)
-    if unknown := sorted({*roles} - {*public}):
-        raise DatamallError(
-            f"No public key of {unknown[0]!r} is among those of {mapping.authority}: there are "
-            f"{', '.join(public) or 'none yet'}."
-        )
-    return [keys.private(mapping, role) for role in dict.fromkeys(roles)]
+    keys.signing(root, mapping, role)
 
 
 def check_sealed(root: Path, mapping: Authority) -> None:

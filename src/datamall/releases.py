@@ -1,4 +1,4 @@
-"""Releases: a reviewed copy of the pages without the draft mark, sealed by two people.
+"""Releases: a reviewed copy of the pages without the draft mark, signed by two people.
 
 What is about people is shown anew only when enough of them left and came since each release there
 ever was, so that no two releases give anybody away; until then its page stands as it was released
@@ -9,6 +9,7 @@ print.
 import hashlib
 import json
 import shutil
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,8 +24,8 @@ from datamall.mall import versions
 from datamall.mall.authorities import Authority
 from datamall.mall.contracts import load_contracts
 from datamall.mall.log import logbook
-from datamall.mall.seal import seals
-from datamall.mall.seal.envelope import key_id, opened, sign, statement
+from datamall.mall.seal import keys, seals, signatures
+from datamall.mall.seal.envelope import statement
 from datamall.project import file_digest, load_parameters, put, reports_folder
 
 EVENT, KIND = "release", "urn:datamall:release"
@@ -69,32 +70,32 @@ def earlier(root: Path, authority: str) -> list[tuple[Path, checks.Versions]]:
     ]
 
 
-def make(root: Path, mapping: Authority, roles: list[str], again: Callable[[str], str]) -> Path:
-    """Freeze the pages as they are now into the next release; return its folder.
+def make(root: Path, mapping: Authority, role: str, again: Callable[[str], str]) -> Path:
+    """Freeze the pages as they are now into the next release, signed by one; return its folder.
 
     Parameters
     ----------
     root, mapping
         Project folder and authority.
-    roles
-        Who signs: two different roles at least.
+    role
+        Who looked at the pages and signs. It counts as released when the other of
+        `signatures.BOTH` has signed, too: see `countersign`.
     again
         Comes to the verdict of an audit from the stores, as for the gate.
 
     Raises
     ------
     DatamallError
-        When fewer than two roles sign, something was altered after it was sealed or is not sealed,
-        a page is not of the data and the program of now, or attackers learn from the pages of how
-        many people fewer than ten are. Nothing is then written.
+        When the role has no key, something was altered after it was sealed or is not sealed, a page
+        is not of the data and the program of now, or attackers learn from the pages of how many
+        people fewer than ten are. Nothing is then written.
     """
     authority = mapping.authority
-    _noted(root, authority)
-    number = max(numbers(root, authority), default=0) + 1
+    number = max([*_noted(root, authority), *numbers(root, authority)], default=0) + 1
     target = folder(root, authority, number)
     aside = _aside(target)
-    with logbook.refusals(root, EVENT, authority=authority, number=number, roles=roles):
-        signing = checks.two_signatures(root, mapping, roles)
+    with logbook.refusals(root, EVENT, authority=authority, number=number, role=role):
+        checks.may_sign(root, mapping, role)
         checks.check_sealed(root, mapping)
         checks.check_current(root, authority, again)
         shutil.rmtree(aside, ignore_errors=True)
@@ -108,16 +109,40 @@ def make(root: Path, mapping: Authority, roles: list[str], again: Callable[[str]
                     + (f", and {len(learned) - 1} numbers more" if len(learned) > 1 else "")
                     + ": make a table coarser or leave it out, and run the pipeline again."
                 )
-            _finish(root, mapping, said, aside, target, roles, signing)
+            _finish(root, mapping, said, aside, target, role)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     return target
 
 
+def countersign(root: Path, mapping: Authority, number: int, role: str) -> list[str]:
+    """Sign a release that somebody else made, after checking it; return who signs it by now.
+
+    Raises
+    ------
+    DatamallError
+        When there is no such release, it is not as it was signed, or the role has no key.
+    Refused
+        When it is then not signed by two people: see `signatures.by_two`.
+    """
+    authority = mapping.authority
+    known = keys.public(root, mapping)
+    path = folder(root, authority, number) / SEAL
+    with logbook.refusals(root, EVENT, authority=authority, number=number, role=role):
+        record(root, authority, number)
+        checks.may_sign(root, mapping, role)
+        verify(root, mapping, known)
+        signed = signatures.read(path, known, f"The seal of release {number}")
+        signatures.sign(root, mapping, path, signed.content, role, EVENT, number=number)
+        signed = signatures.read(path, known, f"The seal of release {number}")
+        signatures.by_two(root, mapping, signed, EVENT)
+    return [*signed.roles]
+
+
 def verify(
     root: Path, mapping: Authority, known: Mapping[str, Ed25519PublicKey]
 ) -> dict[int, tuple[int, list[str]]]:
-    """Check every release: signatures of two roles, the log and the bytes of all files.
+    """Check every release: its signatures, the log and the bytes of all files.
 
     Parameters
     ----------
@@ -129,7 +154,8 @@ def verify(
     Returns
     -------
     dict
-        Number → how many files, and the roles that signed.
+        Number → how many files, and the roles that signed; where one of `signatures.BOTH` is not
+        among them, it waits and is not released.
 
     Raises
     ------
@@ -141,54 +167,51 @@ def verify(
     there = numbers(root, authority)
     if gone := sorted(last.keys() - there):
         raise DatamallError(f"Release {gone[0]} is gone: the log of use says that it was made.")
-    roles_of = {key_id(key): role for role, key in known.items()}
     found = {}
     for number in there:
         path = folder(root, authority, number) / SEAL
         place = path.relative_to(root).as_posix()
-        text = path.read_bytes() if path.is_file() else b"null"
-        try:
-            envelope = json.loads(text)
-        except ValueError:
-            envelope = None
-        public = {key_id(key): key for key in known.values()}
-        content, signed = opened(envelope, public, f"The seal {place}")
-        if last and last.get(number) != hashlib.sha256(text).hexdigest():
-            raise DatamallError(f"The seal {place} is not the one in the log of use.")
-        about = content.get("predicate", {})
-        if (content.get("predicateType"), about.get("authority"), about.get("number")) != (
+        if not path.is_file():
+            raise DatamallError(f"The seal {place} is gone: restore it.")
+        signed = signatures.read(path, known, f"The seal {place}")
+        about = signed.content.get("predicate", {})
+        if (signed.content.get("predicateType"), about.get("authority"), about.get("number")) != (
             *(KIND, authority),
             number,
         ):
             raise DatamallError(f"The seal {place} is of something else.")
-        roles = sorted(roles_of[name] for name in signed)
-        if len(roles) < 2:
-            raise DatamallError(
-                f"The seal {place} lacks a signature: it is signed by {', '.join(roles)} alone."
-            )
-        listed = {one["name"]: one["digest"]["sha256"] for one in content["subject"]}
+        if last:
+            digest, signers = last.get(number, ("", set()))
+            if digest != signed.digest:
+                raise DatamallError(f"The seal {place} is not the one in the log of use.")
+            if gone_roles := sorted(signers - {*signed.roles}):
+                raise DatamallError(f"The seal {place} lacks the signature of the {gone_roles[0]}.")
+        listed = {one["name"]: one["digest"]["sha256"] for one in signed.content["subject"]}
         seals.compare(listed, _digests(root, path.parent), f"release {number}")
-        found[number] = (len(listed), roles)
+        found[number] = (len(listed), [*signed.roles])
     return found
 
 
-def _noted(root: Path, authority: str) -> dict[int, str]:
-    """Return the releases that the log knows, with the digests of their seals.
+def _noted(root: Path, authority: str) -> dict[int, tuple[str, set[str]]]:
+    """Return the releases that the log knows: digest of what was signed, and who signed it.
 
     One whose process was killed after its entry, before it was in its place, is put there.
     """
-    last = {
-        int(entry.said["number"]): str(entry.said["sha256"])
-        for entry in logbook.read(root)
-        if entry.said["event"] == EVENT
-        and entry.said["authority"] == authority
-        and "sha256" in entry.said
-    }
-    for number, digest in last.items():
+    last: dict[int, tuple[str, set[str]]] = {}
+    for entry in logbook.read(root):
+        said = entry.said
+        if (said["event"], said.get("authority")) == (EVENT, authority) and "signed" in said:
+            before = last.get(int(said["number"]), ("", set()))
+            # A release that was made anew begins anew.
+            signers = before[1] if before[0] == said["signed"] else set()
+            last[int(said["number"])] = (said["signed"], signers | {said["role"]})
+    for number, (digest, _) in last.items():
         target = folder(root, authority, number)
         seal = _aside(target) / SEAL
-        if not target.exists() and seal.is_file() and file_digest(seal) == digest:
-            seal.parent.rename(target)
+        if not target.exists() and seal.is_file():
+            payload = b64decode(json.loads(seal.read_bytes())["payload"])
+            if hashlib.sha256(payload).hexdigest() == digest:
+                seal.parent.rename(target)
     return last
 
 
@@ -266,10 +289,9 @@ def _finish(
     said: dict[str, Any],
     aside: Path,
     target: Path,
-    roles: list[str],
-    signing: list[Any],
+    role: str,
 ) -> None:
-    """Write what changed, seal the folder, note it in the log and put it in its place."""
+    """Write what changed, sign the folder, note it in the log and put it in its place."""
     authority, number = mapping.authority, said["release"]
     if said["before"] is not None:
         old = folder(root, authority, said["before"])
@@ -284,25 +306,10 @@ def _finish(
         f"{place}/{path.relative_to(aside).as_posix()}": file_digest(path)
         for path in seals.files(aside)
     }
-    about = {
-        "authority": authority,
-        "number": number,
-        "roles": sorted(set(roles)),
-        "day": datetime.now(UTC).date().isoformat(),
-    }
-    text = json.dumps(sign(statement(listed, KIND, about), signing), indent=1) + "\n"
-    put(aside / SEAL, text)
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    day = datetime.now(UTC).date().isoformat()
+    content = statement(listed, KIND, {"authority": authority, "number": number, "day": day})
     stands = sorted(name for name, made in said["reports"].items() if made != number)
-    logbook.write(
-        root,
-        EVENT,
-        authority=authority,
-        number=number,
-        roles=sorted(set(roles)),
-        sha256=digest,
-        stands=stands,
-    )
+    signatures.sign(root, mapping, aside / SEAL, content, role, EVENT, number=number, stands=stands)
     aside.rename(target)
 
 

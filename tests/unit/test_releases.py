@@ -1,5 +1,6 @@
 """A release is a reviewed copy: sealed by two, noted, and standing where few people lie between."""
 
+import dataclasses
 import json
 import sys
 import types
@@ -22,10 +23,9 @@ from datamall.mall import vault, versions
 from datamall.mall.authorities import load_authority
 from datamall.mall.contracts import load_contracts
 from datamall.mall.log import logbook
-from datamall.mall.seal import keys, seals
+from datamall.mall.seal import keys, seals, signatures
 
 STORE = "welfare.investigations"
-BOTH = ["steward", "committee"]
 REPORTS = {"fraud_audit": "fraud-audit", "mall": "mall", "trucks": "trucks"}
 Change = Callable[..., None]
 
@@ -111,8 +111,12 @@ def seal(project: Path, role: str = "steward") -> None:
         seals.seal(project, load_authority(project, "demo"), kind, [role])
 
 
-def make(project: Path, roles: list[str] = BOTH) -> Path:
-    return releases.make(project, load_authority(project, "demo"), roles, lambda name: "FAIL")
+def make(project: Path, role: str = "steward") -> Path:
+    return releases.make(project, load_authority(project, "demo"), role, lambda name: "FAIL")
+
+
+def countersign(project: Path, number: int = 1, role: str = "committee") -> list[str]:
+    return releases.countersign(project, load_authority(project, "demo"), number, role)
 
 
 def verified(project: Path) -> dict[int, tuple[int, list[str]]]:
@@ -137,28 +141,49 @@ def test_a_release_has_no_draft_mark_and_two_signatures(project: Path) -> None:
     for page in place.glob("*.html"):
         assert "Draft" not in page.read_text("utf-8") and "Release 1" in page.read_text("utf-8")
     assert releases.DRAFT in (project / "reports" / "mall.html").read_text()
+    assert verified(project)[1][1] == ["steward"]
+    assert countersign(project) == ["committee", "steward"]
     ((number, (files, roles)),) = verified(project).items()
     assert (number, roles) == (1, ["committee", "steward"]) and files > 10
     last = [entry.said for entry in logbook.read(project) if entry.said["event"] == "release"]
-    assert [one["number"] for one in last] == [1] and last[0]["roles"] == ["committee", "steward"]
+    assert [(one["number"], one["role"]) for one in last] == [(1, "steward"), (1, "committee")]
+    assert len({one["signed"] for one in last}) == 1
     assert not list((project / "releases").rglob("*.partial"))
 
 
-@pytest.mark.parametrize(
-    ("roles", "says"),
-    [
-        (["steward"], "two people"),
-        (["steward", "steward"], "two people"),
-        (["steward", "mayor"], "No public key of 'mayor'"),
-    ],
-)
-def test_one_person_makes_no_release(project: Path, roles: list[str], says: str) -> None:
+def test_who_may_not_sign_makes_no_release(project: Path) -> None:
     seal(project)
-    with pytest.raises(DatamallError, match=says):
-        make(project, roles)
+    with pytest.raises(DatamallError, match="The mayor cannot sign a release"):
+        make(project, "mayor")
     assert not (project / "releases" / "demo" / "1").exists()
     refused = [e.said for e in logbook.read(project) if e.said["event"] == "release"]
     assert [one["outcome"] for one in refused] == ["refused"]
+
+
+def test_one_person_signs_no_release_alone(project: Path) -> None:
+    seal(project)
+    make(project)
+    with pytest.raises(DatamallError, match="lacks that of the committee"):
+        countersign(project, role="steward")
+    with pytest.raises(DatamallError, match="no release 2"):
+        countersign(project, 2)
+    countersign(project)
+    # Of data that are not invented, one account cannot be two people.
+    mapping = load_authority(project, "demo")
+    path, known = project / "releases/demo/1/seal.json", keys.public(project, mapping)
+    signed = signatures.read(path, known, "The seal")
+    signatures.by_two(project, mapping, signed, releases.EVENT)
+    real = dataclasses.replace(mapping, synthetic=False)
+    with pytest.raises(DatamallError, match="One account signed for both roles"):
+        signatures.by_two(project, real, signed, releases.EVENT)
+
+
+def test_what_was_altered_is_not_signed(project: Path) -> None:
+    seal(project)
+    flip(make(project))
+    with pytest.raises(DatamallError, match=r"mall\.html was altered"):
+        countersign(project)
+    assert len(json.loads((project / "releases/demo/1/seal.json").read_text())["signatures"]) == 1
 
 
 def not_sealed(project: Path) -> None:
@@ -367,7 +392,7 @@ def one_signature(place: Path) -> None:
         (flip, r"1/mall\.html was altered"),
         (add, r"extra\.html came after"),
         (take_away, r"numbers\.csv is gone"),
-        (one_signature, "not the one in the log"),
+        (one_signature, "lacks the signature of the"),
     ],
 )
 def test_what_was_altered_is_named(
@@ -375,6 +400,7 @@ def test_what_was_altered_is_named(
 ) -> None:
     seal(project)
     place = make(project)
+    countersign(project)
     change(place)
     with pytest.raises(DatamallError, match=says):
         verified(project)
