@@ -216,7 +216,9 @@ def inputs(kind: str, authority: str) -> None:
 @THREADS
 def report(notebook: str, authority: str, threads: int | None) -> None:
     """Run a NOTEBOOK on the extract of its purpose and write its page and results."""
+    from datamall.mall.contracts import load_contracts
     from datamall.mall.kernel import behind_the_door, isolated
+    from datamall.mall.purposes import people
     from datamall.memory import give_back
     from datamall.provenance import provenance
     from datamall.reporting.notebooks import run
@@ -244,6 +246,7 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
         ),
         provenance=provenance(root, authority, notebook),
         isolated=isolated(),
+        people=people(root, load_contracts(root), reports[notebook]["purposes"]),
         out_folder=reports_folder(root, authority),
     )
     if reports[notebook].get("audit"):

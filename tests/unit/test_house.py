@@ -20,6 +20,7 @@ from datamall.provenance import RUNNING
 APART = {"mall", "fairness", "reporting", "demo", "tabular"}
 NEUTRAL = {
     "errors",
+    "identifiers",
     "project",
     "rows",
     "memory",

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pandas as pd
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from datamall.errors import DatamallError
-from datamall.reporting import notebooks, parameters, strip
+from datamall.reporting import notebooks, parameters, strip, tables
 
 PARAMETERS = """level: float = 0.9  # [0, 1] of every interval
 stops: int = 60
@@ -302,6 +303,9 @@ def test_second_run_gives_the_same_bytes(done: Path) -> None:
         ("import time; time.sleep(60)", "more than 2 seconds"),
         ("import warnings; warnings.warn('careful')", "warns"),
         ("object()", "a memory address"),
+        ("raise SystemExit(0)", "cell 2 stopped with SystemExit, so the notebook is not whole"),
+        ("print('BSN', 999990020 - 1)", "cell 2 shows a citizen service number: show counts"),
+        ("raise ValueError(f'BSN {999990020 - 1}')", "ValueError: its message is withheld"),
         ("import pandas as pd; pd.DataFrame({'a': [1]})", "a table or picture of its own"),
     ],
 )  # fmt: skip
@@ -316,6 +320,8 @@ def test_failure_is_one_sentence_and_leaves_the_last_page(
         run(project, book(source), timeout=timeout)
     assert "sample.failed.ipynb" in str(error.value)
     assert "\n" not in str(error.value)
+    failed = nbformat.read(out / "sample.failed.ipynb", as_version=4)
+    assert "999990019" not in str([shown for _, shown in notebooks.outputs(failed)] + [error.value])
     assert set(files(out)) == {"sample.html", "sample.failed.ipynb"}
     assert (out / "sample.html").read_text() == "the page before"
 
@@ -323,13 +329,15 @@ def test_failure_is_one_sentence_and_leaves_the_last_page(
 def executed(*outputs: NotebookNode) -> NotebookNode:
     notebook = book("x")
     notebook.cells[-1].outputs = list(outputs)
-    notebook.cells[-1].execution_count = 1
+    for count, cell in enumerate(notebook.cells[1:], start=1):
+        cell.execution_count = count
     return notebook
 
 
 def named(name: str, kind: str = "table") -> NotebookNode:
-    about = {"datamall": {"kind": kind, "name": name}}
-    return new_output("display_data", data={"text/html": "<p>x</p>"}, metadata=about)
+    data, about = tables.table_bundle(pd.DataFrame({"a": [1]}), "a", "A table")
+    about["datamall"] |= {"kind": kind, "name": name}
+    return new_output("display_data", data=data, metadata=about)
 
 
 @pytest.mark.parametrize(

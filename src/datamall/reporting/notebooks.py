@@ -1,8 +1,8 @@
 """Run a notebook into a page and its results; keep notebooks clean. Alone knows papermill.
 
 Parameters are checked against the notebook before any kernel starts, because papermill executes
-parameter *names* as code. What comes back from the kernel is data, not trusted: names of result
-files are checked, and an output that could differ from run to run is an error.
+parameter *names* as code. What comes back from the kernel is data, not trusted: see
+`datamall.reporting.outputs`.
 """
 
 from __future__ import annotations
@@ -12,25 +12,23 @@ import csv
 import io
 import json
 import math
-import re
 import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from datamall.errors import DatamallError
 from datamall.imports import without_grammar
 from datamall.reporting import pages
+from datamall.reporting.outputs import check_outputs, join_streams, outputs
 from datamall.reporting.parameters import check_parameters, declared
-from datamall.reporting.tables import ANSWER, check_name, csv_of
+from datamall.reporting.tables import ANSWER, csv_of
 
 with without_grammar():
     import nbformat
     from nbformat import NotebookNode
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
-KINDS = ("table", "numbers", "figure", "absent", "answer")
 LEFT_ALONE = ("scratch", "reports")  # folders whose notebooks keep their outputs when saved
 
 
@@ -44,6 +42,7 @@ def run(
     provenance: Mapping[str, str],
     out_folder: Path,
     isolated: bool = True,
+    people: Collection[str] | None = None,
     timeout: int = 900,
 ) -> None:
     """Run a notebook and write ``<name>.ipynb``, ``<name>.html`` and ``results/<name>/``.
@@ -71,6 +70,8 @@ def run(
         Folder of the pages.
     isolated
         Whether the kernel runs where it can read nothing but its extract.
+    people
+        Of a page about persons, the columns that hold their numbers; None: a page about things.
     timeout
         Seconds that one cell may take.
 
@@ -86,7 +87,7 @@ def run(
     given = check_parameters(source, parameters, name)
     out_folder.mkdir(parents=True, exist_ok=True)
     failed = out_folder / f"{name}.failed.ipynb"
-    executed = _execute(source, failed, given, config, timeout, name)
+    executed = _execute(source, failed, given, config, timeout, name, people)
     normalise(executed)
     check_outputs(executed, root, f"Notebook {name}", f"see {failed}")
     choices = {
@@ -135,6 +136,7 @@ def _execute(
     config: Any,
     timeout: int,
     name: str,
+    people: Collection[str] | None,
 ) -> NotebookNode:
     """Run the notebook in a kernel; it is saved to `failed`, finished or as far as it came."""
     import papermill
@@ -155,6 +157,7 @@ def _execute(
             progress_bar=False,
             execution_timeout=timeout,
             config=settings,
+            people=people,
         )
     except papermill.PapermillExecutionError as error:
         lines = [line for line in str(error.evalue).splitlines() if line.strip()]
@@ -180,16 +183,7 @@ def normalise(notebook: NotebookNode) -> None:
     for position, cell in enumerate(notebook.cells):
         cell.id = f"cell-{position:02}"
         cell.metadata = _tags_only(cell.metadata)
-        if cell.cell_type != "code":
-            continue
-        merged: list[NotebookNode] = []
-        for output in cell.outputs:
-            streams = merged and output.output_type == merged[-1].output_type == "stream"
-            if streams and merged[-1].name == output.name:  # chunks depend on timing
-                merged[-1].text += output.text
-            else:
-                merged.append(output)
-        cell.outputs = merged
+        join_streams(cell)
     notebook.metadata = _metadata()
     notebook.nbformat, notebook.nbformat_minor = 4, 5
 
@@ -201,53 +195,6 @@ def _tags_only(metadata: Mapping[str, Any]) -> NotebookNode:
 def _metadata() -> NotebookNode:
     plain = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
     return nbformat.from_dict(plain)
-
-
-def outputs(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode]]:
-    """Yield (number of the cell, output) for every output."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            yield cell.execution_count or 0, output
-
-
-def check_outputs(notebook: NotebookNode, root: Path, where: str, how: str) -> None:
-    """Refuse outputs that a report must not hold.
-
-    Raises
-    ------
-    DatamallError
-        For warnings or other text on stderr, tables and pictures that were not handed to
-        `show`, `answer` or `figures`, memory addresses, and paths of this machine.
-    """
-    places = [re.escape(str(p)) for p in (root.resolve(), tempfile.gettempdir(), Path.home())]
-    private = re.compile(rf"\bat 0x[0-9a-fA-F]{{4,}}|(?:{'|'.join(places)}|/tmp)/")
-    seen: set[str] = set()
-    for number, output in outputs(notebook):
-        cell = f"{where}, cell {number}"
-        about = output.get("metadata", {}).get("datamall", {})
-        data = output.get("data", {})
-        if output.output_type == "stream" and output.name == "stderr":
-            line = output.text.strip().splitlines()[-1]
-            raise DatamallError(f"{cell} warns: {line!r}; mend the cause, {how}.")
-        if about.get("kind") not in KINDS and any(
-            kind == "text/html" or kind.startswith("image/") for kind in data
-        ):
-            raise DatamallError(
-                f"{cell} shows a table or picture of its own: hand it to show() or to a function "
-                f"of figures, so that it has a caption and an alternative text; {how}."
-            )
-        texts = [output.get("text", ""), *(str(v) for k, v in data.items() if k[:6] != "image/")]
-        found = next((m for m in map(private.search, texts) if m), None)
-        if found:
-            raise DatamallError(
-                f"{cell} prints {found.group()!r}, a memory address or a path of this machine, "
-                f"which differs from run to run: show a table instead; {how}."
-            )
-        if about.get("kind") in ("table", "numbers", "absent"):
-            name = check_name(about.get("name", ""))
-            if name in seen:
-                raise DatamallError(f"{cell} uses the name {name!r} again: give it another.")
-            seen.add(name)
 
 
 def results(
