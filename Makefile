@@ -16,8 +16,8 @@ run: $(READY) ## Set up, run every stage that is not up to date (AUTHORITY=demo)
 fresh: $(READY) ## Run every stage again, changed or not
 	@$(BIN)/datamall run $(AUTHORITY) --force
 
-lab: $(READY) ## Open JupyterLab on the notebooks, with data by the door only
-	@$(BIN)/datamall lab --authority $(AUTHORITY)
+lab: $(READY) ## Open JupyterLab on the notebooks (PURPOSE=… for those that are no report's)
+	@$(BIN)/datamall lab --authority $(AUTHORITY) $(addprefix --purpose ,$(PURPOSE))
 
 test: $(READY) ## Lint, check types, run the quick tests
 	@$(BIN)/ruff check .

@@ -217,7 +217,7 @@ def inputs(kind: str, authority: str) -> None:
 def report(notebook: str, authority: str, threads: int | None) -> None:
     """Run a NOTEBOOK on the extract of its purpose and write its page and results."""
     from datamall.mall.contracts import load_contracts
-    from datamall.mall.kernel import behind_the_door, isolated
+    from datamall.mall.kernel import behind_the_door, open_ways
     from datamall.mall.purposes import people
     from datamall.memory import give_back
     from datamall.provenance import provenance
@@ -245,7 +245,7 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
             occasion=f"report {notebook}",
         ),
         provenance=provenance(root, authority, notebook),
-        isolated=isolated(),
+        open_ways=open_ways(),
         people=people(root, load_contracts(root), reports[notebook]["purposes"]),
         out_folder=reports_folder(root, authority),
     )
@@ -362,9 +362,10 @@ def run_pipeline(authority: str, force: bool) -> None:
 
 @main.command(context_settings={"ignore_unknown_options": True})
 @AUTHORITY
+@click.option("--purpose", "purposes", multiple=True, help="Of notebooks that are no report's.")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def lab(authority: str, options: tuple[str, ...]) -> None:
-    """Start JupyterLab on this machine only; each kernel gets its data at the door."""
+def lab(authority: str, purposes: tuple[str, ...], options: tuple[str, ...]) -> None:
+    """Start JupyterLab on this machine only; each kernel gets the purposes of its notebook."""
     from datamall.mall.lab import launch
 
-    launch(find_root(), authority, list(options))
+    launch(find_root(), authority, list(purposes), list(options))

@@ -35,7 +35,7 @@ class ProjectFiles(AsyncLargeFileManager):
         return listed and name != CLOSED
 
 
-def launch(root: Path, authority: str, extra_args: list[str]) -> None:
+def launch(root: Path, authority: str, purposes: list[str], extra_args: list[str]) -> None:
     """Serve JupyterLab on this machine only, until it is stopped.
 
     Parameters
@@ -44,6 +44,8 @@ def launch(root: Path, authority: str, extra_args: list[str]) -> None:
         Project folder.
     authority
         Whose data kernels may check out.
+    purposes
+        What notebooks may check out that are no report's; those get the purposes of their report.
     extra_args
         Further options of JupyterLab, e.g. ``--no-browser``.
 
@@ -53,7 +55,7 @@ def launch(root: Path, authority: str, extra_args: list[str]) -> None:
         When the authority is unknown or its mapping has a mistake.
     """
     load_authority(root, authority)
-    config = behind_the_door(root, authority, autoreload=True, occasion="lab")
+    config = behind_the_door(root, authority, autoreload=True, occasion="lab", lab=True)
     options = {
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.root_dir": str(root),
@@ -73,4 +75,6 @@ def launch(root: Path, authority: str, extra_args: list[str]) -> None:
     }
     for section in config:
         options |= {f"{section}.{k}": v for k, v in config[section].items() if v is not None}
-    LabApp.launch_instance([*extra_args, *(f"--{key}={value}" for key, value in options.items())])
+    given = [f"--DoorProvisioner.purposes={purpose}" for purpose in purposes]
+    given += [f"--{key}={value}" for key, value in options.items()]
+    LabApp.launch_instance([*extra_args, *given])

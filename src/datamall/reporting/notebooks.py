@@ -13,7 +13,7 @@ import io
 import json
 import math
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -41,7 +41,7 @@ def run(
     config: Any = None,
     provenance: Mapping[str, str],
     out_folder: Path,
-    isolated: bool = True,
+    open_ways: Sequence[str] = (),
     people: Collection[str] | None = None,
     timeout: int = 900,
 ) -> None:
@@ -68,8 +68,8 @@ def run(
         Name → SHA-256 of what the page rests on.
     out_folder
         Folder of the pages.
-    isolated
-        Whether the kernel runs where it can read nothing but its extract.
+    open_ways
+        What the kernel could do where it runs and should not, in words after "could have".
     people
         Of a page about persons, the columns that hold their numbers; None: a page about things.
     timeout
@@ -94,7 +94,7 @@ def run(
         key: (given.get(key, known.default), known.allowed, known.help)
         for key, known in declared(source, name).items()
     }
-    page, answer = pages.render(root, authority, name, executed, choices, provenance, isolated)
+    page, answer = pages.render(root, authority, name, executed, choices, provenance, open_ways)
     aside = out_folder / f"{name}.partial"
     shutil.rmtree(aside, ignore_errors=True)
     (aside / "results").mkdir(parents=True)

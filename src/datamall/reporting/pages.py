@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ def render(
     notebook: Any,
     choices: Mapping[str, tuple[Any, str, str]],
     provenance: Mapping[str, str],
-    isolated: bool,
+    open_ways: Sequence[str],
 ) -> tuple[str, dict[str, Any] | None]:
     """Return the page of an executed notebook and the record of its answer.
 
@@ -57,8 +57,8 @@ def render(
         Parameter → (value, what is allowed, help).
     provenance
         Name → SHA-256.
-    isolated
-        Whether the kernel could read nothing but its extract.
+    open_ways
+        What the kernel could do where it ran and should not, in words after "could have".
 
     Returns
     -------
@@ -113,7 +113,7 @@ def render(
         parts=parts,
         choices=choices,
         provenance=provenance,
-        open_run=not isolated and data.get("personal") is not False,
+        open_ways=open_ways if data.get("personal") is not False else (),
     )  # fmt: skip
     return tidy(html), record
 

@@ -1,0 +1,108 @@
+"""Private folders that do not outlive what they are for, also if that was killed.
+
+A folder is locked by the process that made it and holds a mark. One that has the mark and no lock
+was left behind: the next command of any kind deletes it. A folder without the mark is somebody's
+own, whatever its name. They lie in memory where the system has files there, since they may hold
+persons; elsewhere in the folder for temporary files.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+PREFIX, MARK = "datamall-", ".datamall-temporary"
+SAYS = b"Made by datamall, and deleted by its next command once nobody uses it.\n"
+IN_MEMORY = Path("/dev/shm")
+
+
+class Private:
+    """A folder that only its owner can read, deleted in the end; a context manager.
+
+    Parameters
+    ----------
+    personal
+        Whether it is for persons: then it lies in memory, where the system has that.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    """
+
+    def __init__(self, personal: bool) -> None:
+        base = IN_MEMORY if personal and in_memory() else Path(tempfile.gettempdir())
+        self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+        self._lock = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        (self.path / MARK).write_bytes(SAYS)  # locked first: nobody sweeps it from here on
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Delete the folder."""
+        with suppress(OSError):
+            _delete(self.path)
+        os.close(self._lock)
+
+
+def in_memory() -> bool:
+    """Return whether this system has a place for files in memory."""
+    return IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK) and os.path.ismount(IN_MEMORY)
+
+
+def sweep() -> list[Path]:
+    """Delete what was left behind; return which folders those were."""
+    return [folder for folder in _marked() if _left(folder)]
+
+
+def _marked() -> Iterator[Path]:
+    for base in {Path(tempfile.gettempdir()), IN_MEMORY}:
+        for folder in base.glob(f"{PREFIX}*"):
+            with suppress(OSError):
+                mark = os.open(folder / MARK, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                with os.fdopen(mark, "rb") as file:
+                    if os.fstat(mark).st_uid == os.getuid() and file.read() == SAYS:
+                        yield folder
+
+
+def _left(folder: Path) -> bool:
+    """Delete a folder that nobody has locked; return whether that was so."""
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False  # just gone
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(lock).st_uid != os.getuid():
+            return False
+        _delete(folder)
+        return True
+    except OSError:
+        return False  # locked: in use
+    finally:
+        os.close(lock)
+
+
+def _delete(folder: Path) -> None:
+    """Delete a folder, its mark last: what a kill leaves of it is swept the next time."""
+    for place, below, _ in os.walk(folder):  # what has no rights could not be deleted
+        for name in below:
+            if not Path(place, name).is_symlink():
+                Path(place, name).chmod(0o700)
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != MARK:
+            path.unlink(missing_ok=True)
+    if [path.name for path in folder.iterdir()] == [MARK]:
+        (folder / MARK).unlink()
+        folder.rmdir()
