@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from datamall import cli_evidence
-from datamall.cli_options import AUTHORITY, THREADS
+from datamall.cli_options import AUTHORITY, NAME, THREADS, NotPlain
 from datamall.errors import DatamallError
 from datamall.project import find_root, load_parameters, reports_folder
 
@@ -19,9 +20,14 @@ class Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command; print a `DatamallError` without its traceback."""
+        from datamall.mall.remains import sweep
+
+        sweep()
         try:
             return super().invoke(context)
         except DatamallError as error:
+            if isinstance(error, NotPlain):
+                _noted()
             click.echo(f"datamall: {error}", err=True)
             sys.exit(1)
         except OSError as error:
@@ -29,6 +35,22 @@ class Commands(click.Group):
             reason = error.strerror or str(error)
             click.echo(f"datamall: {reason}{place}: mend that and run it again.", err=True)
             sys.exit(1)
+
+
+def _noted() -> None:
+    """Write down that a name was given that is none, where there is a project and a log."""
+    from datamall.mall.log import logbook
+
+    with suppress(DatamallError):
+        logbook.write(
+            find_root(),
+            "request",
+            outcome="refused",
+            reason="malformed",
+            occasion="command line",
+            authority=None,
+            purpose=None,
+        )
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -64,7 +86,7 @@ def demo(truth: Path | None) -> None:
 
 
 @main.command()
-@click.argument("authority")
+@click.argument("authority", type=NAME)
 @click.option(
     "--from",
     "source",
@@ -89,7 +111,7 @@ def parameters(authority: str) -> None:
 
 
 @main.command()
-@click.argument("store")
+@click.argument("store", type=NAME)
 @AUTHORITY
 @THREADS
 def intake(store: str, authority: str, threads: int | None) -> None:
@@ -111,7 +133,7 @@ def intake(store: str, authority: str, threads: int | None) -> None:
 
 
 @main.command()
-@click.argument("store")
+@click.argument("store", type=NAME)
 @AUTHORITY
 @click.option("--accept", "accepted", metavar="FILE", help="Take in a delivery that is held back.")
 @click.option("--withdraw", "withdrawn", metavar="FILE", help="Leave out one that was taken in.")
@@ -139,8 +161,8 @@ def deliveries(
 
 
 @main.command()
-@click.argument("authority")
-@click.option("--role", help="Make the key with which this role signs, instead.")
+@click.argument("authority", type=NAME)
+@click.option("--role", type=NAME, help="Make the key with which this role signs, instead.")
 def key(authority: str, role: str | None) -> None:
     """Make the key file of an AUTHORITY, with which its stores of persons are encrypted."""
     from datamall.mall.authorities import load_authority
@@ -159,7 +181,7 @@ def key(authority: str, role: str | None) -> None:
 
 
 @main.command()
-@click.argument("authority")
+@click.argument("authority", type=NAME)
 def check(authority: str) -> None:
     """Print which columns an AUTHORITY delivers and which chapters it can run."""
     from datamall.coverage import coverage
@@ -168,7 +190,7 @@ def check(authority: str) -> None:
 
 
 @main.command()
-@click.argument("purpose")
+@click.argument("purpose", type=NAME)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @AUTHORITY
 def checkout(purpose: str, folder: Path, authority: str) -> None:
@@ -211,7 +233,7 @@ def inputs(kind: str, authority: str) -> None:
 
 
 @main.command()
-@click.argument("notebook")
+@click.argument("notebook", type=NAME)
 @AUTHORITY
 @THREADS
 def report(notebook: str, authority: str, threads: int | None) -> None:
@@ -256,7 +278,7 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
 
 
 @main.command()
-@click.argument("audit")
+@click.argument("audit", type=NAME)
 @AUTHORITY
 @click.option("--by", required=True, help="Role that decides on the plan; no name of a person.")
 @click.option("--reason", required=True, help="Why this plan, in a sentence.")
@@ -298,7 +320,7 @@ def audit(spec: Path, out: Path | None) -> None:
 
 
 @main.command()
-@click.argument("audit")
+@click.argument("audit", type=NAME)
 @AUTHORITY
 def gate(audit: str, authority: str) -> None:
     """Write gate.json: whether the AUDIT lets a list of people be made, and why not."""
@@ -316,7 +338,7 @@ def gate(audit: str, authority: str) -> None:
 
 
 @main.command()
-@click.argument("audit")
+@click.argument("audit", type=NAME)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @AUTHORITY
 def worklist(audit: str, folder: Path, authority: str) -> None:
@@ -341,7 +363,7 @@ def index(authority: str) -> None:
 
 
 @main.command("run")
-@click.argument("authority", default="demo")
+@click.argument("authority", type=NAME, default="demo")
 @click.option("--force", is_flag=True, help="Run every stage, changed or not.")
 def run_pipeline(authority: str, force: bool) -> None:
     """Run all stages of an AUTHORITY that are not up to date."""
@@ -362,7 +384,9 @@ def run_pipeline(authority: str, force: bool) -> None:
 
 @main.command(context_settings={"ignore_unknown_options": True})
 @AUTHORITY
-@click.option("--purpose", "purposes", multiple=True, help="Of notebooks that are no report's.")
+@click.option(
+    "--purpose", "purposes", type=NAME, multiple=True, help="Of notebooks that are no report's."
+)
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def lab(authority: str, purposes: tuple[str, ...], options: tuple[str, ...]) -> None:
     """Start JupyterLab on this machine only; each kernel gets the purposes of its notebook."""

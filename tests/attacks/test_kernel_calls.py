@@ -230,8 +230,8 @@ def test_the_same_walls_for_an_ordinary_user(server: str) -> None:
             path.chmod(0o777 if path.is_dir() else 0o644)
         guard, door = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         child = subprocess.Popen(
-            [program, "-I", code / "sandbox.py", code / "policy.json", str(door.fileno()), "1000000",
-             "--", program, "-I", code / "attacks.py"],
+            [program, "-I", code / "sandbox.py", code / "policy.json", str(door.fileno()),
+             "1000000", "--", program, "-I", code / "attacks.py"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pass_fds=[door.fileno()],
             **ordinary(),
         )  # fmt: skip
