@@ -1,5 +1,6 @@
 import json
 import math
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -462,3 +463,23 @@ def test_papermill_is_known_here_alone(root: Path) -> None:
     for path in (root / "src").rglob("*.py"):
         if path.name != "notebooks.py":
             assert "import papermill" not in path.read_text("utf-8"), path
+
+
+def test_of_two_runs_at_once_the_second_waits_and_says_so(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = project / "notebooks" / "sample.ipynb"
+    path.write_text("")
+    second = threading.Event()
+
+    def run_too() -> None:
+        with notebooks._alone(path):
+            second.set()
+
+    with notebooks._alone(path):
+        thread = threading.Thread(target=run_too)
+        thread.start()
+        assert not second.wait(0.3)
+    thread.join(10)
+    assert second.is_set()
+    assert "another program runs sample.ipynb: waiting" in capsys.readouterr().err

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import copy
 import csv
+import fcntl
 import io
 import json
 import math
 import shutil
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -50,7 +53,7 @@ def run(
     The results are those of `results`, and ``provenance.json``.
 
     While it runs, and if it fails, the notebook is ``<name>.failed.ipynb``. What was there before
-    stays until everything new is complete.
+    stays until everything new is complete. Of two runs at once the second waits, and says so.
 
     Parameters
     ----------
@@ -85,33 +88,47 @@ def run(
     source = read(notebook)
     strip(source)  # whatever an editor left in it: outputs, another kernel
     given = check_parameters(source, parameters, name)
-    out_folder.mkdir(parents=True, exist_ok=True)
-    failed = out_folder / f"{name}.failed.ipynb"
-    executed = _execute(source, failed, given, config, timeout, name, people)
-    normalise(executed)
-    check_outputs(executed, root, f"Notebook {name}", f"see {failed}")
-    choices = {
-        key: (given.get(key, known.default), known.allowed, known.help)
-        for key, known in declared(source, name).items()
-    }
-    page, answer = pages.render(root, authority, name, executed, choices, provenance, open_ways)
-    aside = out_folder / f"{name}.partial"
-    shutil.rmtree(aside, ignore_errors=True)
-    (aside / "results").mkdir(parents=True)
-    _write(aside / f"{name}.ipynb", [nbformat.writes(executed), "\n"])
-    _write(aside / f"{name}.html", [page])
-    for file, parts in results(executed, answer):
-        _write(aside / "results" / file, parts)
-    _write(aside / "results" / "provenance.json", [_json(dict(provenance))])
-    final = out_folder / "results" / name
-    final.parent.mkdir(exist_ok=True)
-    if final.exists():
-        final.rename(aside / "old")
-    (aside / "results").rename(final)
-    for file in (f"{name}.html", f"{name}.ipynb"):
-        (aside / file).replace(out_folder / file)
-    shutil.rmtree(aside)
-    failed.unlink()
+    with _alone(notebook):
+        out_folder.mkdir(parents=True, exist_ok=True)
+        failed = out_folder / f"{name}.failed.ipynb"
+        executed = _execute(source, failed, given, config, timeout, name, people)
+        normalise(executed)
+        check_outputs(executed, root, f"Notebook {name}", f"see {failed}")
+        choices = {
+            key: (given.get(key, known.default), known.allowed, known.help)
+            for key, known in declared(source, name).items()
+        }
+        page, answer = pages.render(root, authority, name, executed, choices, provenance, open_ways)
+        aside = out_folder / f"{name}.partial"
+        shutil.rmtree(aside, ignore_errors=True)
+        (aside / "results").mkdir(parents=True)
+        _write(aside / f"{name}.ipynb", [nbformat.writes(executed), "\n"])
+        _write(aside / f"{name}.html", [page])
+        for file, parts in results(executed, answer):
+            _write(aside / "results" / file, parts)
+        _write(aside / "results" / "provenance.json", [_json(dict(provenance))])
+        final = out_folder / "results" / name
+        final.parent.mkdir(exist_ok=True)
+        if final.exists():
+            final.rename(aside / "old")
+        (aside / "results").rename(final)
+        for file in (f"{name}.html", f"{name}.ipynb"):
+            (aside / file).replace(out_folder / file)
+        shutil.rmtree(aside)
+        failed.unlink()
+
+
+@contextmanager
+def _alone(notebook: Path) -> Iterator[None]:
+    """Wait, and say so, while another program runs the same notebook: both would write its page."""
+    with notebook.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sentence = f"datamall: another program runs {notebook.name}: waiting for it to end."
+            print(sentence, file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _write(path: Path, parts: Iterable[str]) -> None:
