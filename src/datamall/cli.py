@@ -240,6 +240,7 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
     """Run a NOTEBOOK on the extract of its purpose and write its page and results."""
     from datamall.mall.contracts import load_contracts
     from datamall.mall.kernel import behind_the_door, open_ways
+    from datamall.mall.log.logbook import refusals
     from datamall.mall.purposes import people
     from datamall.memory import give_back
     from datamall.provenance import provenance
@@ -254,23 +255,24 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
             f"No report called {notebook!r} in params.yaml under reports: "
             f"there are {', '.join(sorted(reports))}."
         )
-    run(
-        root,
-        authority,
-        root / "notebooks" / f"{notebook}.ipynb",
-        parameters=parameters[notebook],
-        config=behind_the_door(
+    with refusals(root, "report", authority=authority, report=notebook):
+        run(
             root,
             authority,
-            purposes=reports[notebook]["purposes"],
-            threads=threads or 1,
-            occasion=f"report {notebook}",
-        ),
-        provenance=provenance(root, authority, notebook),
-        open_ways=open_ways(),
-        people=people(root, load_contracts(root), reports[notebook]["purposes"]),
-        out_folder=reports_folder(root, authority),
-    )
+            root / "notebooks" / f"{notebook}.ipynb",
+            parameters=parameters[notebook],
+            config=behind_the_door(
+                root,
+                authority,
+                purposes=reports[notebook]["purposes"],
+                threads=threads or 1,
+                occasion=f"report {notebook}",
+            ),
+            provenance=provenance(root, authority, notebook),
+            open_ways=open_ways(),
+            people=people(root, load_contracts(root), reports[notebook]["purposes"]),
+            out_folder=reports_folder(root, authority),
+        )
     if reports[notebook].get("audit"):
         from datamall.gate import record
 
