@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from conftest import Kernel
 from tiny_mall import make_project
 
 from datamall.mall import kernel as kernels
-from datamall.mall import sandbox, syscalls, wall
+from datamall.mall import remains, sandbox, syscalls, wall
 from datamall.mall.log import logbook
 
 pytestmark = pytest.mark.skipif(
@@ -113,14 +113,12 @@ def attacks() -> dict[str, tuple[str, str, bool]]:
 
 
 @pytest.fixture(scope="module")
-def server() -> str:
-    """Return the path of another program's socket; it is there to the end of the tests."""
-    folder = tempfile.mkdtemp(prefix="socket-")
-    listening = socket.socket(socket.AF_UNIX)
-    listening.bind(f"{folder}/s")
-    listening.listen()
-    server.kept = listening  # type: ignore[attr-defined]
-    return f"{folder}/s"
+def server() -> Iterator[str]:
+    """Return the path of another program's socket."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"{folder}/s")
+        listening.listen()
+        yield f"{folder}/s"
 
 
 def prelude(server: str, own: str) -> str:
@@ -288,14 +286,14 @@ def test_a_kernel_that_fills_the_disk_is_ended_and_that_is_in_the_log(
     start: Callable[..., Kernel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most = 2 << 20
-    monkeypatch.setattr(kernels, "MOST_WRITTEN", most)
-    monkeypatch.setattr(wall, "MOST_WRITTEN", most)
+    monkeypatch.setattr(kernels, "MOST_WRITTEN", most)  # of one file
+    monkeypatch.setattr(wall, "MOST_WRITTEN", 3 * most)
     project = make_project(tmp_path / "mall")
     kernel = start(project, purposes=["enforcement"])
     large = f"with open('a', 'wb') as file: file.write(bytes({most + 1}))"
     assert "File too large" in kernel.run(large).error
     assert kernel.run(f"open('a', 'wb').write(bytes({most // 2}))").error == ""
-    kernel.client.execute(f"for k in range(9): open(str(k), 'wb').write(bytes({most // 2}))")
+    kernel.client.execute(f"for k in range(9): open(str(k), 'wb').write(bytes({most}))")
     for _ in range(100):
         if not kernel.manager.is_alive():
             break
@@ -364,3 +362,60 @@ def test_a_kernel_in_the_lab_gets_the_purposes_of_its_notebook(
     assert "not-granted" not in kernel.run(ask.format(granted)).error
     assert "not-granted" in kernel.run(ask.format(refused)).error
     assert "lab" in [entry.said["occasion"] for entry in logbook.read(project)][-1]
+
+
+@pytest.mark.parametrize("attack", ["UDP", "mode", "memfd", "own session", "watching files"])
+def test_the_same_walls_in_the_lab(
+    start: Callable[..., Kernel], tmp_path: Path, server: str, attack: str
+) -> None:
+    project = make_project(tmp_path / "mall")
+    session = {"JPY_SESSION_NAME": str(project / "notebooks" / "enforcement.ipynb")}
+    kernel = start(project, lab=True, autoreload=True, occasion="lab", env=os.environ | session)
+    assert kernel.run(prelude(server, "own.txt")).error == ""
+    kind, code, _ = attacks()[attack]
+    assert kernel.run(code).error.startswith("PermissionError: ")
+    assert noticed(project)[0] == (kind, "refused")
+    *_, last = logbook.read(project)
+    assert last.said["occasion"] == "lab enforcement"
+
+
+PROGRAM = """
+import sys
+sys.path[:0] = sys.argv[2:]
+from pathlib import Path
+from conftest import Kernel
+kernel = Kernel(Path(sys.argv[1]), purposes=["enforcement"])
+code = "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', "
+code += "'import time; time.sleep(600)']); print(child.pid)"
+print(kernel.manager.provisioner.pid, kernel.run(code).printed.strip(), flush=True)
+import time; time.sleep(600)
+"""
+
+
+def test_children_of_a_killed_program_end_with_the_next_command(mall: Path) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        folders = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+        program = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, mall, *folders],
+            env=os.environ | {"TMPDIR": temporary},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert program.stdout is not None
+        pids = list(map(int, program.stdout.readline().split()))
+        assert len(pids) == 2
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tempfile, "tempdir", temporary)
+            remains.sweep()
+            assert all(map(alive, pids))  # in use
+            program.kill()
+            program.wait()
+            program.stdout.close()
+            assert alive(pids[1])
+            assert len(remains.sweep()) >= 1
+        for _ in range(50):
+            if not any(map(alive, pids)):
+                break
+            time.sleep(0.1)
+        assert not any(map(alive, pids))
+        assert list(Path(temporary).glob(f"{remains.PREFIX}*")) == []

@@ -406,12 +406,12 @@ def test_canonical_is_idempotent_and_leaves_its_argument() -> None:
     assert notebook.cells[-1].outputs
 
 
-def save(folder: Path, path: str, notebook: NotebookNode) -> str:
+def save(folder: Path, path: str, notebook: NotebookNode, hook: str = "strip_on_save") -> str:
     """Save a notebook as JupyterLab's server does; return the text on disk."""
     from jupyter_server.services.contents.filemanager import FileContentsManager
 
     manager = FileContentsManager(
-        root_dir=str(folder), pre_save_hook=f"{notebooks.__name__}.strip_on_save"
+        root_dir=str(folder), pre_save_hook=f"{notebooks.__name__}.{hook}"
     )
     manager.save({"type": "notebook", "content": json.loads(nbformat.writes(notebook))}, path)
     return (folder / path).read_text("utf-8")
@@ -421,9 +421,11 @@ def test_what_jupyterlab_saves_is_what_git_holds(project: Path) -> None:
     assert save(project, "notebooks/a.ipynb", untidy()) == notebooks.canonical(untidy())
 
 
-def test_scratch_keeps_its_outputs(project: Path) -> None:
+def test_scratch_keeps_its_outputs_where_it_shows_no_persons(project: Path) -> None:
     (project / "notebooks" / "scratch").mkdir()
     assert '"1"' in save(project, "notebooks/scratch/a.ipynb", untidy())
+    stripped = save(project, "notebooks/scratch/a.ipynb", untidy(), "strip_all_on_save")
+    assert stripped == notebooks.canonical(untidy())
 
 
 def test_files_that_are_no_notebooks_are_saved_untouched() -> None:

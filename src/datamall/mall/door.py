@@ -13,7 +13,7 @@ import os
 import socket
 import tempfile
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -86,6 +86,20 @@ class Door:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def started(self, kernel: int, end: Callable[[], None]) -> None:
+        """Leave this door to a kernel that has its end of it, and watch what it does.
+
+        Parameters
+        ----------
+        kernel
+            Number of its process, which leads a session of its own.
+        end
+            Ends it, when it has written too much.
+        """
+        self.client.close()
+        self._home.belongs_to(kernel)
+        self.wall.start(end)
 
     def close(self) -> None:
         """Stop serving and delete the extracts and the work folder."""
@@ -171,7 +185,7 @@ class Door:
         self._tried.add(kind)
         try:
             uses.refused_at_the_wall(self._root, self._authority, self._occasion, kind)
-        except DatamallError:
+        except Exception:  # the guard goes on: a call that nobody answers would wait for ever
             log.exception("An attempt on the wall (%s) could not be written down", kind)
 
     def _extract(self, purpose: str | None) -> Path:

@@ -193,9 +193,8 @@ class DoorProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Start the kernel; from here on it alone has its end of the door, and is watched."""
         info = await super().launch_kernel(cmd, **kwargs)
-        if self.door is not None:
-            self.door.client.close()
-            self.door.wall.start(self._end)
+        if self.door is not None and self.pid is not None:
+            self.door.started(self.pid, self._end)
         return info
 
     async def cleanup(self, restart: bool = False) -> None:

@@ -14,7 +14,9 @@ from jupyterlab.labapp import LabApp
 from tornado.web import HTTPError
 
 from datamall.mall.authorities import load_authority
+from datamall.mall.contracts import load_contracts
 from datamall.mall.kernel import behind_the_door
+from datamall.mall.purposes import people
 
 CLOSED = "data"
 
@@ -56,12 +58,14 @@ def launch(root: Path, authority: str, purposes: list[str], extra_args: list[str
     """
     load_authority(root, authority)
     config = behind_the_door(root, authority, autoreload=True, occasion="lab", lab=True)
+    personal = people(root, load_contracts(root), purposes) is not None
+    hook = "strip_all_on_save" if personal else "strip_on_save"
     options = {
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.root_dir": str(root),
         "ServerApp.terminals_enabled": False,
         "ServerApp.contents_manager_class": f"{__name__}.{ProjectFiles.__name__}",
-        "ContentsManager.pre_save_hook": "datamall.reporting.notebooks.strip_on_save",
+        "ContentsManager.pre_save_hook": f"datamall.reporting.notebooks.{hook}",
         # The usual one reads the disk without asking the class above.
         "ContentsManager.files_handler_class": "jupyter_server.files.handlers.FilesHandler",
         # A copy of the whole project would hold data/ under another name.

@@ -3,18 +3,21 @@
 A folder is locked by the process that made it and holds a mark. One that has the mark and no lock
 was left behind: the next command of any kind deletes it. A folder without the mark is somebody's
 own, whatever its name. They lie in memory where the system has files there, since they may hold
-persons; elsewhere in the folder for temporary files.
+persons; elsewhere in the folder for temporary files. With a folder end the processes of the kernel
+that it was for: they cannot have left its session.
 """
 
 import fcntl
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+SESSION = "session"  # file with the number and the start of a kernel
 PREFIX, MARK = "datamall-", ".datamall-temporary"
 SAYS = b"Made by datamall, and deleted by its next command once nobody uses it.\n"
 IN_MEMORY = Path("/dev/shm")
@@ -46,6 +49,11 @@ class Private:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def belongs_to(self, kernel: int) -> None:
+        """Write down whose folder this is, so that its children end with it also after a kill."""
+        if (started := _stat(kernel)) is not None:
+            (self.path / SESSION).write_text(f"{kernel} {started[1]}", encoding="ascii")
 
     def close(self) -> None:
         """Delete the folder."""
@@ -84,12 +92,41 @@ def _left(folder: Path) -> bool:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.fstat(lock).st_uid != os.getuid():
             return False
+        _end_session(folder)
         _delete(folder)
         return True
     except OSError:
         return False  # locked: in use
     finally:
         os.close(lock)
+
+
+def _stat(process: int | str) -> tuple[int, str] | None:
+    """Return the session of a process, and when it started; None where that cannot be told."""
+    try:
+        fields = (
+            Path(f"/proc/{process}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        )
+        return int(fields[3]), fields[19]
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def _end_session(folder: Path) -> None:
+    """End what is left of the kernel that a folder was for, and nobody else's processes."""
+    try:
+        kernel, started = (folder / SESSION).read_text("ascii").split()
+    except (OSError, ValueError):
+        return
+    leader = _stat(kernel)
+    if leader is not None and leader[1] != started:
+        return  # the number was given to another
+    for place in Path("/proc").glob("[0-9]*"):
+        found = _stat(place.name)
+        with suppress(OSError):
+            behind_the_wall = "Seccomp:\t2" in (place / "status").read_text("utf-8", "replace")
+            if found and found[0] == int(kernel) and behind_the_wall:
+                os.kill(int(place.name), signal.SIGKILL)
 
 
 def _delete(folder: Path) -> None:

@@ -16,6 +16,8 @@ import fcntl
 import os
 import struct
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 
 SECCOMP = {"x86_64": 317, "aarch64": 277}
 ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -190,16 +192,14 @@ def refuse() -> int | None:
     return result if listens else None
 
 
-def answer(listener: int) -> str | None:
-    """Refuse the call that waits at a listener; return its kind, or None if it has gone."""
+def answer(listener: int, tell: Callable[[str], None]) -> None:
+    """Refuse the call that waits at a listener, if it still does, after telling its kind."""
     notice = bytearray(NOTICE.size)
-    try:
+    with suppress(OSError):
         fcntl.ioctl(listener, RECEIVE, notice)
         identity, _, _, number, *_ = NOTICE.unpack(notice)
+        tell(kinds(machine() or "").get(number, "system"))
         fcntl.ioctl(listener, SEND, bytearray(ANSWER.pack(identity, 0, -errno.EPERM, 0)))
-    except OSError:
-        return None
-    return kinds(machine() or "").get(number, "system")
 
 
 def _can(action: int) -> bool:

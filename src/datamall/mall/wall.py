@@ -71,8 +71,7 @@ class Watch:
                         return
                     events.register(self._listener or 0, select.POLLIN)
                 elif event & select.POLLIN:
-                    if kind := syscalls.answer(file):
-                        self._tell(kind)
+                    syscalls.answer(file, self._tell)
                 else:  # nobody is left who could try
                     events.unregister(file)
             if written(self._work) > MOST_WRITTEN:

@@ -311,7 +311,15 @@ def strip_on_save(
 
     Saving an unchanged notebook then leaves git clean. Scratch notebooks and reports stay.
     """
-    if model.get("type") == "notebook" and model.get("content") and not keeps_outputs(path):
+    if not keeps_outputs(path):
+        strip_all_on_save(model, path)
+
+
+def strip_all_on_save(
+    model: dict[str, Any], path: str, contents_manager: Any = None, **kwargs: Any
+) -> None:
+    """Strip scratch notebooks as well, where they may show persons."""
+    if model.get("type") == "notebook" and model.get("content"):
         content = nbformat.from_dict(model["content"])
         strip(content)
         model["content"] = content
