@@ -213,3 +213,31 @@ def test_the_pages_of_the_demo_are_none_of_this(root: Path) -> None:
         if not path.name.endswith(".failed.ipynb"):
             people = PEOPLE if path.stem.startswith("fraud") else None
             check(nbformat.read(path, as_version=4), people)
+
+
+@pytest.mark.parametrize(
+    ("data", "about"),
+    [
+        ({"text/plain": "x"}, "no mapping"),
+        ({"text/plain": "x"}, {"columns": ["a"]}),
+        ({tables.CSV: ""}, {"kind": "table", "name": "t"}),
+        ({tables.CSV: "a,b\n1\n"}, {"kind": "table", "name": "t", "columns": {}}),
+        ({tables.PACKED: "no base64"}, {"kind": "table", "name": "t"}),
+        ({tables.PACKED: "AAAA"}, {"kind": "table", "name": "t"}),
+        ({"image/png": "€"}, {"kind": "figure"}),
+        ({"image/png": "iVBORw0KGgo"}, {"kind": "figure"}),
+    ],
+)
+@pytest.mark.parametrize("people", [None, PEOPLE])
+def test_what_cannot_be_read_is_one_sentence(data: dict, about: Any, people: Any) -> None:
+    with pytest.raises(DatamallError, match="Notebook n, cell 1 shows what cannot be read"):
+        check(ran(display(data, {"datamall": about})), people)
+
+
+def test_a_small_output_does_not_unpack_to_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = tables.csv_output(pd.DataFrame({"a": [1] * 30_000}))
+    assert set(packed) == {tables.PACKED}
+    assert tables.csv_of(packed) == b"a\n" + b"1\n" * 30_000
+    monkeypatch.setattr(tables, "LARGEST", 60_001)
+    with pytest.raises(DatamallError, match="shows what cannot be read"):
+        check(ran(display(packed, {"datamall": {"kind": "table", "name": "t"}})))

@@ -12,6 +12,7 @@ import csv
 import io
 import re
 import tempfile
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from html.parser import HTMLParser
 from itertools import islice
@@ -105,8 +106,18 @@ def withhold(notebook: NotebookNode, people: Collection[str] | None) -> None:
 
 def _leak(output: NotebookNode, people: Collection[str] | None) -> str | None:
     """Return what an output shows of persons, in words that follow on "it"; None if nothing."""
+    try:
+        return _shown(output, people)
+    except (ValueError, TypeError, AttributeError, LookupError, csv.Error, zlib.error):
+        return "shows what cannot be read as a table, a figure or a text"
+
+
+def _shown(output: NotebookNode, people: Collection[str] | None) -> str | None:
     data = output.get("data", {})
     about = output.get("metadata", {}).get("datamall", {})
+    about.get("kind"), about.get("columns", {}).get("")  # are what they should be
+    if "image/png" in data:
+        base64.b64decode("".join(data["image/png"].split()), validate=True)
     table = csv_of(data)
     texts = [output.get("text", ""), *_strings(output.get("metadata", {}))]
     texts += [v for kind, part in data.items() if kind[:6] != "image/" for v in _strings(part)]
