@@ -21,6 +21,7 @@ SESSION = "session"  # file with the number and the start of a kernel
 PREFIX, MARK = "datamall-", ".datamall-temporary"
 SAYS = b"Made by datamall, and deleted by its next command once nobody uses it.\n"
 IN_MEMORY = Path("/dev/shm")
+ROOM = 512 << 20  # bytes that must be free there; containers often have 64 MB in all
 
 
 class Private:
@@ -63,8 +64,9 @@ class Private:
 
 
 def in_memory() -> bool:
-    """Return whether this system has a place for files in memory."""
-    return IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK) and os.path.ismount(IN_MEMORY)
+    """Return whether this system has a place for files in memory, and room in it."""
+    there = IN_MEMORY.is_mount() and os.access(IN_MEMORY, os.W_OK)
+    return there and shutil.disk_usage(IN_MEMORY).free >= ROOM
 
 
 def sweep() -> list[Path]:
