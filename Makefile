@@ -1,8 +1,9 @@
 .DEFAULT_GOAL := run
-.PHONY: run fresh lab test test-slow test-all bench proofs mutants lock clean help
+.PHONY: run fresh release lab test test-slow test-all bench proofs mutants lock clean help
 SHELL := /bin/sh
 PYTHON ?= python3
 AUTHORITY ?= demo
+BY ?= steward
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/.ready
 # Tests on all processors, but not more at a time than memory holds. They start hundreds of
@@ -15,6 +16,9 @@ run: $(READY) ## Set up, run every stage that is not up to date (AUTHORITY=demo)
 
 fresh: $(READY) ## Run every stage again, changed or not
 	@$(BIN)/datamall run $(AUTHORITY) --force
+
+release: $(READY) ## Freeze the reviewed pages, signed by one of two people (BY=steward)
+	@$(BIN)/datamall release --authority $(AUTHORITY) --by $(BY)
 
 lab: $(READY) ## Open JupyterLab on the notebooks (PURPOSE=… for those that are no report's)
 	@$(BIN)/datamall lab --authority $(AUTHORITY) $(addprefix --purpose ,$(PURPOSE))

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from datamall import cli_evidence
+from datamall import cli_decisions, cli_evidence, cli_releases
 from datamall.cli_options import AUTHORITY, NAME, THREADS, NotPlain
 from datamall.errors import DatamallError
 from datamall.project import find_root, load_parameters, reports_folder
@@ -59,8 +59,9 @@ def main() -> None:
     """Share data by lawful purpose, and turn them into decisions that people can answer for."""
 
 
-for command in (cli_evidence.usage, cli_evidence.verify, cli_evidence.seal):
-    main.add_command(command)
+for module in (cli_decisions, cli_evidence, cli_releases):
+    for command in module.COMMANDS:
+        main.add_command(command)
 
 
 @main.command()
@@ -69,9 +70,11 @@ for command in (cli_evidence.usage, cli_evidence.verify, cli_evidence.seal):
     type=click.Path(file_okay=False, path_type=Path),
     help="Write what was planted to this folder, outside the project's data, for checking.",
 )
-def demo(truth: Path | None) -> None:
+@click.option("--fair", is_flag=True, help="Make the fair city's in data/raw/fair-city instead.")
+def demo(truth: Path | None, fair: bool) -> None:
     """Make the synthetic city's raw files in data/raw/demo (or, with --truth, its truth)."""
     from datamall import demo as city
+    from datamall.demo import fair as fair_city
     from datamall.demo.refresh import refresh
 
     root = find_root()
@@ -79,8 +82,10 @@ def demo(truth: Path | None) -> None:
     if not isinstance(section, dict) or "seed" not in section:
         raise DatamallError("params.yaml has no demo.seed: set it to a whole number.")
     seed = section["seed"]
+    if truth is not None and fair:
+        raise DatamallError("Nothing is planted in the fair city: leave --truth or --fair out.")
     if truth is None:
-        refresh(root, seed)
+        refresh(root, seed, fair_city.NAME if fair else "demo")
     else:
         city.truth(truth, seed, root=root)
 
@@ -116,13 +121,18 @@ def parameters(authority: str) -> None:
 @THREADS
 def intake(store: str, authority: str, threads: int | None) -> None:
     """Take raw files into a STORE: validate, set faulty rows apart, write in one order."""
+    from datamall.mall.contracts import load_contracts
     from datamall.mall.intake import intake as take_in
+    from datamall.mall.protected import protected, said
 
-    report = take_in(find_root(), authority, store, threads=threads or 2)
-    click.echo(
-        f"{store}: {report['accepted']:,} rows accepted, {report['quarantined']:,} quarantined "
-        f"of {report['parsed']:,}."
+    root = find_root()
+    exact = take_in(root, authority, store, threads=threads or 2)
+    contract = load_contracts(root)[store]
+    report = protected(exact, contract)
+    accepted, aside, parsed = (
+        said(report[name], contract) for name in ("accepted", "quarantined", "parsed")
     )
+    click.echo(f"{store}: {accepted} rows accepted, {aside} quarantined of {parsed}.")
     for one in report["deliveries"]:
         if one["state"] == "held back":
             click.echo(f"  {one['file']} is held back. {one['why']}")
@@ -238,6 +248,7 @@ def inputs(kind: str, authority: str) -> None:
 @THREADS
 def report(notebook: str, authority: str, threads: int | None) -> None:
     """Run a NOTEBOOK on the extract of its purpose and write its page and results."""
+    from datamall.decisions import shown
     from datamall.mall.contracts import load_contracts
     from datamall.mall.kernel import behind_the_door, open_ways
     from datamall.mall.log.logbook import refusals
@@ -255,6 +266,7 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
             f"No report called {notebook!r} in params.yaml under reports: "
             f"there are {', '.join(sorted(reports))}."
         )
+    rests_on = provenance(root, authority, notebook)
     with refusals(root, "report", authority=authority, report=notebook):
         run(
             root,
@@ -268,7 +280,8 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
                 threads=threads or 1,
                 occasion=f"report {notebook}",
             ),
-            provenance=provenance(root, authority, notebook),
+            provenance=rests_on,
+            decided=partial(shown, root, authority, notebook, rests_on),
             open_ways=open_ways(),
             people=people(root, load_contracts(root), reports[notebook]["purposes"]),
             out_folder=reports_folder(root, authority),
@@ -315,6 +328,7 @@ def audit(spec: Path, out: Path | None) -> None:
     sheet = read(spec)
     let_go()
     found = record(examine(sheet.counts, sheet.plan), sheet.title, sheet.about)
+    let_go()
     written = write(found, spec.parent if out is None else out, spec.stem)
     click.echo(found["answer"])
     for path in written:
@@ -337,21 +351,6 @@ def gate(audit: str, authority: str) -> None:
     click.echo(f"The gate of {audit} is {'open' if decided['open'] else 'closed'}.")
     for reason in decided["reasons"]:
         click.echo(f"  {reason}")
-
-
-@main.command()
-@click.argument("audit", type=NAME)
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@AUTHORITY
-def worklist(audit: str, folder: Path, authority: str) -> None:
-    """Write a list of people to a FOLDER elsewhere, if gate and signed decision allow it."""
-    from datamall.gate import worklist as refuse
-    from datamall.mall.log.logbook import noted
-    from datamall.recount import verdict
-
-    root = find_root()
-    with noted(root, "worklist", authority=authority, report=audit):
-        refuse(root, authority, audit, folder, partial(verdict, root, authority, audit))
 
 
 @main.command()

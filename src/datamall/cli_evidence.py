@@ -95,6 +95,7 @@ def usage(
 )
 def verify(authority: str, witness: Path | None, keys_in: Path | None) -> None:
     """Check the log of use and all that was sealed; name the first thing that was altered."""
+    from datamall import decisions, releases
     from datamall.mall.authorities import load_authority
     from datamall.mall.log import logbook
     from datamall.mall.log.published import check as entries_of
@@ -111,6 +112,12 @@ def verify(authority: str, witness: Path | None, keys_in: Path | None) -> None:
         public = keys.public(root, mapping, keys_in)
         for kind, (files, roles) in seals.verify(root, mapping, public).items():
             click.echo(f"  {kind}: {files:,} files as sealed by {' and '.join(roles)}")
+        click.echo(f"  decisions: {decisions.verify(root, mapping, public):,} files as signed")
+        for number, (files, roles) in releases.verify(root, mapping, public).items():
+            waits = "" if len(roles) > 1 else ", waits for another signature"
+            click.echo(
+                f"  release {number}: {files:,} files as signed by {' and '.join(roles)}{waits}"
+            )
     if mapping.synthetic and keys_in is None:
         click.echo("  with keys of invented data, which everybody knows: this proves nothing.")
 
@@ -136,3 +143,6 @@ def seal(authority: str, roles: tuple[str, ...], kinds: tuple[str, ...]) -> None
     for kind in kinds or seals.kinds(root, authority):
         files = seals.seal(root, mapping, kind, list(roles))
         click.echo(f"{kind}: {files:,} files sealed by {' and '.join(roles)}")
+
+
+COMMANDS = (usage, verify, seal)

@@ -251,35 +251,6 @@ def write(root: Path, authority: str, report: str, again: Callable[[], str]) -> 
     return gate
 
 
-def worklist(
-    root: Path,
-    authority: str,
-    report: str,
-    target: Path,
-    again: Callable[[], str],
-) -> None:
-    """Refuse to write a list of people, and say everything that is missing.
-
-    The gate is worked out again rather than read from ``gate.json``, which anybody could edit.
-    Even behind an open gate a list needs a decision signed by two people, which cannot be made
-    yet; so this always refuses.
-
-    Raises
-    ------
-    DatamallError
-        Always; with every reason.
-    """
-    place = target.resolve()
-    missing = list(decide(root, authority, report, again)["reasons"])
-    if place.is_relative_to(root.resolve()):
-        missing.append(f"{target} lies inside the project: name a folder elsewhere.")
-    missing.append(
-        "No decision signed by two people exists: signing is not built yet, and without it no "
-        "list of people is written."
-    )
-    raise DatamallError("No list was written. " + " ".join(missing))
-
-
 def _plan(root: Path, report: str) -> dict[str, Any]:
     parameters = load_parameters(root)
     if report not in parameters["reports"]:

@@ -6,6 +6,7 @@ times what is held at the end.
 
 import ctypes
 import os
+import sys
 
 # Bytes: from which a block is the system's own, and free at the top. Smaller ones are made and
 # freed so often that having them anew from the system each time took a quarter of a page's time.
@@ -40,3 +41,19 @@ def let_go() -> None:
     import pyarrow as pa
 
     pa.default_memory_pool().release_unused()
+
+
+def after_each_cell() -> None:
+    """Have the kernel of a notebook let go of what is free when a cell has run.
+
+    What a cell needed on the way is scattered among what it leaves, and stays with the process
+    otherwise: of the page of nine million inspections a quarter. Elsewhere than in a kernel this
+    does nothing.
+    """
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+        shell.events.register("post_run_cell", _has_run)
+
+
+def _has_run(_result: object) -> None:
+    let_go()

@@ -130,9 +130,9 @@ def prepare(root: Path, authority: str) -> Path:
     """Write an authority's own DVC project; return its folder."""
     folder = root / "data" / "authorities" / authority
     (folder / ".dvc").mkdir(parents=True, exist_ok=True)
-    # Where its audits are registered and counted, its deliveries decided about and its uses
-    # published: DVC wants the folders to be there.
-    for kept in ("audits", "deliveries", "usage"):
+    # Where its audits are registered and counted, its deliveries and pages decided about and its
+    # uses published: DVC wants the folders to be there.
+    for kept in ("audits", "decisions", "deliveries", "usage"):
         (root / "data" / kept / authority).mkdir(parents=True, exist_ok=True)
     (folder / ".dvc" / "config").write_text(CONFIG, encoding="utf-8")
     demo = load_mapping(root / "dvc.yaml", "dvc.yaml")

@@ -57,11 +57,22 @@ def reports_folder(root: Path, authority: str) -> Path:
 
 @dataclass(frozen=True)
 class Report:
-    """What params.yaml says of a report: its purposes, its package, whether it is an audit."""
+    """What params.yaml says of a report: its purposes and package, and of an audit more.
+
+    Attributes
+    ----------
+    purposes, package
+        What its notebook may check out, and the package that it belongs to.
+    audit
+        Whether each run is written down in data/audits.
+    worklist
+        The purpose for which people are listed behind the gate of an audit, if they are.
+    """
 
     purposes: tuple[str, ...]
     package: str
     audit: bool = False
+    worklist: str | None = None
 
 
 def load_parameters(root: Path) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from datamall.modules import of_notebook, reached
 from datamall.project import file_digest, load_parameters, reports_folder, store_folder
 from datamall.yamlfile import load_mapping
 
-# What runs a notebook, whatever it imports itself.
-RUNNING = ("datamall.mall.kernel", "datamall.reporting.notebooks")
+# What runs a notebook and makes its page, whatever it imports itself.
+RUNNING = ("datamall.mall.kernel", "datamall.reporting.notebooks", "datamall.decisions")
 # What of the use case stands between counts and their verdict: hiding and reading them.
 JUDGING = ("audit/knowledge.py", "audit/sources.py", "disclosure.py")
 METHOD = "method that judges"
@@ -25,11 +25,11 @@ REGISTERS = "mall."  # stores that the door makes from every contract and from w
 def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
     """Return name → SHA-256 of everything that shaped a page.
 
-    The notebook, the modules that it and the kernel can run, the contracts of its stores, its
-    purposes and parameters (as canonical JSON), the authority's title and kind, and the manifest
-    of every input store; the manifest holds the SHA-256 of each part, of each raw file and of the
-    mapping. The mall's own registers rest on all stores, mappings and purposes, their reports of
-    quality and the list of reports.
+    The notebook, the modules that it and the kernel can run, the contracts of its stores, what was
+    decided on the page, its purposes and parameters (as canonical JSON), the authority's title and
+    kind, and the manifest of every input store; the manifest holds the SHA-256 of each part, of
+    each raw file and of the mapping. The mall's own registers rest on all stores, mappings and
+    purposes, their reports of quality and the list of reports.
 
     Parameters
     ----------
@@ -59,6 +59,9 @@ def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
         about = root / "data" / "authorities" / f"{authority}.yaml"
         uses = root / "data" / "usage" / authority / "published.yaml"
         files += [root / "data" / "purposes.yaml", about, uses]
+    # What people decided on it, which the page shows, and who signs.
+    files += sorted((root / "data" / "decisions" / authority / notebook).glob("*.json"))
+    files.append(root / "data" / "keys" / f"{authority}.yaml")
     digests = file_digests(root, files) | about_digest(root, authority)
     for purpose in report["purposes"]:
         digests[f"purpose {purpose}"] = canonical_digest(purposes.get(purpose))
@@ -96,7 +99,7 @@ def method_digest(root: Path) -> str:
     Comments, docstrings and blank lines are left out: they judge nobody.
     """
     source, text = root / "src" / "datamall", []
-    files = [*sorted((source / "fairness").rglob("*.py"))]
+    files = [*sorted((source / "fairness").rglob("*.py")), source / "small_numbers.py"]
     files += [source / "fraud" / name for name in JUDGING]
     for path in files:
         if path.is_file():

@@ -11,6 +11,9 @@ Found = TypeVar("Found")
 
 def in_order(function: Callable[[Given], Found], items: Iterable[Given]) -> list[Found]:
     """Return what a function finds of each item; some at a time, the result in their order."""
+    items = list(items)
+    if len(items) < 2:  # a pool of threads costs more than most of what is one item
+        return [function(item) for item in items]
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(function, items))
 

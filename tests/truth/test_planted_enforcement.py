@@ -128,6 +128,7 @@ def test_causes_are_recovered(worlds: list[tuple[Planted, pd.DataFrame]]) -> Non
             assert abs((found[cause] - truth[cause]).mean()) < 0.02
 
 
+@pytest.mark.slow
 def test_share_of_bulky_waste_covers() -> None:
     hits = 0
     for seed in range(20):

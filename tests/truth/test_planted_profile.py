@@ -75,6 +75,7 @@ def test_a_profile_that_truly_helps_is_found() -> None:
     assert sum(held) >= 4
 
 
+@pytest.mark.slow
 def test_suspicion_does_not_pass_for_knowledge() -> None:
     """Investigators who were told of a flag write down more; the facts tell nothing.
 
@@ -126,6 +127,7 @@ def chances(people: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(RECORDED[truth], columns=list(FINDINGS), index=people.index)
 
 
+@pytest.mark.slow
 def test_biased_selection_does_not_flatter_the_flags(biased: pd.DataFrame) -> None:
     """Caseworkers choose among the flagged with a bias of their own; the lift asks the draw."""
     last = biased[biased["year"] == 2025]
@@ -136,6 +138,7 @@ def test_biased_selection_does_not_flatter_the_flags(biased: pd.DataFrame) -> No
         assert row.low > 1  # and it is narrow enough to say so
 
 
+@pytest.mark.slow
 def test_the_demo_profile_is_worth_what_is_said(biased: pd.DataFrame) -> None:
     """Large enough to know: true lifts inside the intervals, and it holds."""
     data = extract(biased)

@@ -192,6 +192,7 @@ def test_same_bytes_anywhere(tmp_path: Path) -> None:
     assert digests(tmp_path / "raw") == digests(tmp_path / "out0" / "raw")
 
 
+@pytest.mark.slow
 def test_files_are_those_of_the_mapping(folder: Path, root: Path) -> None:
     assert sorted(path.name for path in (folder / "raw").iterdir()) == FILES
     assert sum(path.stat().st_size for path in (folder / "raw").iterdir()) <= 150_000_000
@@ -216,6 +217,7 @@ def test_files_are_those_of_the_mapping(folder: Path, root: Path) -> None:
                     assert len(values & set(column["map"])) >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_form_of_the_files(folder: Path, name: str) -> None:
     raw = (folder / "raw" / name).read_bytes()
@@ -229,6 +231,7 @@ def test_form_of_the_files(folder: Path, name: str) -> None:
     assert raw.count(b"\r\n") == raw.count(b"\n") == raw.count(b"\r")
 
 
+@pytest.mark.slow
 def test_every_planted_mistake_is_found_again(folder: Path, groningen: City) -> None:
     """A clerk who has only the files finds what the truth says, and no more."""
     found: Counter[tuple[str, str]] = Counter()
@@ -274,6 +277,7 @@ def test_every_planted_mistake_is_found_again(folder: Path, groningen: City) -> 
         assert len(lines(folder / "raw" / name)) == rows
 
 
+@pytest.mark.slow
 def test_sound_rows_are_the_tallies(folder: Path, groningen: City) -> None:
     """Nothing but the planted mistakes stands between the tallies and the files."""
     known = set(groningen.places["cluster"])
@@ -301,6 +305,7 @@ def test_sound_rows_are_the_tallies(folder: Path, groningen: City) -> None:
     assert len(groningen.tallies) - len(sound) == lost["rows"].sum() - extra
 
 
+@pytest.mark.slow
 def test_places_carry_their_coordinates(folder: Path, groningen: City) -> None:
     rows = pd.DataFrame([row for row, _ in lines(folder / "raw" / "containers.csv")])
     rows = rows.drop_duplicates().set_index("Clusternummer")
@@ -316,6 +321,7 @@ def test_places_carry_their_coordinates(folder: Path, groningen: City) -> None:
     assert not cleared & set(groningen.tallies["cluster"])
 
 
+@pytest.mark.slow
 def test_remarks_are_quoted_where_they_hold_the_separator(folder: Path) -> None:
     raw = (folder / "raw" / QUARTERS[0]).read_bytes().decode("windows-1252")
     assert '"matras; bank"' in raw
@@ -332,6 +338,7 @@ def test_clean_files_without_mess(tmp_path: Path) -> None:
     assert len(lines(tmp_path / "raw" / QUARTERS[0])) == len(drawn.tallies)
 
 
+@pytest.mark.slow
 def test_truth_tables(folder: Path, groningen: City) -> None:
     tables = {path.name for path in (folder / "truth").iterdir()}
     assert tables == {

@@ -80,9 +80,9 @@ def test_the_same_purpose_is_materialised_once(door: Door, monkeypatch: pytest.M
     made = []
     original = access.checkout
 
-    def counting(*arguments: object) -> dict:
+    def counting(*arguments: object, **named: object) -> dict:
         made.append(arguments[2])
-        return original(*arguments)
+        return original(*arguments, **named)
 
     monkeypatch.setattr(access, "checkout", counting)
     assert ask(door, b'{"purpose": "enforcement"}\n') == ask(door, b'{"purpose": "enforcement"}\n')
@@ -182,7 +182,7 @@ def test_names_that_are_paths_are_refused(project: Path, temporary: Path, name: 
 def test_a_failure_inside_tells_the_kernel_no_details(
     door: Door, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(*_: object) -> dict:
+    def fail(*_: object, **__: object) -> dict:
         raise RuntimeError("row 7 of the raw file: 4711")
 
     monkeypatch.setattr(access, "checkout", fail)

@@ -113,7 +113,7 @@ def test_posterior_of_one_place_equals_direct_integration() -> None:
     assert fit.weights[0] @ standard == pytest.approx(density @ p, abs=2e-4)
     for level in (0.05, 0.5, 0.95):
         exact = p[np.searchsorted(density.cumsum(), level)]
-        found = pooling.quantile(fit.weights[:1], standard, level)[0]
+        found = pooling.quantiles(fit.weights[:1], standard, level)[0][0]
         assert found == pytest.approx(exact, abs=1e-3)
 
 

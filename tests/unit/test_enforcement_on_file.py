@@ -1,6 +1,7 @@
 """Inspections that stay on file: the same answers, whatever the slices that they are read in."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,16 @@ from datamall.enforcement import (
     two_sources,
     wisdom,
 )
+from datamall.requirements import Absent
 from datamall.rows import NotInOrder, Rows, frame
 
 INSPECTIONS, REPORTS = "enforcement.inspections", "enforcement.reports"
-Data = Mapping[str, Any]
+
+
+class Data(dict[str, Any]):
+    """The stores of one reading; what several chapters ask of it is reckoned once."""
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
 
 
 class Files(Mapping[str, Any]):
@@ -82,25 +89,29 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     return found
 
 
-@pytest.fixture
-def on_file(files: Files, monkeypatch: pytest.MonkeyPatch) -> Data:
-    monkeypatch.setattr(rows, "SLICE_ROWS", 700)
-    monkeypatch.setattr(pooling, "BLOCK", 17)
-    monkeypatch.setattr(spatial, "BLOCK", 29)
-    data = onfile.read(Files(files.folder, onfile.STORES))
-    return {store: data[store] for store in data}
+@pytest.fixture(scope="module")
+def on_file(files: Files) -> Iterator[Data]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "SLICE_ROWS", 700)
+        patch.setattr(pooling, "BLOCK", 17)
+        patch.setattr(spatial, "BLOCK", 29)
+        patch.setattr(two_sources, "CELLS_AT_ONCE", 1000)
+        data = onfile.read(Files(files.folder, onfile.STORES))
+        yield Data({store: data[store] for store in data})
 
 
 @pytest.fixture(scope="module")
 def whole(files: Files) -> Data:
-    return {store: files[store] for store in files}
+    return Data({store: files[store] for store in files})
 
 
+@cache
 def rates_of(data: Data) -> pd.DataFrame:
     return knowledge.dirty_rates(data, 0.9)
 
 
-def choices_of(data: Data) -> pd.DataFrame:
+@cache
+def choices_of(data: Data) -> wisdom.Options | Absent:
     rates = rates_of(data)
     return wisdom.options(rates, causes.place_causes(data, rates))
 

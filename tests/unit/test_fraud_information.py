@@ -99,9 +99,11 @@ def test_people_and_stages_by_hand() -> None:
         "signal": 30,
         "not looked at": 500,
     }
-    assert table.loc["random draw", ["visited", "recorded"]].tolist() == [60, 60]
-    assert table.loc["everybody", "visited"] == 90
-    assert table.loc["not looked at", ["chosen", "visited", "recorded"]].isna().all()
+    assert table.loc["random draw", ["chosen", "recorded"]].tolist() == [80, 60]
+    assert table.loc["everybody", "recorded"] == 90
+    assert table.loc["not looked at", ["chosen", "recorded"]].isna().all()
+    # Beside those with a result it would tell how few visits have none.
+    assert "visited" not in table
 
 
 def test_a_small_arm_does_not_follow_from_everybody() -> None:
@@ -114,7 +116,7 @@ def test_a_small_arm_does_not_follow_from_everybody() -> None:
         ]
     )
     table = information.people(data).set_index("arm")
-    for stage in ("people", "visited", "recorded"):
+    for stage in ("people", "chosen", "recorded"):
         hidden = table[stage].isna() & (table.index != "not looked at")
         assert set(table.index[hidden]) == {"signal", "profile in use"}
 

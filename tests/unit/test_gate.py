@@ -263,22 +263,6 @@ def test_the_gate_is_written_open_or_closed(project: Project) -> None:
     assert json.loads((project.root / "reports" / "gate.json").read_text("utf-8"))["open"] is False
 
 
-def test_no_list_without_a_signed_decision_even_behind_an_open_gate(
-    project: Project, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    project.register()
-    project.audit("PASS")
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    with pytest.raises(DatamallError, match=r"No list was written\. No decision signed"):
-        gate.worklist(project.root, CITY, AUDIT, elsewhere, passes)
-    assert list(elsewhere.iterdir()) == []
-    project.plan(tolerance=2.0)
-    with pytest.raises(DatamallError, match=r"changed after.*signed"):
-        gate.worklist(project.root, CITY, AUDIT, elsewhere, passes)
-    with pytest.raises(DatamallError, match="inside the project"):
-        gate.worklist(project.root, CITY, AUDIT, project.root / "reports", passes)
-
-
 @pytest.mark.parametrize(("before", "now"), [(1, True), (3, 3.0), (3, "3")])
 def test_a_plan_whose_types_changed_is_another(project: Project, before: Any, now: Any) -> None:
     project.plan(depth=before)

@@ -19,10 +19,12 @@ from datamall.provenance import RUNNING
 # What belongs to no analysis. Every other package is one: it may import itself and fairness.
 APART = {"mall", "fairness", "reporting", "demo", "tabular"}
 NEUTRAL = {
+    "attackers",
     "errors",
     "identifiers",
     "project",
     "rows",
+    "small_numbers",
     "memory",
     "threads",
     "requirements",

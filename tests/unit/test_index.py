@@ -114,7 +114,11 @@ def test_without_a_gate_the_first_page_says_that_nobody_audited(project: Path, o
         ({"verdict": None}, ["the gate is closed", "nothing is known about fairness"]),
         (
             {"verdict": "PASS", "open": True, "reasons": []},
-            ["Not yet: the gate is open", "signed by two people", "every gap between groups"],
+            [
+                "The gate is open, and only a decision signed by two people",
+                "signed by two people",
+                "every gap between groups",
+            ],
         ),
         ({"registered_by": None}, ["has not been registered by anybody", "so far: 3"]),
         ({"registered_by": "council"}, ["beforehand by the council", "since then: 3"]),

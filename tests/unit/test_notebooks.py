@@ -207,13 +207,6 @@ def test_help_of_a_parameter_is_its_comment() -> None:
     assert parameters.declared(book(typed=""), "n") == {}
 
 
-def test_an_infinite_number_is_null_in_json_and_itself_in_csv() -> None:
-    lines = 'high\ninf\n-inf\n1.5\n""\n'.splitlines(keepends=True)
-    rows = list(notebooks._records(lines, {"high": "number"}))
-    assert [row["high"] for row in rows] == [None, None, 1.5, None]
-    assert "".join(notebooks._json_rows(rows[:1])) == '[\n{"high":null}\n]\n'
-
-
 # Running
 
 

@@ -81,11 +81,17 @@ def project(tmp_path: Path) -> Path:
 
 
 def render(
-    project: Path, notebook: NotebookNode, authority: str = "demo", open_ways: tuple[str, ...] = ()
+    project: Path,
+    notebook: NotebookNode,
+    authority: str = "demo",
+    open_ways: tuple[str, ...] = (),
+    decisions: tuple[dict, ...] = (),
 ) -> tuple[str, Any]:
+    record = pages.answered(project, authority, "sample", notebook)
     choices = {"stops": (60, "1 to 99", "places <that> crews serve")}
     digests = {"src/module.py": "a" * 64}
-    return pages.render(project, authority, "sample", notebook, choices, digests, open_ways)
+    given = (project, authority, "sample", notebook, choices, digests, open_ways, decisions)
+    return pages.render(*given), record
 
 
 def test_page_of_a_notebook(project: Path, picture: list[tables.Bundle]) -> None:
@@ -289,3 +295,60 @@ def test_nbconvert_is_known_here_alone(root: Path) -> None:
     for path in (root / "src").rglob("*.py"):
         if path.name != "pages.py":
             assert "nbconvert." not in path.read_text("utf-8"), path
+
+
+DECIDED = {
+    **{"number": 1, "about": "The <selection>", "recommended": "May be put to the committee"},
+    **{"decided": "Do not deploy", "by": "steward", "why_different": "Help comes first & works."},
+    **{"conditions": ["In plain language."], "dissent": ["The desk: too slow."], "permits": []},
+    **{"until": "2027-06-30", "roles": ["committee", "steward"], "lacking": []},
+    **{"current": True, "replaced": False, "came": ["Two letters were sent."]},
+}
+
+
+def recommending() -> NotebookNode:
+    rows = pd.DataFrame({"part": ["The <selection>"], "recommended": ["May be put"]})
+    return sample(cell(tables.table_bundle(rows, "decisions", "What is recommended")))
+
+
+def test_a_page_ends_with_what_was_decided_and_what_came_of_it(project: Path) -> None:
+    html, _ = render(project, recommending(), decisions=(DECIDED,))
+    check(html)
+    assert html.index(SENTENCE) < html.index('<h2 id="page-decided">What was decided</h2>')
+    told = html[html.index('<h2 id="page-decided">') : html.index('<h2 id="page-choices">')]
+    for text in (
+        "Decision 1: The &lt;selection&gt;",
+        "<dt>Decided</dt><dd>Do not deploy</dd>",
+        "<dd>Help comes first &amp; works.</dd>",
+        "<dd>the steward; signed by committee and steward</dd>",
+        "<dt>Condition</dt><dd>In plain language.</dd>",
+        "<dt>Dissent</dt><dd>The desk: too slow.</dd>",
+        "<dt>What came of it</dt><dd>Two letters were sent.</dd>",
+        "<dt>Counts until</dt><dd>2027-06-30</dd>",
+    ):
+        assert text in told
+    assert "mark" not in told and "Permits" not in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"current": False, "lacking": ["committee"]}, "About earlier results"),
+        ({"replaced": True}, "A later decision took its place"),
+        ({"lacking": ["committee"]}, "the signature of the committee is missing"),
+    ],
+)
+def test_a_decision_that_does_not_count_says_so(project: Path, changes: dict, said: str) -> None:
+    html, _ = render(project, recommending(), decisions=(DECIDED | changes,))
+    check(html)
+    told = html[html.index('<h2 id="page-decided">') :]
+    assert told.count('<p class="mark">') == 1 and said in told
+
+
+def test_a_page_on_which_nothing_was_decided_says_so_and_one_without_advice_nothing(
+    project: Path,
+) -> None:
+    html, _ = render(project, recommending())
+    check(html)
+    assert "Nothing has been decided on what this page recommends." in html
+    assert "page-decided" not in render(project, sample())[0]

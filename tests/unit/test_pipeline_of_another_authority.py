@@ -70,7 +70,7 @@ def test_every_stage_waits_for_what_another_one_makes(root: Path, stores: set[st
     there = ("../../../src/", "../../../data/contracts", "../../../data/purposes.yaml")
     there += ("../../../notebooks", "../../../data/authorities/", "../../../data/raw/")
     there += ("../../../data/audits/", "../../../data/deliveries/", "../../../data/usage/")
-    there += ("../../../params.yaml",)
+    there += ("../../../params.yaml", "../../../data/decisions/")
     for name, stage in stages.items():
         for dep in paths(stage, "deps"):
             # A folder is there once something in it has been made.

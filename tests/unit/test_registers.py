@@ -92,7 +92,11 @@ def test_purposes_and_grants_are_those_of_the_register(project: Path) -> None:
     for name, entry in written.items():
         assert rows[name]["statute"] == entry["legal_basis"]["statute"]
         assert rows[name]["profiling"] == ("yes" if entry.get("profiling") else "no")
-        using = sorted(r for r, about in reports.items() if name in about["purposes"])
+        using = sorted(
+            r
+            for r, about in reports.items()
+            if name in about["purposes"] or name == about.get("worklist")
+        )
         assert rows[name]["reports"] == (", ".join(using) or None)
     expected = set()
     for name, entry in written.items():

@@ -17,8 +17,8 @@ def stores(data: Tables) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        store, row (what one row stands for), rows (int), period (the days that the rows are
-        about, or None), ordered by store.
+        store, row (what one row stands for), rows (of people rounded to 5, missing
+        below 10), period (the days that the rows are about, or None), ordered by store.
     """
     table = data["mall.stores"]
     here = table[table["state"] == "taken in"].reset_index(drop=True)
@@ -28,7 +28,7 @@ def stores(data: Tables) -> pd.DataFrame:
         {
             "store": here["store"],
             "row": here["row"],
-            "rows": here["rows"].astype("int64"),
+            "rows": here["rows"].astype("Int64"),
             "period": period.astype("str").where(days[0].notna(), None),
         }
     )
@@ -77,14 +77,16 @@ def quality(data: Tables) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        store, read, merged, accepted, put_aside (records), share_put_aside (of the records that
-        were not merged), files and empty_files, ordered by store.
+        store, read, merged, accepted, put_aside (records; of people rounded to 5, missing below
+        10), share_put_aside (of the records that were not merged), files and empty_files, ordered
+        by store.
     """
-    table = data["mall.quality"]
-    share = table["put_aside"] / (table["read"] - table["merged"])
+    numbers = ["read", "merged", "accepted", "put_aside"]
+    table = data["mall.quality"].astype(dict.fromkeys(numbers, "Int64"))
+    share = (table["put_aside"] / (table["read"] - table["merged"])).astype("float64")
     return pd.DataFrame(
         {
-            **{name: table[name] for name in ("store", "read", "merged", "accepted", "put_aside")},
+            **{name: table[name] for name in ("store", *numbers)},
             "share_put_aside": share,
             "files": table["files"],
             "empty_files": table["empty_files"],
@@ -161,8 +163,8 @@ def reasons(data: Tables, most: int) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        store, meaning (the reason in words), records, share (of the records of the store that
-        were not merged), the most frequent of a store first.
+        store, meaning (the reason in words), records (of people missing below 10), share (of the
+        records of the store that were not merged), the most frequent of a store first.
 
     Raises
     ------
@@ -174,7 +176,8 @@ def reasons(data: Tables, most: int) -> pd.DataFrame:
     table["share"] = table["records"] / (table["read"] - table["merged"])
     table = table.sort_values(["store", "records", "reason"], ascending=[True, False, True])
     table = table[table.groupby("store").cumcount() < most]
-    return table[["store", "meaning", "records", "share"]].reset_index(drop=True)
+    table = table[["store", "meaning", "records", "share"]].reset_index(drop=True)
+    return table.astype({"records": "Int64"})
 
 
 @needs("What was used", "mall.uses.purpose", "mall.uses.times")

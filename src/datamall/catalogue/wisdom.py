@@ -54,6 +54,8 @@ def to_mend(data: Tables, most: int) -> pd.DataFrame:
     table = pd.concat([aside[columns], lacking[columns]], ignore_index=True)
     table = table.merge(data["mall.stores"][["store", "steward"]], on="store")
     order = ["share", "store", "fault"]
+    # What fewer than ten people's records lack is not told, and hardly the first to mend.
+    table = table.dropna(subset=["share"]).astype({"records": "int64", "share": "float64"})
     first = table.sort_values(order, ascending=[False, True, True], ignore_index=True).head(most)
     return first[["store", "steward", "fault", "records", "share", "purposes"]]
 
@@ -111,7 +113,7 @@ def _rows(
 
 @passes_absent
 def decision_records(mend: pd.DataFrame, idle: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per recommendation, to be completed by who decides.
+    """Return one row per recommendation that people have to decide on.
 
     Parameters
     ----------
@@ -121,8 +123,7 @@ def decision_records(mend: pd.DataFrame, idle: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        about (a store, purpose, columns or grant), who (should look into it), recommended, and
-        the empty columns decided, decided_by_role, why_different and what_came_of_it.
+        about (a store, purpose, columns or grant), who (should look into it), recommended.
     """
     advice = {
         "purpose": "Make its report, or withdraw the purpose",
@@ -144,5 +145,4 @@ def decision_records(mend: pd.DataFrame, idle: pd.DataFrame) -> pd.DataFrame:
             "recommended": idle["kind"].map(advice),
         }
     )
-    table = pd.concat([faults, closed], ignore_index=True)
-    return table.assign(decided="", decided_by_role="", why_different="", what_came_of_it="")
+    return pd.concat([faults, closed], ignore_index=True)

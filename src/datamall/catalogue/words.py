@@ -73,7 +73,7 @@ def answer(
         kept = 0 if isinstance(idle, Absent) else int((idle["kind"] == "store").sum())
         vain = f"; {_counted(kept, 'store')} {'serves' if kept == 1 else 'serve'} none"
         parts.append(f"{may}{vain if kept else ''}.")
-    return " ".join([*parts, "Counted in full: no estimates."])
+    return " ".join([*parts, "Counted in full, people's records to the nearest 5."])
 
 
 def _counted(number: int, noun: str) -> str:
@@ -92,7 +92,10 @@ def describe_quality(quality: Result) -> str:
         return quality.reason
     if not len(quality):
         return "No store has been taken in yet."
-    worst = quality.sort_values(["share_put_aside", "store"], ascending=[False, True]).iloc[0]
+    known = quality.dropna(subset=["share_put_aside"])
+    if not len(known):
+        return "Of each store, too few records were put aside to be told."
+    worst = known.sort_values(["share_put_aside", "store"], ascending=[False, True]).iloc[0]
     return (
         f"Of {_counted(len(quality), 'store')}, {worst['store']} has the largest share of records "
         f"put aside, {100 * worst['share_put_aside']:.2g} %; over all stores it is "

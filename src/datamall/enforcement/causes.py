@@ -68,6 +68,7 @@ def _by_place(seen: pd.DataFrame | Rows) -> pd.DataFrame:
             for cause, number in apart.items()
             if number
         }
+        del table, tables  # the second sums take as much room as the first
         again = (_found(own.dropna(subset=causes), share) for own in slices(seen))
         table = pd.concat(again, ignore_index=True)
     return table.sort_values("cluster", ignore_index=True)

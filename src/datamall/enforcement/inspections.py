@@ -9,7 +9,7 @@ from scipy.special import ndtr
 from datamall.enforcement.effects import EFFECTS, recorded
 from datamall.enforcement.information import Tables, known_of, registered
 from datamall.enforcement.knowledge import check_level, leading
-from datamall.enforcement.wisdom import as_text, chosen_stops, left_out
+from datamall.enforcement.wisdom import Options, chosen_stops, left_out
 from datamall.errors import DatamallError
 from datamall.requirements import Absent, needs
 
@@ -17,7 +17,7 @@ from datamall.requirements import Absent, needs
 @needs("Where to look tomorrow", "enforcement.containers.cluster")
 def inspection_plan(
     data: Tables,
-    choices: pd.DataFrame | Absent,
+    choices: Options | Absent,
     rates: pd.DataFrame | Absent,
     crews: Mapping[str, int],
     inspections: int,
@@ -82,7 +82,7 @@ def inspection_plan(
 
 
 def _worth_knowing(
-    rates: pd.DataFrame, choices: pd.DataFrame | Absent, crews: Mapping[str, int], number: int
+    rates: pd.DataFrame, choices: Options | Absent, crews: Mapping[str, int], number: int
 ) -> pd.DataFrame:
     """Return what knowing a place exactly would add to tomorrow's plan, for the first `number`."""
     columns = known_of(rates)
@@ -90,12 +90,12 @@ def _worth_knowing(
         return rates[columns].assign(gain=rates["sd"], reason="The rate is uncertain.")
     edges = left_out(choices, crews)
     effects = EFFECTS[["low", "high"]].mean(axis=1).groupby(EFFECTS["crew"]).max()
-    several, tables = len(recorded(choices)) > 1, []
-    used = [*columns, "expected", "share", "rate", "sd", "weight", "unknown"]
+    tables = []
     for crew, edge in edges.items():
         if not crews[crew]:
             continue
-        own = choices.loc[choices["crew"] == crew, used]
+        own = choices[crew]
+        several = len(recorded(own)) > 1
         value = own["expected"].to_numpy()
         share = own["share"].clip(1e-9, 1)
         spread = np.hypot(own["sd"] / own["rate"], np.sqrt((1 / share - 1) / own["weight"]))
@@ -109,7 +109,7 @@ def _worth_knowing(
         hidden = value + own["rate"] * own["unknown"] * effects[crew] - edge
         unknown = likely * hidden.clip(lower=0) * (value < edge)
         gain = own[columns].assign(gain=np.maximum(doubt, unknown), unknown=unknown > doubt)
-        table = as_text(leading(gain, "gain", number))
+        table = leading(gain, "gain", number)
         near = f"Near the edge of the list for {crew.lower()}: one look may decide."
         reason = np.where(table["unknown"], "Much waste, cause unknown: inspect first.", near)
         tables.append(table.drop(columns="unknown").assign(reason=reason))

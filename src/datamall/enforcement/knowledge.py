@@ -203,8 +203,7 @@ def _summary(
     mean, tail = weights @ standard, (1 - confidence) / 2
     return (
         mean,
-        pooling.quantile(weights, standard, tail),
-        pooling.quantile(weights, standard, 1 - tail),
+        *pooling.quantiles(weights, standard, tail, 1 - tail),
         np.sqrt(np.maximum(weights @ standard**2 - mean**2, 0)),
         *pooling.rank_interval(weights, confidence, field),
     )

@@ -247,8 +247,8 @@ def standard_rate(offsets: np.ndarray, mix: np.ndarray) -> np.ndarray:
     return mix @ expit(GRID[None, :] + np.asarray(offsets, float)[:, None])
 
 
-def quantile(weights: np.ndarray, values: np.ndarray, level: float) -> np.ndarray:
-    """Return a quantile of every row of a posterior.
+def quantiles(weights: np.ndarray, values: np.ndarray, *levels: float) -> list[np.ndarray]:
+    """Return quantiles of every row of a posterior.
 
     Parameters
     ----------
@@ -256,10 +256,11 @@ def quantile(weights: np.ndarray, values: np.ndarray, level: float) -> np.ndarra
         Shape (places, grid).
     values
         Value at each grid point, not decreasing.
-    level
+    levels
         Between 0 and 1.
     """
-    return _inverse(np.cumsum(weights, axis=1) - weights / 2, values, level)
+    cumulative = np.cumsum(weights, axis=1) - weights / 2
+    return [_inverse(cumulative, values, level) for level in levels]
 
 
 @dataclass(frozen=True)
@@ -281,6 +282,17 @@ class Field:
             variance += copies @ (below * (1 - below))
         return cls(places, above, np.sqrt(np.maximum(variance, 1e-12)))
 
+    @cached_property
+    def ranks(self) -> np.ndarray:
+        """Ranks at which chances are known: all low ones, and ever fewer."""
+        return np.unique(np.geomspace(1, self.places, 200).round())
+
+    @cached_property
+    def chance(self) -> np.ndarray:
+        """Chance that a place at each grid value has at most each rank, shape (`GRID`, ranks)."""
+        above = self.above - 0.5  # a place is above itself with probability one half
+        return np.asarray(ndtr((self.ranks[None, :] - 0.5 - above[:, None]) / self.noise[:, None]))
+
 
 def rank_interval(
     weights: np.ndarray, confidence: float, field: Field | None = None
@@ -300,12 +312,8 @@ def rank_interval(
         Of all places among which these rank; without it these are all.
     """
     field = field or Field.of([(weights, np.ones(len(weights)))])
-    above = field.above - 0.5  # a place is above itself with probability one half
-    ranks = np.unique(np.geomspace(1, field.places, 200).round())
-    chance = ndtr((ranks[None, :] - 0.5 - above[:, None]) / field.noise[:, None])
-    probability = weights @ chance
-    tail = (1 - confidence) / 2
-    low, high = (_inverse(probability, ranks, level) for level in (tail, 1 - tail))
+    probability, tail = weights @ field.chance, (1 - confidence) / 2
+    low, high = (_inverse(probability, field.ranks, level) for level in (tail, 1 - tail))
     return np.floor(low).astype(int), np.ceil(high).astype(int)
 
 

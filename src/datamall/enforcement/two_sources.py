@@ -10,7 +10,7 @@ from datamall.enforcement.reports import OPEN, REPORTS, with_spells
 from datamall.enforcement.sums import INSPECTIONS, slices, sums
 from datamall.requirements import needs
 
-REPORTS_AT_ONCE = 100_000
+CELLS_AT_ONCE = 2_000_000
 
 
 @needs(
@@ -31,35 +31,39 @@ def overlap(data: Tables) -> pd.DataFrame:
         not_inspected and nothing_found (inspected), found (with waste, by inspectors), of these
         not_reported. A place counts as reported in all periods in which a report was open.
     """
-    columns, seen = ["cluster", "opened", "until"], data[INSPECTIONS]
-    table = with_spells(data)[columns].dropna(subset="cluster")
-    starts = sums(seen).periods
-    code, clusters = pd.factorize(table["cluster"])
-    names = pd.Index(np.asarray(clusters, dtype=str))
-    begin, end = (
-        np.searchsorted(starts, table[name].to_numpy(), side="right") - 1
-        for name in ("opened", "until")
-    )
-    told = _told(code, begin, end, len(starts))
+    seen, starts = data[INSPECTIONS], sums(data[INSPECTIONS]).periods
+    told, names = _told(data, starts)
     by_place = sums(seen).places["with_waste"].reset_index().assign(period=0)
-    rows = [("place", *_counted(np.unique(told // len(starts)), names, 1, [by_place]))]
+    rows = [("place", *_counted(told.max(axis=1, keepdims=True), names, [by_place]))]
     if len(starts) > 1:
         parts = (_by_period(own, starts) for own in slices(seen))
-        rows.append(("place in one period", *_counted(told, names, len(starts), parts)))
+        rows.append(("place in one period", *_counted(told, names, parts)))
     columns = ["reported", "not_inspected", "nothing_found", "found", "not_reported"]
     return pd.DataFrame(rows, columns=["unit", *columns])
 
 
-def _told(code: np.ndarray, begin: np.ndarray, end: np.ndarray, periods: int) -> np.ndarray:
-    """Return code × `periods` + period, once each, for all periods in which a report was open."""
-    parts = [np.empty(0, dtype=int)]
-    for first in range(0, len(code), REPORTS_AT_ONCE):
-        own = slice(first, first + REPORTS_AT_ONCE)
-        since = begin[own].clip(0)
-        length = end[own] - since + 1  # 0 for what was closed before the first inspection
-        turn = np.arange(length.sum()) - np.repeat(length.cumsum() - length, length)
-        parts.append(np.unique(np.repeat(code[own] * periods + since, length) + turn))
-    return np.unique(np.concatenate(parts))
+def _told(data: Tables, starts: np.ndarray) -> tuple[np.ndarray, pd.Index]:
+    """Return whether a report was open, by cluster and period, and the clusters with reports."""
+    table = with_spells(data)[["cluster", "opened", "until"]].dropna(subset="cluster")
+    code, clusters = pd.factorize(table["cluster"])
+    begin, end = (
+        np.searchsorted(starts, table[name].to_numpy(), side="right") - 1
+        for name in ("opened", "until")
+    )
+    # What was closed before the first inspection was open in no period.
+    lasted, begin = end >= 0, begin.clip(0)
+    order = np.argsort(code[lasted], kind="stable")
+    code, begin, end = (values[lasted][order] for values in (code, begin, end))
+    told = np.zeros((len(clusters), len(starts)), dtype=bool)
+    step = max(CELLS_AT_ONCE // (len(starts) + 1), 1)
+    for first in range(0, len(clusters), step):
+        own = slice(*np.searchsorted(code, (first, first + step)))
+        # How many begin in each period, less those whose last was the one before.
+        open_ = np.zeros((min(step, len(clusters) - first), len(starts) + 1), dtype="int32")
+        np.add.at(open_, (code[own] - first, begin[own]), 1)
+        np.subtract.at(open_, (code[own] - first, end[own] + 1), 1)
+        told[first : first + step] = open_.cumsum(axis=1)[:, :-1] > 0
+    return told, pd.Index(np.asarray(clusters, dtype=str))
 
 
 def _by_period(own: pd.DataFrame, starts: np.ndarray) -> pd.DataFrame:
@@ -70,19 +74,15 @@ def _by_period(own: pd.DataFrame, starts: np.ndarray) -> pd.DataFrame:
     return by_period["with_waste"].sum()
 
 
-def _counted(
-    told: np.ndarray, names: pd.Index, periods: int, parts: Iterable[pd.DataFrame]
-) -> tuple[int, ...]:
+def _counted(told: np.ndarray, names: pd.Index, parts: Iterable[pd.DataFrame]) -> tuple[int, ...]:
     """Count units of place and period: reported, inspected, with waste; see `overlap`.
 
     Parameters
     ----------
     told
-        Units reported, none twice, as position in `names` × `periods` + period.
+        Whether there was a report, by cluster and period.
     names
-        Clusters with reports.
-    periods
-        Number of periods.
+        Its clusters.
     parts
         Units inspected: cluster, period, with_waste; none twice.
     """
@@ -90,10 +90,13 @@ def _counted(
     for own in parts:
         place, clusters = pd.factorize(own["cluster"])
         code = names.get_indexer(np.asarray(clusters, dtype=str))[place]
-        reported = (code >= 0) & np.isin(code * periods + own["period"].to_numpy(), told)
+        reported = np.zeros(len(own), dtype=bool)
+        known = code >= 0
+        reported[known] = told[code[known], own["period"].to_numpy()[known]]
         waste = own["with_waste"].to_numpy() > 0
         both += int(reported.sum())
         nothing += int((reported & ~waste).sum())
         found += int(waste.sum())
         only += int((waste & ~reported).sum())
-    return len(told), len(told) - both, nothing, found, only
+    number = int(told.sum())
+    return number, number - both, nothing, found, only

@@ -1,6 +1,6 @@
 """Wisdom: a plan for tomorrow that somebody can take, change and answer for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -34,9 +34,33 @@ def crews(bulky: int, collection: int, maintenance: int, enforcement: int) -> di
     return dict(zip(EFFECTS["crew"].unique(), given.values(), strict=True))
 
 
+class Options(Mapping[str, pd.DataFrame]):
+    """What each crew would remove at each place: a table for each crew, made when it is asked for.
+
+    A table has one row per place: what is known of the place, inspections, with_waste, found of
+    each cause, rate and sd, and its causes, side by side with action, crew, records (inspections at
+    which a cause of this action was found), share (of the inspections with waste) and expected:
+    nuisance removed per stop, counted in inspections with waste.
+    """
+
+    def __init__(self, places: pd.DataFrame, removed: Mapping[str, pd.DataFrame]) -> None:
+        self._places, self._removed = places, removed
+
+    def __getitem__(self, crew: str) -> pd.DataFrame:
+        [action] = EFFECTS.loc[EFFECTS["crew"] == crew, "action"].unique()
+        place = self._places.assign(action=action, crew=crew)
+        return pd.concat([place, self._removed[crew]], axis=1)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._removed)
+
+    def __len__(self) -> int:
+        return len(self._removed)
+
+
 @passes_absent
-def options(rates: pd.DataFrame, causes: pd.DataFrame) -> pd.DataFrame | Absent:
-    """Return what each action would remove at each place.
+def options(rates: pd.DataFrame, causes: pd.DataFrame) -> Options | Absent:
+    """Return what each crew would remove at each place.
 
     Parameters
     ----------
@@ -45,12 +69,8 @@ def options(rates: pd.DataFrame, causes: pd.DataFrame) -> pd.DataFrame | Absent:
 
     Returns
     -------
-    pandas.DataFrame
-        One row per place and action of which a cause is recorded: what is known of the place,
-        inspections, with_waste, found of each cause, rate and sd, and `causes`, side by side with
-        action, crew, records (inspections at which a cause of this action was found), share
-        (of the inspections with waste) and expected: nuisance removed per stop, counted in
-        inspections with waste. An Absent where no cause is recorded.
+    Options
+        By crew for which a cause is recorded. An Absent where no cause is recorded.
 
     Notes
     -----
@@ -61,31 +81,23 @@ def options(rates: pd.DataFrame, causes: pd.DataFrame) -> pd.DataFrame | Absent:
     counts = {cause: f"{cause}_found" for cause in EFFECTS["cause"]}
     found = list(recorded(rates)["cause"])
     known = [*known_of(rates), "inspections", "with_waste", *found, "rate", "sd"]
-    # A place is in it once per action: what repeats itself must take little room.
-    small = dict.fromkeys({"kind", "district"} & set(known), "category")
-    table = rates[known].astype(small | dict.fromkeys(found, "float32")).rename(columns=counts)
+    table = rates[known].rename(columns=counts)
     table = table.merge(causes, on="cluster", validate="one_to_one")
-    actions, parts = [], []
-    for (crew, action), own in recorded(causes).groupby(["crew", "action"], sort=False):
+    removed = {}
+    for crew, own in recorded(causes).groupby("crew", sort=False):
         shares = table[list(own["cause"])].to_numpy()
-        removed = table["rate"] * (shares @ own[["low", "high"]].mean(axis=1).to_numpy())
+        expected = table["rate"] * (shares @ own[["low", "high"]].mean(axis=1).to_numpy())
         records = table[[counts[cause] for cause in own["cause"]]].sum(axis=1)
-        share = shares.sum(axis=1)
-        actions.append((action, crew))
-        parts.append({"records": records, "share": share, "expected": removed.round(12)})
-    if not parts:
+        parts = {"records": records, "share": shares.sum(axis=1), "expected": expected.round(12)}
+        removed[str(crew)] = pd.DataFrame(parts)
+    if not removed:
         reason = "Not possible here: the authority records no cause that an action could remove."
         return Absent("Tomorrow's plan", reason)
-    turn, place = (found.ravel() for found in np.indices((len(parts), len(table))))
-    result = table.take(place).reset_index(drop=True)
-    for name, values in zip(("action", "crew"), zip(*actions, strict=True), strict=True):
-        words, code = np.unique(values, return_inverse=True)
-        result[name] = pd.Categorical.from_codes(code[turn], words.tolist())
-    return result.assign(**{n: np.concatenate([part[n] for part in parts]) for n in parts[0]})
+    return Options(table, removed)
 
 
 def plan(
-    choices: pd.DataFrame | Absent, crews: Mapping[str, int], confidence: float, seed: int
+    choices: Options | Absent, crews: Mapping[str, int], confidence: float, seed: int
 ) -> pd.DataFrame | Absent:
     """Choose for each crew the stops at which it removes most.
 
@@ -139,7 +151,7 @@ def plan(
 
 
 def crew_values(
-    choices: pd.DataFrame | Absent, crews: Mapping[str, int], confidence: float, seed: int
+    choices: Options | Absent, crews: Mapping[str, int], confidence: float, seed: int
 ) -> pd.DataFrame | Absent:
     """Say for each crew what its stops remove, to see where one stop more or less counts.
 
@@ -194,7 +206,7 @@ def stops_on_map(places: pd.DataFrame, stops: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare_plans(
-    choices: pd.DataFrame | Absent, crews: Mapping[str, int], confidence: float, seed: int
+    choices: Options | Absent, crews: Mapping[str, int], confidence: float, seed: int
 ) -> pd.DataFrame | Absent:
     """Set the plan beside what would be done without it.
 
@@ -253,7 +265,7 @@ def compare_plans(
 def decision_records(
     stops: pd.DataFrame | Absent, inspections: pd.DataFrame | Absent
 ) -> pd.DataFrame | Absent:
-    """Return one record per part of the plan, to be completed by who decides.
+    """Return one record per part of the plan that people have to decide on.
 
     Parameters
     ----------
@@ -263,8 +275,7 @@ def decision_records(
     Returns
     -------
     pandas.DataFrame
-        part (a crew with stops, or inspectors), recommended, expected, and the empty columns
-        decided, decided_by_role, why_different and what_came_of_it.
+        part (a crew with stops, or inspectors), recommended, expected.
     """
     if isinstance(inspections, Absent) and isinstance(stops, Absent):
         return inspections
@@ -280,8 +291,7 @@ def decision_records(
         random = drawn == "at random"
         expected = "rates without bias" if random else "a better next plan"
         rows.append(("Inspectors", text, expected))
-    table = pd.DataFrame(rows, columns=["part", "recommended", "expected"])
-    return table.assign(decided="", decided_by_role="", why_different="", what_came_of_it="")
+    return pd.DataFrame(rows, columns=["part", "recommended", "expected"])
 
 
 def _tails(confidence: float) -> list[float]:
@@ -289,18 +299,13 @@ def _tails(confidence: float) -> list[float]:
     return [(1 - confidence) / 2, (1 + confidence) / 2]
 
 
-def _leading(choices: pd.DataFrame, crews: Mapping[str, int], column: str) -> pd.DataFrame:
+def _leading(choices: Options, crews: Mapping[str, int], column: str) -> pd.DataFrame:
     """Return for each crew as many of its best rows by `column` as it has stops."""
-    own = [leading(choices[choices["crew"] == c], column, n) for c, n in crews.items()]
-    return as_text(pd.concat(own, ignore_index=True))
+    own = [leading(choices[crew], column, crews[crew]) for crew in crews if crew in choices]
+    return pd.concat(own, ignore_index=True)
 
 
-def as_text(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with its categories as text."""
-    return table.astype({name: str for name in table if table[name].dtype == "category"})
-
-
-def chosen_stops(choices: pd.DataFrame | Absent, crews: Mapping[str, int]) -> pd.DataFrame | Absent:
+def chosen_stops(choices: Options | Absent, crews: Mapping[str, int]) -> pd.DataFrame | Absent:
     """Return the stops of all crews, or why there are none."""
     if isinstance(choices, Absent):
         return choices
@@ -309,10 +314,9 @@ def chosen_stops(choices: pd.DataFrame | Absent, crews: Mapping[str, int]) -> pd
     return chosen if len(chosen) else Absent("Tomorrow's plan", reason)
 
 
-def left_out(choices: pd.DataFrame, crews: Mapping[str, int]) -> dict[str, float]:
+def left_out(choices: Options, crews: Mapping[str, int]) -> dict[str, float]:
     """Return what each crew could remove at the best place it leaves out; 0 if it serves all."""
-    few = choices[["crew", "cluster", "expected"]]
     return {
         crew: float(leading(own, "expected", crews[crew] + 1)["expected"].iloc[crews[crew] :].sum())
-        for crew, own in few.groupby("crew")
+        for crew, own in choices.items()
     }

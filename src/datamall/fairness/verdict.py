@@ -222,39 +222,43 @@ def detectable(
     trials, y, m, tails = (
         np.broadcast_to(v, shape).astype(float).ravel() for v in (one[1], *other, tail)
     )
-    rate, kind = share(y, m), tolerance.kind
-    gaps, known = [], limits(y, m, tails)
-    for side, bound in (("low", tolerance.low), ("high", tolerance.high)):
-        if bound is None:
-            gaps.append(np.full(shape, np.nan))
-            continue
+    kind, sides_ = tolerance.kind, {"low": tolerance.low, "high": tolerance.high}
+    bounds = {side: bound for side, bound in sides_.items() if bound is not None}
+    size, gaps = len(trials), {side: np.full(shape, np.nan) for side in sides_}
+    given = (trials, y, m, tails, *limits(y, m, tails))
+    # Both sides are searched together.
+    trials, y, m, tails, below, above = (np.tile(v, len(bounds)) for v in given)
+    down = np.repeat([side == "low" for side in bounds], size)
+    # Below the tolerance the gap is that of the others to the group.
+    turned = [
+        bound if side == "high" else -bound if kind == "difference" else 1 / bound
+        for side, bound in bounds.items()
+    ]
+    beyond = np.repeat(turned, size)
 
-        def found(
-            k: np.ndarray, i: np.ndarray, quick: bool, side: str = side, bound: float = bound
-        ) -> np.ndarray:
-            n, against = trials[i], (y[i], m[i])
-            # A search among score limits ends where that among exact ones can start.
-            if quick:
-                edge = lower_limit(unskewed(k, n, -ndtri(tails[i])), n, tails[i], "wilson")
-            else:
-                edge = lower_limit(k, n, tails[i])
-            if side == "high":
-                return gap_above((k, n), against, edge, known[1][i], kind) > bound
-            turned = -bound if kind == "difference" else 1 / bound
-            return gap_above(against, (n - k, n), known[0][i], 1 - edge, kind) > turned
+    def found(k: np.ndarray, i: np.ndarray, quick: bool) -> np.ndarray:
+        n, low = trials[i], down[i]
+        # A search among score limits ends where that among exact ones can start.
+        if quick:
+            edge = lower_limit(unskewed(k, n, -ndtri(tails[i])), n, tails[i], "wilson")
+        else:
+            edge = lower_limit(k, n, tails[i])
+        one = np.where(low, y[i], k), np.where(low, m[i], n)
+        other = np.where(low, n - k, y[i]), np.where(low, n, m[i])
+        ends = np.where(low, below[i], edge), np.where(low, 1 - edge, above[i])
+        return gap_above(one, other, *ends, kind) > beyond[i]
 
-        # The least number of successes (failures, on the low side) that the test would find.
-        least = _least(
-            trials, partial(found, quick=False), _least(trials, partial(found, quick=True))
-        )
-        there = (least <= trials) & (trials > 0)
-        k = np.where(there, least, 1)
-        # The rate at which that many are seen with the given power.
-        needed = np.where(there, betaincinv(k, np.maximum(trials - k, 0) + 1, power), np.nan)
-        needed = needed if side == "high" else 1 - needed
-        with np.errstate(divide="ignore", invalid="ignore"):
-            gaps.append((needed - rate if kind == "difference" else needed / rate).reshape(shape))
-    return gaps[0], gaps[1]
+    # The least number of successes (failures, on the low side) that the test would find.
+    least = _least(trials, partial(found, quick=False), _least(trials, partial(found, quick=True)))
+    there = (least <= trials) & (trials > 0)
+    k = np.where(there, least, 1)
+    # The rate at which that many are seen with the given power.
+    needed = np.where(there, betaincinv(k, np.maximum(trials - k, 0) + 1, power), np.nan)
+    needed, rate = np.where(down, 1 - needed, needed), share(y, m)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = needed - rate if kind == "difference" else needed / rate
+    gaps |= dict(zip(bounds, gap.reshape(len(bounds), *shape), strict=True))
+    return gaps["low"], gaps["high"]
 
 
 def _least(

@@ -10,10 +10,8 @@ import numpy as np
 import pandas as pd
 
 from datamall.fairness.intervals import limits
+from datamall.small_numbers import MINIMUM, REACH, ROUNDING
 
-MINIMUM, ROUNDING = 10, 5
-# A printed count stands for the exact ones that are at most so far from it.
-_REACH = ROUNDING // 2
 _RATIO = 0.1
 # Far below any step, far above what is lost in floating point.
 _SLACK = 1e-9
@@ -33,7 +31,7 @@ def counts(people: pd.Series) -> pd.Series:
         Int64: rounded to the nearest 5; missing below 10.
     """
     number = people.fillna(0).astype("int64")
-    rounded = (number + _REACH) // ROUNDING * ROUNDING
+    rounded = (number + REACH) // ROUNDING * ROUNDING
     return rounded.astype("Int64").mask(number < MINIMUM)
 
 
@@ -105,8 +103,8 @@ def shares(
     result = table.assign(**{name: counts(table[name]) for name in (found, people)})
     result[found] = result[found].where(shown)
     x, n = numbers(table[found], shown), numbers(table[people], shown)
-    low = limits(x - _REACH, n + _REACH, tail)[0]
-    high = limits(np.minimum(x + _REACH, n - _REACH), n - _REACH, tail)[1]
+    low = limits(x - REACH, n + REACH, tail)[0]
+    high = limits(np.minimum(x + REACH, n - REACH), n - REACH, tail)[1]
     ends = {f"{prefix}share": x / n, f"{prefix}low": low, f"{prefix}high": high}
     return outward(result.assign(**ends), 0.001, *ends, shown=shown)
 

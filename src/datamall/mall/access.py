@@ -60,6 +60,7 @@ def checkout(
     folder: Path,
     occasion: str = "",
     *,
+    inside: bool = False,
     threads: int = 2,
 ) -> dict[str, Any]:
     """Decide on a purpose, write its extract and, last, an entry in the log of use.
@@ -77,6 +78,8 @@ def checkout(
         read them.
     occasion
         What asks, in words for the log: ``report enforcement``.
+    inside
+        Whether a program inside the door asks, for whom a purpose may be reserved.
     threads
         Threads of the engine; the result is the same.
 
@@ -99,7 +102,7 @@ def checkout(
         no extract is there then.
     """
     try:
-        extract, used = _extract(root, authority, purpose, folder, threads)
+        extract, used = _extract(root, authority, purpose, folder, inside, threads)
     except Exception as error:
         uses.refused(root, authority, purpose, occasion, uses.reason(error))
         raise
@@ -114,7 +117,7 @@ def checkout(
 
 
 def _extract(
-    root: Path, authority: str, purpose: str, folder: Path, threads: int
+    root: Path, authority: str, purpose: str, folder: Path, inside: bool, threads: int
 ) -> tuple[dict[str, Any], uses.Used]:
     """Write the extract; return what it holds, and what the log is to say of it."""
     contracts = load_contracts(root)
@@ -127,6 +130,12 @@ def _extract(
         )
     mapping = load_authority(root, authority)
     granted = register[purpose]
+    if granted.inside and not inside:
+        raise Refused(
+            "inside-only",
+            f"{purpose!r} hands out no extract: a program inside the door reads it (`datamall "
+            "worklist`, `datamall resolve`).",
+        )
     sources = {g.store: _taken_in(root, mapping, g.store) for g in granted.grants}
     if any(map(is_register, sources)):
         made = Registers(root, mapping, contracts, register)

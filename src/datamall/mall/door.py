@@ -20,7 +20,9 @@ from typing import Any, Self
 
 from datamall.errors import DatamallError
 from datamall.mall import remains, wall
+from datamall.memory import after_each_cell
 from datamall.rows import Rows
+from datamall.small_numbers import in_words
 
 ENVIRONMENT = "DATAMALL_DOOR"
 LONGEST_REQUEST = 1_000  # bytes
@@ -45,6 +47,8 @@ class Door:
         The purposes that may be asked for; None: all of the register.
     occasion
         What the kernel is for, in words for the log of use.
+    inside
+        Whether no kernel asks here, but a program inside the door.
 
     Attributes
     ----------
@@ -64,9 +68,10 @@ class Door:
         authority: str,
         purposes: Collection[str] | None = None,
         occasion: str = "",
+        inside: bool = False,
     ) -> None:
         self._root, self._authority, self._purposes = root, authority, purposes
-        self._occasion, self._refused = occasion, 0
+        self._occasion, self._results_only, self._refused = occasion, inside, 0
         self._tried: set[str] = set()
         remains.sweep()
         self._home = remains.Private(_personal(root, purposes))
@@ -213,7 +218,10 @@ class Door:
             with tempfile.TemporaryDirectory(dir=self.folder) as aside:
                 made = Path(aside, "extract")
                 made.mkdir()
-                access.checkout(self._root, self._authority, purpose, made, self._occasion)
+                access.checkout(
+                    *(self._root, self._authority, purpose, made, self._occasion),
+                    inside=self._results_only,
+                )
                 # Only now: a name that is in the register is safe as the name of a folder.
                 self._made[purpose] = made.rename(self.extracts / purpose)
         return self._made[purpose]
@@ -317,7 +325,9 @@ class Extract(Mapping[str, Any]):
         return len(self._tables)
 
     def __repr__(self) -> str:
-        sizes = (f"{name}: {len(table):,} rows" for name, table in self._tables.items())
+        # It can stay behind in a notebook.
+        said = in_words if self.personal else "{:,}".format
+        sizes = (f"{name}: {said(len(table))} rows" for name, table in self._tables.items())
         return f"Extract for {self.purpose!r} of {self.authority_title} ({', '.join(sizes)})"
 
 
@@ -362,4 +372,6 @@ def extract(purpose: str, *, compact: bool = False, on_file: Collection[str] = (
     answer = json.loads(line)
     if "refused" in answer:
         raise DatamallError(answer["refused"])
+    if on_file:
+        after_each_cell()
     return Extract(Path(answer["folder"]), compact, on_file)

@@ -69,6 +69,7 @@ class Entry:
     processes_personal_data: bool
     stores: Annotated[Mapping[str, Wish], Filled()]
     profiling: bool = False
+    inside: bool = False
     held_back: HeldBack | None = None
 
     def __post_init__(self) -> None:
@@ -81,15 +82,18 @@ class Refused(DatamallError):
 
     Attributes
     ----------
+    sentence
+        Without the code, which its text ends with.
     code
         Reason code: ``unknown-purpose``, ``unknown-store``, ``unknown-column``,
-        ``no-basis-for-link``, ``forbidden-for-profiling``, ``not-granted``,
-        ``store-not-taken-in``, ``store-damaged`` or ``inexact-sum``.
+        ``no-basis-for-link``, ``forbidden-for-profiling``, ``not-granted``, ``inside-only``,
+        ``store-not-taken-in``, ``store-damaged`` or ``inexact-sum``; and those of
+        `datamall.decisions` and `datamall.worklist`.
     """
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(f"{sentence} ({code})")
-        self.code = code
+        self.code, self.sentence = code, sentence
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,9 @@ class Purpose:
         Whether personal data are processed.
     profiling
         Whether people are profiled; such a purpose gets no column that forbids it.
+    inside
+        Whether nobody gets an extract of it: a program inside the door reads it, and what comes out
+        names nobody.
     held_back
         The law by which people are told of its uses only later, and from which day on; or None.
     grants
@@ -153,6 +160,7 @@ class Purpose:
     owner: str
     personal: bool
     profiling: bool
+    inside: bool
     held_back: HeldBack | None
     grants: tuple[Grant, ...]
 
@@ -217,6 +225,7 @@ def _purpose(name: Any, entry: Any, contracts: Mapping[str, Contract]) -> Purpos
         owner=given.owner,
         personal=given.processes_personal_data,
         profiling=given.profiling,
+        inside=given.inside,
         held_back=given.held_back,
         grants=grants,
     )

@@ -18,8 +18,10 @@ import pyarrow as pa
 from datamall.mall.authorities import Authority
 from datamall.mall.contracts import Contract, arrow_type
 from datamall.mall.log import published
+from datamall.mall.protected import years
 from datamall.mall.purposes import Purpose, Refused
 from datamall.project import load_parameters, reports_folder, store_folder
+from datamall.small_numbers import count
 
 DEPARTMENT = "mall."
 # What is taken from a manifest and from a report of quality, beside what may be absent.
@@ -121,6 +123,10 @@ class Registers:
         for name, contract in self._contracts.items():
             manifest = self._manifests.get(name, {})
             waits = "to be taken in" if name in self._mapping.stores else "not delivered"
+            rows = manifest.get("rows")
+            first, last = manifest.get("first_day"), manifest.get("last_day")
+            if contract.personal:
+                first, last = years(first, last)
             yield {
                 "store": name,
                 "title": contract.title,
@@ -135,9 +141,9 @@ class Registers:
                 "version": contract.version,
                 "link_needs_basis": _yes(contract.link_needs_basis),
                 "state": "taken in" if manifest else waits,
-                "rows": manifest.get("rows"),
-                "first_day": _day(manifest.get("first_day")),
-                "last_day": _day(manifest.get("last_day")),
+                "rows": count(rows) if contract.personal else rows,
+                "first_day": _day(first),
+                "last_day": _day(last),
             }
 
     def _columns(self) -> Iterator[Row]:
@@ -170,7 +176,11 @@ class Registers:
     def _uses(self) -> Iterator[Row]:
         reports = load_parameters(self._root)["reports"]
         for purpose in self._purposes.values():
-            using = sorted(name for name, r in reports.items() if purpose.name in r["purposes"])
+            using = sorted(
+                name
+                for name, report in reports.items()
+                if purpose.name in (*report["purposes"], report.get("worklist"))
+            )
             yield {
                 "purpose": purpose.name,
                 "title": purpose.title,
@@ -206,9 +216,10 @@ class Registers:
     def _qualities(self) -> Iterator[Row]:
         for name, report in self._quality.items():
             merged = report.get("merged", 0)
+            read = None if None in (report["parsed"], merged) else report["parsed"] + merged
             yield {
                 "store": name,
-                "read": report["parsed"] + merged,
+                "read": read,
                 "merged": merged,
                 "accepted": report["accepted"],
                 "put_aside": report["quarantined"],

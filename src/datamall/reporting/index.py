@@ -109,7 +109,8 @@ def _absent(case: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
 def _quality(path: Path) -> dict[str, Any]:
     """Return what became of the records of a store, the most frequent reasons first."""
     report = _load(path)
-    reasons = sorted(report["reasons"].items(), key=lambda entry: (-entry[1], entry[0]))
+    # Of people, small numbers are not told.
+    reasons = sorted(report["reasons"].items(), key=lambda entry: (-(entry[1] or 0), entry[0]))
     return {
         "store": path.stem,
         **{key: report[key] for key in ("parsed", "accepted", "quarantined")},

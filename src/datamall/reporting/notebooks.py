@@ -8,11 +8,8 @@ parameter *names* as code. What comes back from the kernel is data, not trusted:
 from __future__ import annotations
 
 import copy
-import csv
 import fcntl
-import io
 import json
-import math
 import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -22,7 +19,7 @@ from typing import Any
 
 from datamall.errors import DatamallError
 from datamall.imports import without_grammar
-from datamall.reporting import pages
+from datamall.reporting import pages, records
 from datamall.reporting.outputs import check_outputs, join_streams, outputs
 from datamall.reporting.parameters import check_parameters, declared
 from datamall.reporting.tables import ANSWER, csv_of
@@ -46,6 +43,7 @@ def run(
     out_folder: Path,
     open_ways: Sequence[str] = (),
     people: Collection[str] | None = None,
+    decided: Callable[[Path], Sequence[Mapping[str, Any]]] = lambda results: (),
     timeout: int = 900,
 ) -> None:
     """Run a notebook and write ``<name>.ipynb``, ``<name>.html`` and ``results/<name>/``.
@@ -75,6 +73,8 @@ def run(
         What the kernel could do where it runs and should not, in words after "could have".
     people
         Of a page about persons, the columns that hold their numbers; None: a page about things.
+    decided
+        Folder of the new results → what was decided about them: see `datamall.reporting.pages`.
     timeout
         Seconds that one cell may take.
 
@@ -98,14 +98,16 @@ def run(
             key: (given.get(key, known.default), known.allowed, known.help)
             for key, known in declared(source, name).items()
         }
-        page, answer = pages.render(root, authority, name, executed, choices, provenance, open_ways)
+        answer = pages.answered(root, authority, name, executed)
         aside = out_folder / f"{name}.partial"
         shutil.rmtree(aside, ignore_errors=True)
         (aside / "results").mkdir(parents=True)
         _write(aside / f"{name}.ipynb", [nbformat.writes(executed), "\n"])
-        _write(aside / f"{name}.html", [page])
         for file, parts in results(executed, answer):
             _write(aside / "results" / file, parts)
+        made = decided(aside / "results")
+        page = pages.render(root, authority, name, executed, choices, provenance, open_ways, made)
+        _write(aside / f"{name}.html", [page])
         _write(aside / "results" / "provenance.json", [_json(dict(provenance))])
         final = out_folder / "results" / name
         final.parent.mkdir(exist_ok=True)
@@ -228,8 +230,8 @@ def results(
         if about.get("kind") == "absent":
             lacking.append({key: str(about[key]) for key in ("name", "chapter", "reason")})
         elif (table := csv_of(output.get("data", {}))) is not None:
-            yield f"{about['name']}.csv", _lines(table)
-            yield f"{about['name']}.json", _json_rows(_records(_lines(table), about["columns"]))
+            yield f"{about['name']}.csv", [table.decode("utf-8")]
+            yield f"{about['name']}.json", records.json_of(table, about["columns"])
         elif ANSWER in output.get("data", {}):
             yield "metrics.json", [_json(output.data[ANSWER]["metrics"])]
     yield "absent.json", [_json(lacking)]
@@ -237,45 +239,8 @@ def results(
         yield "answer.json", [_json(dict(answer))]
 
 
-def _lines(table: bytes) -> Iterable[str]:
-    return io.TextIOWrapper(io.BytesIO(table), encoding="utf-8", newline="")
-
-
-def _records(lines: Iterable[str], kinds: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a CSV as records; empty cells are null, as are infinite ones.
-
-    JSON has no infinite number; the CSV says which it is.
-    """
-    convert: dict[str, Callable[[str], Any]] = {
-        "integer": int,
-        "number": _finite,
-        "boolean": lambda cell: cell == "True",
-        "text": str,
-    }
-    rows = csv.reader(lines)
-    names = next(rows)
-    own = [convert[kinds[name]] for name in names]
-    for row in rows:
-        values = (turn(cell) if cell else None for turn, cell in zip(own, row, strict=True))
-        yield dict(zip(names, values, strict=True))
-
-
-def _finite(text: str) -> float | None:
-    number = float(text)
-    return number if math.isfinite(number) else None
-
-
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-
-
-def _json_rows(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """Yield records as JSON, one a line: small, and a changed row is a changed line."""
-    line = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-    yield "[\n"
-    for turn, row in enumerate(rows):
-        yield f",\n{line(row)}" if turn else line(row)
-    yield "\n]\n"
 
 
 def strip(notebook: NotebookNode) -> None:

@@ -42,8 +42,9 @@ def render(
     choices: Mapping[str, tuple[Any, str, str]],
     provenance: Mapping[str, str],
     open_ways: Sequence[str],
-) -> tuple[str, dict[str, Any] | None]:
-    """Return the page of an executed notebook and the record of its answer.
+    decisions: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """Return the page of an executed notebook.
 
     Parameters
     ----------
@@ -59,11 +60,10 @@ def render(
         Name → SHA-256.
     open_ways
         What the kernel could do where it ran and should not, in words after "could have".
-
-    Returns
-    -------
-    tuple
-        HTML, and ``answer.json`` as a dict; None when the notebook gives no answer.
+    decisions
+        What was decided on what the page recommends (its table ``decisions``): ``about``,
+        ``number``, ``recommended``, ``decided``, ``roles``, ``lacking``, ``why_different``,
+        ``conditions``, ``dissent``, ``permits``, ``until``, ``current``, ``replaced`` and ``came``.
 
     Raises
     ------
@@ -72,27 +72,10 @@ def render(
     """
     about = about_authority(root, authority)
     title, opening = _title(notebook, name)
-    question, caution, lede = _opening(opening)
+    _, caution, lede = _opening(opening)
+    record = answered(root, authority, name, notebook)
     payload = _answer_payload(notebook, name)
     data = payload["data"] if payload else {}
-    record = None
-    if payload:
-        period = data.get("period") or {}
-        record = {
-            "title": title,
-            "question": question,
-            "sentence": payload["sentence"],
-            "verdict": payload["verdict"],
-            "caution": caution,
-            "evidence": payload["evidence"],
-            "authority": about["title"],
-            "synthetic": about["synthetic"],
-            "first_day": period.get("first_day"),
-            "last_day": period.get("last_day"),
-            "not_delivered": _flat(data.get("not_delivered")),
-        }
-        if "never_filled" in data:
-            record["never_filled"] = _flat(data["never_filled"])
     parts = _parts(notebook)
     chapters = [
         (unescape(found.group("id")), re.sub(r"<[^>]+>", "", found.group("text")))
@@ -114,8 +97,43 @@ def render(
         choices=choices,
         provenance=provenance,
         open_ways=open_ways if data.get("personal") is not False else (),
+        decisions=decisions if "decisions" in captions else None,
     )  # fmt: skip
-    return tidy(html), record
+    return tidy(html)
+
+
+def answered(root: Path, authority: str, name: str, notebook: Any) -> dict[str, Any] | None:
+    """Return ``answer.json`` as a dict; None when the notebook gives no answer.
+
+    Raises
+    ------
+    DatamallError
+        As for `render`.
+    """
+    about = about_authority(root, authority)
+    title, opening = _title(notebook, name)
+    question, caution, _ = _opening(opening)
+    payload = _answer_payload(notebook, name)
+    if payload is None:
+        return None
+    data = payload["data"]
+    period = data.get("period") or {}
+    record = {
+        "title": title,
+        "question": question,
+        "sentence": payload["sentence"],
+        "verdict": payload["verdict"],
+        "caution": caution,
+        "evidence": payload["evidence"],
+        "authority": about["title"],
+        "synthetic": about["synthetic"],
+        "first_day": period.get("first_day"),
+        "last_day": period.get("last_day"),
+        "not_delivered": _flat(data.get("not_delivered")),
+    }
+    if "never_filled" in data:
+        record["never_filled"] = _flat(data["never_filled"])
+    return record
 
 
 def environment() -> Environment:
@@ -129,6 +147,7 @@ def environment() -> Environment:
     )
     made.filters["markdown"] = lambda source: Markup(_markdown(source))
     made.filters["in_words"] = in_words
+    made.filters["counted"] = lambda number: "–" if number is None else f"{number:,}"
     made.globals["style"] = (TEMPLATES / "style.css").read_text("utf-8")
     return made
 

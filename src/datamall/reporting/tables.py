@@ -53,12 +53,16 @@ def rounded(frame: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         A copy; floats are float64, missing values NaN, negative zero zero.
     """
+    import numpy as np
     from pandas.api.types import is_float_dtype
 
     result = frame.copy()
     for position, (name, values) in enumerate(frame.items()):
         if is_float_dtype(values.dtype):
-            numbers = [round_number(v) for v in values.to_numpy(dtype="float64", na_value=math.nan)]
+            numbers = values.to_numpy(dtype="float64", na_value=math.nan) + 0.0
+            # Most columns of a long table are counts: whole numbers of few digits are themselves.
+            rest = ~((np.rint(numbers) == numbers) & (np.abs(numbers) < 10**DIGITS))
+            numbers[rest] = [round_number(number) for number in numbers[rest].tolist()]
             result.isetitem(position, type(values)(numbers, values.index, "float64", name))
     return result
 
@@ -77,7 +81,7 @@ def csv_output(frame: pd.DataFrame) -> dict[str, str]:
     """Return a table as output: its CSV by media type, packed where it is long."""
     if len(frame) <= PACKED_ROWS:
         return {CSV: csv_text(frame)}
-    pack = zlib.compressobj()
+    pack = zlib.compressobj(1)  # five times as fast as usual, for a seventh more
     parts = []
     for start in range(0, len(frame), CHUNK_ROWS):
         text = csv_text(frame.iloc[start : start + CHUNK_ROWS])

@@ -288,7 +288,7 @@ def changes(near: pd.DataFrame) -> pd.DataFrame:
 
 @passes_absent
 def decision_records(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one record per change, to be completed by planner and driver.
+    """Return one record per change that planner and driver have to decide on.
 
     Parameters
     ----------
@@ -298,8 +298,7 @@ def decision_records(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        truck, weekday, recommended, expected, and the empty columns decided, decided_by_role,
-        why_different and what_came_of_it.
+        truck, weekday, recommended, expected.
     """
     rows = []
     for row in table[table["verdict"] == MOVE].itertuples():
@@ -315,5 +314,4 @@ def decision_records(table: pd.DataFrame) -> pd.DataFrame:
                 f"then in {100 * row.calm_chance:.0f} %",
             }
         )
-    result = pd.DataFrame(rows, columns=["truck", "weekday", "recommended", "expected"])
-    return result.assign(decided="", decided_by_role="", why_different="", what_came_of_it="")
+    return pd.DataFrame(rows, columns=["truck", "weekday", "recommended", "expected"])

@@ -231,7 +231,7 @@ def to_confirm(
 
 @passes_absent
 def decision_records(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one record per junction and peak, to be completed by who decides.
+    """Return one record per junction and peak that people have to decide on.
 
     Parameters
     ----------
@@ -241,16 +241,14 @@ def decision_records(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        site, name, peak, recommended, expected, and the empty columns decided, decided_by_role,
-        why_different and what_came_of_it.
+        site, name, peak, recommended, expected.
     """
     plan = "cycle " + table["cycle"].map("{:.0f}".format) + " s, " + table["greens"]
     interval = table[["gain", "low", "high"]].map("{:.1f}".format)
     gain = interval["gain"] + " person-hours a peak less (" + interval["low"] + " to "
     gain += interval["high"] + ")"
     tried = table["verdict"] == RECOMMENDED
-    result = table[_KEYS].assign(
+    return table[_KEYS].assign(
         recommended=plan.where(tried, "no change now: " + table["verdict"]),
         expected=gain.where(tried, table["reason"]),
     )
-    return result.assign(decided="", decided_by_role="", why_different="", what_came_of_it="")

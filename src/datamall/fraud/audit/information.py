@@ -18,12 +18,12 @@ from datamall.fraud.audit.sources import TOTAL, definitions, is_own, latest
 from datamall.requirements import Absent, passes_absent
 
 ENOUGH = 100  # people in an arm of which something can be said
+# Not how many were visited: beside those with a result it would tell exactly how few have none.
 STAGES = {
     "population": "people in all",
     "flagged": "flagged",
     "chosen": "chosen in any way",
-    "visited": "visited in any way",
-    "finding": "with a result",
+    "finding": "visited, with a result",
     "objection": "objected",
     "upheld": "put right",
 }

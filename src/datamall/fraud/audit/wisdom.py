@@ -141,13 +141,12 @@ def _fives(people: pd.Series) -> pd.Series:
 
 @passes_absent
 def decision_records(result: Audit) -> pd.DataFrame:
-    """Return one record per decision, to be completed by who decides.
+    """Return one record per decision that people have to take (`datamall decide`).
 
     Returns
     -------
     pandas.DataFrame
-        part, recommended, because, and the empty columns decided, decided_by_role, why_different
-        and what_came_of_it.
+        part, recommended, because.
     """
     said = result.verdict.overall
     sentences = by_check(result, True).set_index("check")
@@ -165,5 +164,4 @@ def decision_records(result: Audit) -> pd.DataFrame:
             "without it nobody can say who is visited without cause",
         )
     )
-    table = pd.DataFrame(rows, columns=["part", "recommended", "because"])
-    return table.assign(decided="", decided_by_role="", why_different="", what_came_of_it="")
+    return pd.DataFrame(rows, columns=["part", "recommended", "because"])

@@ -79,8 +79,8 @@ def picked(table: pd.DataFrame, trained: Profile, capacity: int) -> np.ndarray:
     """Return whom the profile would pick of everybody in one year; see `lifts`."""
     if not 0 < capacity < len(table):
         raise DatamallError(
-            f"capacity is {capacity} of {len(table):,} people: set it above 0 and below their "
-            "number in params.yaml."
+            f"capacity is {capacity}: set it in params.yaml above 0 and below the number of "
+            "people in a year."
         )
     chance = trained.chance(table)
     return chance >= np.sort(chance)[-capacity]

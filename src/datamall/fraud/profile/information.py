@@ -120,18 +120,19 @@ def people(data: Tables) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        year, arm ("everybody" first), people, and of them chosen, visited and recorded (a result);
-        arms as from `disclosure.parts` of everybody. People without an arm were not looked at.
+        year, arm ("everybody" first), people, and of them chosen and recorded (visited, with a
+        result); arms as from `disclosure.parts` of everybody. People without an arm were not
+        looked at. Not how many were visited: beside those with a result it would tell exactly how
+        few have none.
     """
     table = joined(data)
     table = table.assign(
         people=1,
         chosen=table["arm"].ne("none") if "chosen" not in table else table["chosen"].eq("yes"),
-        visited=table["visited"].eq("yes"),
         recorded=table["seen"],
     )
     table["arm"] = table["arm"].map({"none": REST, **ARMS})
-    stages = ["people", "chosen", "visited", "recorded"]
+    stages = ["people", "chosen", "recorded"]
     parts = []
     for year, own in table.groupby("year"):
         sums = own.groupby("arm")[stages].sum().astype(float)

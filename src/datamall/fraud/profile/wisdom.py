@@ -165,7 +165,7 @@ def holds(lifts: pd.DataFrame) -> bool:
 
 
 def decision_records(lifts: pd.DataFrame | Absent, helped: pd.DataFrame | Absent) -> pd.DataFrame:
-    """Return one record per decision, to be completed by who decides.
+    """Return one record per decision that people have to take (`datamall decide`).
 
     Parameters
     ----------
@@ -175,8 +175,7 @@ def decision_records(lifts: pd.DataFrame | Absent, helped: pd.DataFrame | Absent
     Returns
     -------
     pandas.DataFrame
-        part, recommended, because, and the empty columns decided, decided_by_role, why_different
-        and what_came_of_it.
+        part, recommended, because.
     """
     rows = [("Profile", *_about_profile(lifts))]
     if not isinstance(helped, Absent):
@@ -192,8 +191,7 @@ def decision_records(lifts: pd.DataFrame | Absent, helped: pd.DataFrame | Absent
         rows.append(("Trial of the help", trial, "only so is seen whether it prevents mistakes"))
     keep = "Keep drawing people at random, and do not tell who visits why somebody is visited"
     rows.append(("Random draw", keep, _about_draw(lifts)))
-    table = pd.DataFrame(rows, columns=["part", "recommended", "because"])
-    return table.assign(decided="", decided_by_role="", why_different="", what_came_of_it="")
+    return pd.DataFrame(rows, columns=["part", "recommended", "because"])
 
 
 def _about_profile(lifts: pd.DataFrame | Absent) -> tuple[str, str]:

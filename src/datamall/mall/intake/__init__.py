@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from datamall.errors import DatamallError
 from datamall.mall import deliveries, vault
 from datamall.mall.authorities import Authority, load_authority
-from datamall.mall.contracts import load_contracts
+from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.intake.checks import checks_of
 from datamall.mall.intake.fill import Filled, fill_store
 from datamall.mall.intake.judge import Held, unlike, unlike_before
@@ -33,6 +33,7 @@ from datamall.mall.intake.workplace import (
     write_json,
 )
 from datamall.mall.log import logbook, persons
+from datamall.mall.protected import protected, sentence
 from datamall.project import file_digest, reports_folder, store_folder
 
 
@@ -45,7 +46,8 @@ def intake(
     ``part-*.parquet`` (sorted by key), ``quarantine.parquet`` (file, row, header where one cell of
     a wide record is meant, reason, detail, raw) and ``store.json``, and ``quality/<store>.json``
     in the authority's reports folder. Where the store counts persons or households, parts and
-    quarantine are closed (``.siv``, see `datamall.mall.vault`).
+    quarantine are closed (``.siv``, see `datamall.mall.vault`), and what is written of quality is
+    protected (`datamall.mall.protected`).
 
     Parameters
     ----------
@@ -61,7 +63,7 @@ def intake(
     Returns
     -------
     dict
-        The quality report: ``parsed``, ``accepted``, ``quarantined``, ``quarantined_share``,
+        The quality report, exact: ``parsed``, ``accepted``, ``quarantined``, ``quarantined_share``,
         ``reasons`` (code → records) and ``missing`` (column → rows without a value). Where the
         mapping leaves records out, or keeps or counts equal rows as one, also ``read`` (all
         records), ``left_out`` and ``merged``, and ``parsed`` is without these. If there are any:
@@ -126,7 +128,7 @@ def intake(
             sources, filled = fill({*withdrawn, *held})
             held, notes = unlike(filled[-1], held, accepted)
         report, manifest, parts, brought = filled
-        _check_before(root, mapped, store, manifest, brought, held, accepted, withdrawn)
+        _check_before(root, mapped, contract, manifest, brought, held, accepted, withdrawn)
         empty = sorted({name for source in sources for name in source.empty})
         if empty:
             report["empty_files"] = empty
@@ -165,7 +167,7 @@ def intake(
         report_path.parent.mkdir(parents=True, exist_ok=True)
         report_aside = report_path.with_suffix(".json.partial")
         try:
-            write_json(report_aside, report)
+            write_json(report_aside, protected(report, contract))
             swap(folder, target)
             report_aside.replace(report_path)
         finally:
@@ -176,7 +178,7 @@ def intake(
 def _check_before(
     root: Path,
     mapped: Authority,
-    store: str,
+    contract: Contract,
     manifest: dict[str, Any],
     brought: list[list[Brought]],
     held: Held,
@@ -187,7 +189,8 @@ def _check_before(
 
     One that is held back, too: without it the store would lose what it said before.
     """
-    authority, mapping = mapped.authority, mapped.stores[store]
+    authority, store = mapped.authority, contract.name
+    mapping = mapped.stores[store]
     before = {
         str(one["file"]): one
         for one in deliveries.history(root, authority, store)
@@ -205,6 +208,7 @@ def _check_before(
             why = "It has changed since it was taken in: send a correction as a file of its own."
         why = why or unlike_before(one, known) or ""
         if why:
+            why = sentence(why, contract)
             raise DatamallError(
                 f"{store}: {name} is held back. {why} The store is as it was; to take the file in "
                 f"all the same: `{command} --accept {name} --by ROLE --reason WHY`."

@@ -14,6 +14,7 @@ import pyarrow as pa
 from datamall.errors import DatamallError
 from datamall.mall.authorities import StoreMapping
 from datamall.mall.contracts import Contract
+from datamall.mall.protected import said
 
 # Share of records, and number, that may contradict others before a delivery is held back: a few
 # can be looked at one by one.
@@ -98,10 +99,10 @@ def check(
         else "leave out all but the row that holds,"
     )
     raise DatamallError(
-        f"{found:,} of {parsed:,} records for {contract.name} share their key ({key}) with others "
-        f"that differ: {lost} what is seen often would be lost and what is seen once kept. "
-        f"Nothing was changed; {way} say what a later delivery does (`later`), or say why it is "
-        "right so (`conflicts`)."
+        f"{said(found, contract)} of {said(parsed, contract)} records for {contract.name} share "
+        f"their key ({key}) with others that differ: {lost} what is seen often would be lost and "
+        f"what is seen once kept. Nothing was changed; {way} say what a later delivery does "
+        "(`later`), or say why it is right so (`conflicts`)."
     )
 
 

@@ -19,6 +19,7 @@ from datamall.mall.intake.observed import Brought, Observed, content_columns
 from datamall.mall.intake.read import RECORD, RawRecords
 from datamall.mall.intake.sql import CHECK, COPIES, LEFT_OUT, REPLACED, converter, query, raw_table
 from datamall.mall.intake.write import Kept, Parts, Reason, Repeats, write_quarantine
+from datamall.mall.protected import said
 
 BATCH_ROWS = 125_000
 DUPLICATE = Reason("duplicate", "The same row was read before; the first one is kept.")
@@ -125,16 +126,16 @@ def fill_store(
     parsed = read - merged - replaced - left_out
     if parsed == 0:
         raise DatamallError(
-            f"`where` or `totals` leaves out all {read:,} records for {contract.name}: correct it "
-            "in the mapping."
+            f"`where` or `totals` leaves out all {said(read, contract)} records for "
+            f"{contract.name}: correct it in the mapping."
         )
     if conflicts is not None:
         check_conflicts(conflicts, parsed, contract, mapping, observed.seen, observed.place)
     if parts.rows == 0:
         code, count = min(counts.items(), key=lambda item: (-item[1], item[0]))
         raise DatamallError(
-            f"All {parsed:,} records for {contract.name} would end in quarantine, {count:,} of "
-            f"them for {code}: compare mapping, contract and raw files."
+            f"All {said(parsed, contract)} records for {contract.name} would end in quarantine, "
+            f"{said(count, contract)} of them for {code}: compare mapping, contract and raw files."
         )
     asked = {
         "left_out": (left_out, any(source.where for source in mapping.sources)),

@@ -133,7 +133,9 @@ def unlike_before(new: Brought, before: Mapping[str, Any]) -> str | None:
     """
     days = [before[name] for name in ("first_day", "last_day") if before[name]]
     numbers = [(date.fromisoformat(day) - EPOCH).days for day in days]
-    old = Brought(before["file"], before["sha256"], None, before["records"], before["put_aside"])
+    # Of people, small numbers are not kept.
+    records, aside = before["records"] or 0, before["put_aside"] or 0
+    old = Brought(before["file"], before["sha256"], None, records, aside)
     old.days = dict.fromkeys(numbers, Day(0, 0))
     return _aside(new, [old]) or _records(new, [old])
 

@@ -93,7 +93,8 @@ def write(root: Path, event: str, **said: Any) -> int:
         Project folder.
     event
         What is about to happen: ``checkout``, ``request``, ``intake``, ``delivery``, ``key``,
-        ``registration``, ``gate``, ``worklist`` or ``person``.
+        ``registration``, ``gate``, ``decision``, ``outcome``, ``worklist``, ``resolve`` or
+        ``person``.
     said
         What belongs to it; ``role`` where it was given, otherwise it is that of DATAMALL_ROLE.
 
@@ -108,7 +109,7 @@ def write(root: Path, event: str, **said: Any) -> int:
         When it cannot be written, or the log was cut or altered at its end: then what was about to
         happen must not.
     """
-    who = {"account": _account(), "role": os.environ.get(ROLE) or "not given"}
+    who = {"account": account(), "role": os.environ.get(ROLE) or "not given"}
     with _explained(), _open(root) as file:
         head, removed = _mended(root, file)
         if removed:
@@ -128,12 +129,16 @@ def noted(root: Path, event: str, **said: Any) -> Iterator[None]:
 
 @contextmanager
 def refusals(root: Path, event: str, **said: Any) -> Iterator[None]:
-    """Write down where what is done here is refused; that is said even if the log takes nothing."""
+    """Write down where what is done here is refused; that is said even if the log takes nothing.
+
+    The entry has the code of the reason, where the refusal has one, and never its text.
+    """
     try:
         yield
-    except DatamallError:
+    except DatamallError as error:
+        code = getattr(error, "code", "mistake")
         with suppress(DatamallError):
-            write(root, event, outcome="refused", **said)
+            write(root, event, outcome="refused", reason=code, **said)
         raise
 
 
@@ -244,15 +249,16 @@ def hashes(path: Path) -> list[bytes]:
     return found
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _account() -> str:
+def account() -> str:
+    """Return the account of the operating system in which this runs."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return f"user {os.geteuid()}"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def private(mapping: Authority, role: str) -> Ed25519PrivateKey:
     DatamallError
         When there is none, it is no key, or others than its owner can read it.
     """
-    _checked(role)
+    checked(role)
     if mapping.synthetic:
         secret = HKDF(SHA256(), SIZE, salt=None, info=f"seal {role}".encode()).derive(vault.PUBLIC)
         return Ed25519PrivateKey.from_private_bytes(secret)
@@ -43,6 +43,29 @@ def private(mapping: Authority, role: str) -> Ed25519PrivateKey:
     )
 
 
+def signing(root: Path, mapping: Authority, role: str) -> Ed25519PrivateKey:
+    """Return the key with which a role signs, if it is the one whose public half is known.
+
+    Raises
+    ------
+    DatamallError
+        When it is not, or there is none; see `private`.
+    """
+    known = public(root, mapping)
+    if role not in known:
+        raise DatamallError(
+            f"No public key of {role!r} is among those of {mapping.authority}: there are "
+            f"{', '.join(known) or 'none yet'}."
+        )
+    key = private(mapping, role)
+    if key.public_key().public_bytes_raw() != known[role].public_bytes_raw():
+        raise DatamallError(
+            f"The key with which the {role} of {mapping.authority} signs here is not the one "
+            "whose public half is in data/keys: bring back the one, or the other."
+        )
+    return key
+
+
 def make(root: Path, mapping: Authority, role: str) -> Path:
     """Make the key of a role, and add its public half to those of the project; return its path.
 
@@ -51,7 +74,7 @@ def make(root: Path, mapping: Authority, role: str) -> Path:
     DatamallError
         When there is one already.
     """
-    _checked(role)
+    checked(role)
     if mapping.synthetic:
         raise DatamallError(
             f"The data of {mapping.authority} are invented: its keys are known to everybody."
@@ -90,7 +113,7 @@ def public(
     found = {}
     for role, text in load_mapping(path, place).items():
         try:
-            found[_checked(role)] = Ed25519PublicKey.from_public_bytes(bytes.fromhex(str(text)))
+            found[checked(role)] = Ed25519PublicKey.from_public_bytes(bytes.fromhex(str(text)))
         except ValueError:
             raise DatamallError(
                 f"{place}: the key of {role} must be {2 * SIZE} hexadecimal digits: restore the "
@@ -107,7 +130,14 @@ def _file(mapping: Authority, role: str) -> Path:
     return vault.key_file(f"{mapping.authority}.{role}")
 
 
-def _checked(role: str) -> str:
+def checked(role: str) -> str:
+    """Return the name of a role, if it is one.
+
+    Raises
+    ------
+    DatamallError
+        When it is not.
+    """
     if not ROLE.fullmatch(role):
         raise DatamallError(f"{role!r} is no name of a role: take small letters and -.")
     return role

@@ -82,14 +82,7 @@ def seal(root: Path, mapping: Authority, kind: str, roles: list[str]) -> int:
     found = _digests(root, authority, kind)
     if not found:
         raise DatamallError(f"There is nothing of {kind} to seal for {authority}.")
-    known = keys.public(root, mapping)
-    for role in roles:
-        if role not in known:
-            named = ", ".join(known) or "none yet"
-            raise DatamallError(
-                f"No public key of {role!r} is among those of {authority}: there are {named}."
-            )
-    signing = [keys.private(mapping, role) for role in roles]
+    signing = [keys.signing(root, mapping, role) for role in roles]
     about = {
         "authority": authority,
         "roles": roles,
@@ -167,12 +160,19 @@ def verify(
                 f"The seal {place} lacks a signature: it is signed by {', '.join(roles)} alone."
             )
         listed = {one["name"]: one["digest"]["sha256"] for one in content["subject"]}
-        _compare(listed, _digests(root, authority, kind), kind)
+        compare(listed, _digests(root, authority, kind), kind)
         sealed[kind] = (len(listed), roles)
     return sealed
 
 
-def _compare(listed: Mapping[str, str], found: Mapping[str, str], kind: str) -> None:
+def compare(listed: Mapping[str, str], found: Mapping[str, str], kind: str) -> None:
+    """Refuse files that are not as they were sealed: path → SHA-256, then and now; `kind` says of.
+
+    Raises
+    ------
+    DatamallError
+        With the first that is altered, new or gone.
+    """
     for name in sorted({*listed, *found}):
         if name not in found:
             raise DatamallError(f"{name} is gone since {kind} were sealed.")
@@ -184,11 +184,12 @@ def _compare(listed: Mapping[str, str], found: Mapping[str, str], kind: str) -> 
 
 def _digests(root: Path, authority: str, kind: str) -> dict[str, str]:
     """Return path in the project → SHA-256 of all files of a kind."""
-    files = {file for place in covered(root, authority)[kind] for file in _files(place)}
-    return {file.relative_to(root).as_posix(): file_digest(file) for file in sorted(files)}
+    found = {file for place in covered(root, authority)[kind] for file in files(place)}
+    return {file.relative_to(root).as_posix(): file_digest(file) for file in sorted(found)}
 
 
-def _files(place: Path) -> Iterator[Path]:
+def files(place: Path) -> Iterator[Path]:
+    """Yield a file, or all below a folder that belong to what is relied on."""
     if place.is_file():
         yield place
     for path in place.rglob("*") if place.is_dir() else ():
