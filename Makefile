@@ -20,8 +20,8 @@ fresh: $(READY) ## Run every stage again, changed or not
 release: $(READY) ## Freeze the reviewed pages, signed by one of two people (BY=steward)
 	@$(BIN)/datamall release --authority $(AUTHORITY) --by $(BY)
 
-lab: $(READY) ## Open JupyterLab on the notebooks, with data by the door only
-	@$(BIN)/datamall lab --authority $(AUTHORITY)
+lab: $(READY) ## Open JupyterLab on the notebooks (PURPOSE=… for those that are no report's)
+	@$(BIN)/datamall lab --authority $(AUTHORITY) $(addprefix --purpose ,$(PURPOSE))
 
 test: $(READY) ## Lint, check types, run the quick tests
 	@$(BIN)/ruff check .

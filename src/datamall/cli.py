@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from datamall import cli_decisions, cli_evidence, cli_releases
-from datamall.cli_options import AUTHORITY, THREADS
+from datamall.cli_options import AUTHORITY, NAME, THREADS, NotPlain
 from datamall.errors import DatamallError
 from datamall.project import find_root, load_parameters, reports_folder
 
@@ -19,9 +20,14 @@ class Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command; print a `DatamallError` without its traceback."""
+        from datamall.mall.remains import sweep
+
+        sweep()
         try:
             return super().invoke(context)
         except DatamallError as error:
+            if isinstance(error, NotPlain):
+                _noted()
             click.echo(f"datamall: {error}", err=True)
             sys.exit(1)
         except OSError as error:
@@ -29,6 +35,22 @@ class Commands(click.Group):
             reason = error.strerror or str(error)
             click.echo(f"datamall: {reason}{place}: mend that and run it again.", err=True)
             sys.exit(1)
+
+
+def _noted() -> None:
+    """Write down that a name was given that is none, where there is a project and a log."""
+    from datamall.mall.log import logbook
+
+    with suppress(DatamallError):
+        logbook.write(
+            find_root(),
+            "request",
+            outcome="refused",
+            reason="malformed",
+            occasion="command line",
+            authority=None,
+            purpose=None,
+        )
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,7 +91,7 @@ def demo(truth: Path | None, fair: bool) -> None:
 
 
 @main.command()
-@click.argument("authority")
+@click.argument("authority", type=NAME)
 @click.option(
     "--from",
     "source",
@@ -94,7 +116,7 @@ def parameters(authority: str) -> None:
 
 
 @main.command()
-@click.argument("store")
+@click.argument("store", type=NAME)
 @AUTHORITY
 @THREADS
 def intake(store: str, authority: str, threads: int | None) -> None:
@@ -121,7 +143,7 @@ def intake(store: str, authority: str, threads: int | None) -> None:
 
 
 @main.command()
-@click.argument("store")
+@click.argument("store", type=NAME)
 @AUTHORITY
 @click.option("--accept", "accepted", metavar="FILE", help="Take in a delivery that is held back.")
 @click.option("--withdraw", "withdrawn", metavar="FILE", help="Leave out one that was taken in.")
@@ -149,8 +171,8 @@ def deliveries(
 
 
 @main.command()
-@click.argument("authority")
-@click.option("--role", help="Make the key with which this role signs, instead.")
+@click.argument("authority", type=NAME)
+@click.option("--role", type=NAME, help="Make the key with which this role signs, instead.")
 def key(authority: str, role: str | None) -> None:
     """Make the key file of an AUTHORITY, with which its stores of persons are encrypted."""
     from datamall.mall.authorities import load_authority
@@ -169,7 +191,7 @@ def key(authority: str, role: str | None) -> None:
 
 
 @main.command()
-@click.argument("authority")
+@click.argument("authority", type=NAME)
 def check(authority: str) -> None:
     """Print which columns an AUTHORITY delivers and which chapters it can run."""
     from datamall.coverage import coverage
@@ -178,7 +200,7 @@ def check(authority: str) -> None:
 
 
 @main.command()
-@click.argument("purpose")
+@click.argument("purpose", type=NAME)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @AUTHORITY
 def checkout(purpose: str, folder: Path, authority: str) -> None:
@@ -221,13 +243,16 @@ def inputs(kind: str, authority: str) -> None:
 
 
 @main.command()
-@click.argument("notebook")
+@click.argument("notebook", type=NAME)
 @AUTHORITY
 @THREADS
 def report(notebook: str, authority: str, threads: int | None) -> None:
     """Run a NOTEBOOK on the extract of its purpose and write its page and results."""
     from datamall.decisions import shown
-    from datamall.mall.kernel import behind_the_door, isolated
+    from datamall.mall.contracts import load_contracts
+    from datamall.mall.kernel import behind_the_door, open_ways
+    from datamall.mall.log.logbook import refusals
+    from datamall.mall.purposes import people
     from datamall.memory import give_back
     from datamall.provenance import provenance
     from datamall.reporting.notebooks import run
@@ -242,23 +267,25 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
             f"there are {', '.join(sorted(reports))}."
         )
     rests_on = provenance(root, authority, notebook)
-    run(
-        root,
-        authority,
-        root / "notebooks" / f"{notebook}.ipynb",
-        parameters=parameters[notebook],
-        config=behind_the_door(
+    with refusals(root, "report", authority=authority, report=notebook):
+        run(
             root,
             authority,
-            purposes=reports[notebook]["purposes"],
-            threads=threads or 1,
-            occasion=f"report {notebook}",
-        ),
-        provenance=rests_on,
-        isolated=isolated(),
-        decided=partial(shown, root, authority, notebook, rests_on),
-        out_folder=reports_folder(root, authority),
-    )
+            root / "notebooks" / f"{notebook}.ipynb",
+            parameters=parameters[notebook],
+            config=behind_the_door(
+                root,
+                authority,
+                purposes=reports[notebook]["purposes"],
+                threads=threads or 1,
+                occasion=f"report {notebook}",
+            ),
+            provenance=rests_on,
+            decided=partial(shown, root, authority, notebook, rests_on),
+            open_ways=open_ways(),
+            people=people(root, load_contracts(root), reports[notebook]["purposes"]),
+            out_folder=reports_folder(root, authority),
+        )
     if reports[notebook].get("audit"):
         from datamall.gate import record
 
@@ -266,7 +293,7 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
 
 
 @main.command()
-@click.argument("audit")
+@click.argument("audit", type=NAME)
 @AUTHORITY
 @click.option("--by", required=True, help="Role that decides on the plan; no name of a person.")
 @click.option("--reason", required=True, help="Why this plan, in a sentence.")
@@ -309,7 +336,7 @@ def audit(spec: Path, out: Path | None) -> None:
 
 
 @main.command()
-@click.argument("audit")
+@click.argument("audit", type=NAME)
 @AUTHORITY
 def gate(audit: str, authority: str) -> None:
     """Write gate.json: whether the AUDIT lets a list of people be made, and why not."""
@@ -337,7 +364,7 @@ def index(authority: str) -> None:
 
 
 @main.command("run")
-@click.argument("authority", default="demo")
+@click.argument("authority", type=NAME, default="demo")
 @click.option("--force", is_flag=True, help="Run every stage, changed or not.")
 def run_pipeline(authority: str, force: bool) -> None:
     """Run all stages of an AUTHORITY that are not up to date."""
@@ -358,9 +385,12 @@ def run_pipeline(authority: str, force: bool) -> None:
 
 @main.command(context_settings={"ignore_unknown_options": True})
 @AUTHORITY
+@click.option(
+    "--purpose", "purposes", type=NAME, multiple=True, help="Of notebooks that are no report's."
+)
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def lab(authority: str, options: tuple[str, ...]) -> None:
-    """Start JupyterLab on this machine only; each kernel gets its data at the door."""
+def lab(authority: str, purposes: tuple[str, ...], options: tuple[str, ...]) -> None:
+    """Start JupyterLab on this machine only; each kernel gets the purposes of its notebook."""
     from datamall.mall.lab import launch
 
-    launch(find_root(), authority, list(options))
+    launch(find_root(), authority, list(purposes), list(options))

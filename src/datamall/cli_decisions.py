@@ -8,19 +8,21 @@ from pathlib import Path
 
 import click
 
-from datamall.cli_options import AUTHORITY
+from datamall.cli_options import AUTHORITY, NAME
 from datamall.errors import DatamallError
 from datamall.project import find_root
 
 DAY = click.DateTime(["%Y-%m-%d"])
-BY = click.option("--by", required=True, metavar="ROLE", help="Your role; no name of a person.")
+BY = click.option(
+    "--by", type=NAME, required=True, metavar="ROLE", help="Your role; no name of a person."
+)
 today = date.today
 
 
 @click.command()
-@click.argument("report")
+@click.argument("report", type=NAME)
 @AUTHORITY
-@click.option("--by", default="", metavar="ROLE", help="Role that decides and signs.")
+@click.option("--by", type=NAME, metavar="ROLE", help="Role that decides and signs.")
 @click.option("--about", type=int, metavar="NUMBER", help="Recommendation that it is about.")
 @click.option("--decided", default="", help="What is decided; as recommended without it.")
 @click.option("--why", default="", help="Why it is another than recommended; needed then.")
@@ -34,7 +36,7 @@ today = date.today
 def decide(
     report: str,
     authority: str,
-    by: str,
+    by: str | None,
     about: int | None,
     decided: str,
     why: str,
@@ -89,7 +91,7 @@ def decide(
 
 
 @click.command()
-@click.argument("audit")
+@click.argument("audit", type=NAME)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @AUTHORITY
 @BY
@@ -112,7 +114,7 @@ def worklist(audit: str, folder: Path, authority: str, by: str) -> None:
 
 
 @click.command()
-@click.argument("audit")
+@click.argument("audit", type=NAME)
 @click.argument("pseudonym")
 @AUTHORITY
 @BY

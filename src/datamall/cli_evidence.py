@@ -8,7 +8,7 @@ from typing import TextIO
 
 import click
 
-from datamall.cli_options import AUTHORITY
+from datamall.cli_options import AUTHORITY, NAME
 from datamall.errors import DatamallError
 from datamall.project import find_root
 
@@ -20,8 +20,8 @@ DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--by", type=click.Choice(["day", "month", "year"]), default="month")
 @click.option("--from", "first", type=DAY, help="First day (UTC), such as 2026-01-31.")
 @click.option("--until", "last", type=DAY, help="Last day.")
-@click.option("--purpose", help="Of this purpose alone.")
-@click.option("--store", help="Of this store alone.")
+@click.option("--purpose", type=NAME, help="Of this purpose alone.")
+@click.option("--store", type=NAME, help="Of this store alone.")
 @click.option("--person", is_flag=True, help="Of one person, whose number is asked for.")
 @click.option("--number-in", type=click.File("r"), help="File that holds the person's number.")
 @click.option("--kind", help="What kind of number that is: its column in the stores.")
@@ -124,8 +124,12 @@ def verify(authority: str, witness: Path | None, keys_in: Path | None) -> None:
 
 @click.command()
 @AUTHORITY
-@click.option("--by", "roles", multiple=True, required=True, help="Role that signs; several may.")
-@click.option("--kind", "kinds", multiple=True, help="What to seal; without it, all there is.")
+@click.option(
+    "--by", "roles", type=NAME, multiple=True, required=True, help="Role that signs; several may."
+)
+@click.option(
+    "--kind", "kinds", type=NAME, multiple=True, help="What to seal; without it, all there is."
+)
 def seal(authority: str, roles: tuple[str, ...], kinds: tuple[str, ...]) -> None:
     """Sign the deliveries, stores, method, results, audits and published uses as they are now."""
     from datamall.mall.authorities import load_authority

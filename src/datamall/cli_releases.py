@@ -2,14 +2,18 @@
 
 import click
 
-from datamall.cli_options import AUTHORITY
+from datamall.cli_options import AUTHORITY, NAME
 from datamall.project import find_root
 
 
 @click.command()
 @AUTHORITY
 @click.option(
-    "--by", "role", required=True, metavar="ROLE", help="Who signs: steward or committee."
+    *("--by", "role"),
+    type=NAME,
+    required=True,
+    metavar="ROLE",
+    help="Who signs: steward or committee.",
 )
 @click.option("--sign", type=int, metavar="NUMBER", help="Sign a release that somebody else made.")
 def release(authority: str, role: str, sign: int | None) -> None:

@@ -27,10 +27,10 @@ class Answer:
 class Kernel:
     """A kernel behind the door of a project, and a client to it."""
 
-    def __init__(self, project: Path, **settings: Any) -> None:
+    def __init__(self, project: Path, env: dict[str, str] | None = None, **settings: Any) -> None:
         config = behind_the_door(project, "demo", **settings)
         self.manager = KernelManager(kernel_name="python3", config=config)
-        self.manager.start_kernel()
+        self.manager.start_kernel(**({"env": env} if env else {}))
         self.connect()
 
     def connect(self) -> None:

@@ -161,7 +161,7 @@ def prelude(mall: Path, kernel: Kernel) -> Iterator[str]:
 
 
 def refused(error: str) -> bool:
-    words = ("denied", "not permitted", "cross-device", "Cannot open", "cannot open")
+    words = ("The door refuses", "denied", "not permitted", "Cannot open", "cannot open")
     return any(word in error for word in words)
 
 

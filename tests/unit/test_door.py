@@ -16,8 +16,9 @@ import pytest
 from tiny_mall import make_project
 
 from datamall.errors import DatamallError
-from datamall.mall import access, sandbox
+from datamall.mall import access, remains, sandbox
 from datamall.mall.door import LONGEST_REQUEST, Door, extract
+from datamall.mall.log import logbook
 
 
 @pytest.fixture(scope="module")
@@ -27,22 +28,29 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Return a temporary folder of our own; pytest's has too long a path for a socket."""
+    """Return a temporary folder of our own, in which folders in memory lie as well."""
     with tempfile.TemporaryDirectory() as folder:
         monkeypatch.setattr(tempfile, "tempdir", folder)
+        monkeypatch.setattr(remains, "IN_MEMORY", Path(folder))
         yield Path(folder)
 
 
 @pytest.fixture
 def door(project: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
     with Door(project, "demo", ["enforcement", "fraud"]) as opened:
-        monkeypatch.setenv("DATAMALL_DOOR", str(opened.socket))
+        monkeypatch.setenv("DATAMALL_DOOR", str(opened.client.fileno()))
         yield opened
 
 
+def connected(door: Door) -> socket.socket:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        socket.send_fds(door.client, [b"ask"], [theirs.fileno()])
+    return ours
+
+
 def ask(door: Door, line: bytes) -> dict:
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(door.socket))
+    with connected(door) as connection:
         connection.sendall(line)
         connection.shutdown(socket.SHUT_WR)
         with connection.makefile("rb") as stream:
@@ -87,16 +95,23 @@ def test_folders_are_private_and_deleted(project: Path, temporary: Path) -> None
         assert folder.is_dir()
         assert stat.S_IMODE(door.folder.stat().st_mode) == 0o700
         (door.work / "note").write_text("mine")
-        assert sorted(path.name for path in door.folder.iterdir()) == ["door", "extract", "work"]
+        assert sorted(path.name for path in door.folder.iterdir()) == [
+            remains.MARK,
+            "extract",
+            "work",
+        ]
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.parametrize("purposes", [None, ["enforcement"]])
 def test_what_a_killed_run_left_is_swept_and_what_is_in_use_is_not(
-    project: Path, temporary: Path
+    project: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch, purposes: list[str] | None
 ) -> None:
+    monkeypatch.undo()  # persons in memory, where this system has that
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     code = (
         "import sys, time; from pathlib import Path; from datamall.mall.door import Door\n"
-        "print(Door(Path(sys.argv[1]), 'demo').folder, flush=True); time.sleep(600)"
+        f"print(Door(Path(sys.argv[1]), 'demo', {purposes}).folder, flush=True); time.sleep(600)"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", code, project],
@@ -106,17 +121,18 @@ def test_what_a_killed_run_left_is_swept_and_what_is_in_use_is_not(
     )
     assert child.stdout is not None
     left = Path(child.stdout.readline().strip())
-    new = temporary / "datamall-new"  # one that is being made: still empty
-    new.mkdir()
+    own = temporary / "datamall-notes"  # somebody's own, whatever its name
+    own.mkdir()
+    (own / "note.txt").write_text("mine")
     with Door(project, "demo"):
         assert left.is_dir()
     child.send_signal(signal.SIGKILL)
     child.wait()
     child.stdout.close()
-    assert left.is_dir()
+    assert (left.parent == temporary) is (purposes is not None or not remains.in_memory())
     with Door(project, "demo"):
         assert not left.exists()
-    assert new.is_dir()
+    assert [path.name for path in own.iterdir()] == ["note.txt"]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +167,7 @@ def test_a_purpose_that_was_not_granted_is_refused(door: Door, project: Path) ->
         pytest.MonkeyPatch.context() as patch,
         pytest.raises(DatamallError, match="but nothing"),
     ):
-        patch.setenv("DATAMALL_DOOR", str(closed.socket))
+        patch.setenv("DATAMALL_DOOR", str(closed.client.fileno()))
         extract("enforcement")
 
 
@@ -174,7 +190,7 @@ def test_a_failure_inside_tells_the_kernel_no_details(
     assert "RuntimeError" in refused
     assert "4711" not in refused
     assert "4711" in caplog.text
-    assert sorted(path.name for path in door.folder.iterdir()) == ["door", "extract", "work"]
+    assert sorted(path.name for path in door.folder.iterdir()) == [remains.MARK, "extract", "work"]
 
 
 def test_a_client_that_says_nothing_does_not_block_the_door(
@@ -182,32 +198,35 @@ def test_a_client_that_says_nothing_does_not_block_the_door(
 ) -> None:
     from datamall.mall import door as module
 
-    monkeypatch.setattr(module._Handler, "timeout", 0.2)
-    with socket.socket(socket.AF_UNIX) as silent:
-        silent.connect(str(door.socket))
+    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    with connected(door):
         assert "folder" in ask(door, b'{"purpose": "enforcement"}\n')
 
 
 def test_without_a_door_a_sentence_says_where_to_find_one(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("DATAMALL_DOOR", raising=False)
     with pytest.raises(DatamallError, match="make lab"):
         extract("enforcement")
-    monkeypatch.setenv("DATAMALL_DOOR", str(tmp_path / "gone"))
-    with pytest.raises(DatamallError, match="is closed: restart the kernel"):
-        extract("enforcement")
+    for gone in ("door", "987", ""):
+        monkeypatch.setenv("DATAMALL_DOOR", gone)
+        sentence = "is closed: restart the kernel" if gone else "make lab"
+        with pytest.raises(DatamallError, match=sentence):
+            extract("enforcement")
 
 
-def test_too_long_a_temporary_folder_is_one_sentence(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("said", [b"", b"ask", b"listener", b"x" * 99, b"\xff", b"disk"])
+def test_what_is_no_request_does_not_disturb_the_door(
+    door: Door, project: Path, said: bytes
 ) -> None:
-    long = tmp_path / ("x" * 100)
-    long.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(long))
-    with pytest.raises(DatamallError, match="set TMPDIR to a shorter one"):
-        Door(project, "demo")
-    assert list(long.iterdir()) == []
+    before = len(list(logbook.read(project)))
+    door.client.send(said)
+    with open(os.devnull, "rb") as file:  # no socket to answer at  # noqa: PTH123
+        socket.send_fds(door.client, [b"ask"], [file.fileno()])
+        socket.send_fds(door.client, [said], [file.fileno()])
+    assert "folder" in ask(door, b'{"purpose": "enforcement"}\n')
+    assert [entry.said["event"] for entry in logbook.read(project)][before:] == ["checkout"]
 
 
 def test_each_landlock_version_is_asked_for_the_rights_it_has() -> None:

@@ -1,15 +1,17 @@
 import json
 import math
+import threading
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import pandas as pd
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from datamall.errors import DatamallError
-from datamall.reporting import notebooks, parameters, strip
+from datamall.reporting import notebooks, parameters, strip, tables
 
 PARAMETERS = """level: float = 0.9  # [0, 1] of every interval
 stops: int = 60
@@ -295,6 +297,9 @@ def test_second_run_gives_the_same_bytes(done: Path) -> None:
         ("import time; time.sleep(60)", "more than 2 seconds"),
         ("import warnings; warnings.warn('careful')", "warns"),
         ("object()", "a memory address"),
+        ("raise SystemExit(0)", "cell 2 stopped with SystemExit, so the notebook is not whole"),
+        ("print('BSN', 999990020 - 1)", "cell 2 shows a citizen service number: show counts"),
+        ("raise ValueError(f'BSN {999990020 - 1}')", "ValueError: its message is withheld"),
         ("import pandas as pd; pd.DataFrame({'a': [1]})", "a table or picture of its own"),
     ],
 )  # fmt: skip
@@ -309,6 +314,8 @@ def test_failure_is_one_sentence_and_leaves_the_last_page(
         run(project, book(source), timeout=timeout)
     assert "sample.failed.ipynb" in str(error.value)
     assert "\n" not in str(error.value)
+    failed = nbformat.read(out / "sample.failed.ipynb", as_version=4)
+    assert "999990019" not in str([shown for _, shown in notebooks.outputs(failed)] + [error.value])
     assert set(files(out)) == {"sample.html", "sample.failed.ipynb"}
     assert (out / "sample.html").read_text() == "the page before"
 
@@ -316,13 +323,15 @@ def test_failure_is_one_sentence_and_leaves_the_last_page(
 def executed(*outputs: NotebookNode) -> NotebookNode:
     notebook = book("x")
     notebook.cells[-1].outputs = list(outputs)
-    notebook.cells[-1].execution_count = 1
+    for count, cell in enumerate(notebook.cells[1:], start=1):
+        cell.execution_count = count
     return notebook
 
 
 def named(name: str, kind: str = "table") -> NotebookNode:
-    about = {"datamall": {"kind": kind, "name": name}}
-    return new_output("display_data", data={"text/html": "<p>x</p>"}, metadata=about)
+    data, about = tables.table_bundle(pd.DataFrame({"a": [1]}), "a", "A table")
+    about["datamall"] |= {"kind": kind, "name": name}
+    return new_output("display_data", data=data, metadata=about)
 
 
 @pytest.mark.parametrize(
@@ -390,12 +399,12 @@ def test_canonical_is_idempotent_and_leaves_its_argument() -> None:
     assert notebook.cells[-1].outputs
 
 
-def save(folder: Path, path: str, notebook: NotebookNode) -> str:
+def save(folder: Path, path: str, notebook: NotebookNode, hook: str = "strip_on_save") -> str:
     """Save a notebook as JupyterLab's server does; return the text on disk."""
     from jupyter_server.services.contents.filemanager import FileContentsManager
 
     manager = FileContentsManager(
-        root_dir=str(folder), pre_save_hook=f"{notebooks.__name__}.strip_on_save"
+        root_dir=str(folder), pre_save_hook=f"{notebooks.__name__}.{hook}"
     )
     manager.save({"type": "notebook", "content": json.loads(nbformat.writes(notebook))}, path)
     return (folder / path).read_text("utf-8")
@@ -405,9 +414,11 @@ def test_what_jupyterlab_saves_is_what_git_holds(project: Path) -> None:
     assert save(project, "notebooks/a.ipynb", untidy()) == notebooks.canonical(untidy())
 
 
-def test_scratch_keeps_its_outputs(project: Path) -> None:
+def test_scratch_keeps_its_outputs_where_it_shows_no_persons(project: Path) -> None:
     (project / "notebooks" / "scratch").mkdir()
     assert '"1"' in save(project, "notebooks/scratch/a.ipynb", untidy())
+    stripped = save(project, "notebooks/scratch/a.ipynb", untidy(), "strip_all_on_save")
+    assert stripped == notebooks.canonical(untidy())
 
 
 def test_files_that_are_no_notebooks_are_saved_untouched() -> None:
@@ -447,3 +458,23 @@ def test_papermill_is_known_here_alone(root: Path) -> None:
     for path in (root / "src").rglob("*.py"):
         if path.name != "notebooks.py":
             assert "import papermill" not in path.read_text("utf-8"), path
+
+
+def test_of_two_runs_at_once_the_second_waits_and_says_so(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = project / "notebooks" / "sample.ipynb"
+    path.write_text("")
+    second = threading.Event()
+
+    def run_too() -> None:
+        with notebooks._alone(path):
+            second.set()
+
+    with notebooks._alone(path):
+        thread = threading.Thread(target=run_too)
+        thread.start()
+        assert not second.wait(0.3)
+    thread.join(10)
+    assert second.is_set()
+    assert "another program runs sample.ipynb: waiting" in capsys.readouterr().err

@@ -84,13 +84,13 @@ def render(
     project: Path,
     notebook: NotebookNode,
     authority: str = "demo",
-    isolated: bool = True,
+    open_ways: tuple[str, ...] = (),
     decisions: tuple[dict, ...] = (),
 ) -> tuple[str, Any]:
     record = pages.answered(project, authority, "sample", notebook)
     choices = {"stops": (60, "1 to 99", "places <that> crews serve")}
     digests = {"src/module.py": "a" * 64}
-    given = (project, authority, "sample", notebook, choices, digests, isolated, decisions)
+    given = (project, authority, "sample", notebook, choices, digests, open_ways, decisions)
     return pages.render(*given), record
 
 
@@ -174,14 +174,16 @@ def test_real_city_is_not_called_synthetic(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("personal", "isolated", "marked"),
-    [(True, False, True), (True, True, False), (False, False, False), (None, False, True)],
+    ("personal", "ways", "marked"),
+    [(True, 1, True), (True, 0, False), (False, 2, False), (None, 2, True)],
 )
-def test_not_isolated_is_marked_where_stores_count_persons(
-    personal: bool | None, isolated: bool, marked: bool, project: Path
+def test_what_the_system_could_not_do_is_said_where_stores_count_persons(
+    personal: bool | None, ways: int, marked: bool, project: Path
 ) -> None:
-    html, _ = render(project, sample(personal=personal), isolated=isolated)
-    assert ("Not isolated" in check(html).text) is marked
+    open_ways = ("read more than its extract", "sent signals to other programs")[:ways]
+    html, _ = render(project, sample(personal=personal), open_ways=open_ways)
+    sentence = f"Not isolated: this notebook ran where it could have {', '.join(open_ways)}."
+    assert (sentence in check(html).text) is marked
 
 
 def test_record_of_the_answer(project: Path) -> None:

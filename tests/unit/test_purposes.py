@@ -1,6 +1,7 @@
 """What law and contracts ask for before a purpose is granted anything about people."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from datamall.errors import DatamallError
 from datamall.mall.access import checkout
 from datamall.mall.contracts import load_contracts
 from datamall.mall.door import Door
-from datamall.mall.purposes import FORBIDDEN, Refused, load_purposes
+from datamall.mall.purposes import FORBIDDEN, Refused, load_purposes, people
 
 CLIENTS, PROTECTED = "welfare.clients", "welfare.protected"
 BASIS = {
@@ -172,3 +173,13 @@ def test_profiling_is_true_or_false(project: Path) -> None:
     change(project, "fraud-profile", lambda p: p.update(profiling="sometimes"))
     with pytest.raises(DatamallError, match="profiling is 'sometimes': it must be true or false"):
         load(project)
+
+
+def test_the_columns_of_persons_are_those_of_the_stores_that_a_purpose_gets(root: Path) -> None:
+    contracts = load_contracts(root)
+    assert people(root, contracts, ["fraud-profile"]) == {"client"}
+    assert people(root, contracts, ["enforcement", "traffic", "no such purpose"]) is None
+    # Of households nothing names a person, and still it is a page about people.
+    households = dict(contracts)
+    households[CLIENTS] = replace(contracts[CLIENTS], counted="households")
+    assert people(root, households, ["fraud-profile"]) == {"client"}  # of its other store

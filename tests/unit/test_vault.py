@@ -36,7 +36,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def closed(tmp_path: Path) -> Path:
     pq.write_table(TABLE, tmp_path / "part-00000.parquet")
-    return Seal(OWN, STORE, "1.0.0", 1).close(tmp_path / "part-00000.parquet")
+    return Seal(OWN, STORE, "1.0.0", 1).close(tmp_path / "part-00000.parquet", tmp_path)
 
 
 def test_what_is_closed_opens_again_and_shows_nothing(closed: Path) -> None:
@@ -49,7 +49,10 @@ def test_what_is_closed_opens_again_and_shows_nothing(closed: Path) -> None:
 def test_same_rows_give_the_same_bytes(closed: Path) -> None:
     before = closed.read_bytes()
     pq.write_table(TABLE, closed.parent / "part-00000.parquet")
-    assert Seal(OWN, STORE, "1.0.0", 1).close(closed.parent / "part-00000.parquet") == closed
+    assert (
+        Seal(OWN, STORE, "1.0.0", 1).close(closed.parent / "part-00000.parquet", closed.parent)
+        == closed
+    )
     assert closed.read_bytes() == before
 
 
@@ -158,7 +161,7 @@ def test_the_door_opens_what_is_closed(tmp_path: Path) -> None:
         manifest = json.loads((place / "store.json").read_text("utf-8"))
         seal = Seal(vault.key(authority("demo", True)), store, "1.0.0", len(manifest["parts"]))
         for part in manifest["parts"]:
-            path = seal.close(place / part["name"])
+            path = seal.close(place / part["name"], place)
             part |= {"name": path.name, "sha256": file_digest(path)}
         about = {"store": store, "contract": {"name": store, "version": "1.0.0"}, "sealed": True}
         (place / "store.json").write_text(json.dumps(manifest | about))

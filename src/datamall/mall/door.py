@@ -1,33 +1,33 @@
 """The door: a server beside the stores and, in the notebook's kernel, its client `extract`.
 
 The server holds a private temporary folder with the extracts; it is deleted when the door
-closes. They talk in lines of JSON over a Unix socket, one request per connection: nothing that
-a kernel sends is ever executed or unpickled. Each request that hands something out or is refused
-has an entry in the log of use before the answer goes out.
+closes. The kernel inherits one end of a pair of Unix sockets, since it may open none of its own;
+with each request it sends a socket to be answered at. They talk in lines of JSON: nothing that a
+kernel sends is ever executed or unpickled. Each request that hands something out or is refused has
+an entry in the log of use before the answer goes out.
 """
 
-import fcntl
 import json
 import logging
 import os
-import shutil
 import socket
-import socketserver
 import tempfile
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 from datamall.errors import DatamallError
+from datamall.mall import remains, wall
 from datamall.memory import after_each_cell
 from datamall.rows import Rows
 from datamall.small_numbers import in_words
 
 ENVIRONMENT = "DATAMALL_DOOR"
-PREFIX = "datamall-"
 LONGEST_REQUEST = 1_000  # bytes
-LONGEST_SOCKET = 100  # bytes; the operating system stops at 103 (macOS) or 107 (Linux)
+LONGEST_WORD = 32  # bytes that come with a socket
+CLOSE_ON_START = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 MOST_REFUSED = 100  # by one door: a kernel may not fill the log with what it is refused
 PATIENCE = 10  # seconds that a client may take to send its request
 
@@ -56,13 +56,10 @@ class Door:
         Folder with one folder per purpose checked out; the kernel may read it.
     work
         Empty folder that the kernel may write in.
-    socket
-        The Unix socket to ask at.
-
-    Raises
-    ------
-    DatamallError
-        When the path of the temporary folder is too long for a socket.
+    client
+        The socket to ask at, which the kernel inherits.
+    wall
+        The guard that learns what the kernel tries at the wall.
     """
 
     def __init__(
@@ -74,30 +71,19 @@ class Door:
         inside: bool = False,
     ) -> None:
         self._root, self._authority, self._purposes = root, authority, purposes
-        self._occasion, self._inside, self._refused = occasion, inside, 0
-        base = Path(tempfile.gettempdir())
-        _sweep(base)
-        # The folder of a run that was killed is swept by the next one: it is no longer locked.
-        self._home = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
-        self.folder = Path(self._home.name)
-        self._lock = os.open(self.folder, os.O_RDONLY)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._occasion, self._results_only, self._refused = occasion, inside, 0
+        self._tried: set[str] = set()
+        remains.sweep()
+        self._home = remains.Private(_personal(root, purposes))
+        self.folder = self._home.path
         self.extracts, self.work = self.folder / "extract", self.folder / "work"
-        self.socket = self.folder / "door"
-        if len(os.fsencode(self.socket)) > LONGEST_SOCKET:
-            self._home.cleanup()
-            os.close(self._lock)
-            raise DatamallError(
-                f"The temporary folder {base} has too long a path for the door's socket: "
-                "set TMPDIR to a shorter one."
-            )
         self._made: dict[str, Path] = {}
         self.extracts.mkdir()
         self.work.mkdir()
-        self._server = _Server(str(self.socket), self)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
-        )
+        self.wall = wall.Watch(self.work, self._at_the_wall)
+        self._inside, self.client = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._open = True
+        self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def __enter__(self) -> Self:
@@ -106,13 +92,29 @@ class Door:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def started(self, kernel: int, end: Callable[[], None]) -> None:
+        """Leave this door to a kernel that has its end of it, and watch what it does.
+
+        Parameters
+        ----------
+        kernel
+            Number of its process, which leads a session of its own.
+        end
+            Ends it, when it has written too much.
+        """
+        self.client.close()
+        self._home.belongs_to(kernel)
+        self.wall.start(end)
+
     def close(self) -> None:
         """Stop serving and delete the extracts and the work folder."""
-        self._server.shutdown()
+        self._open = False
+        self._inside.shutdown(socket.SHUT_RDWR)
         self._thread.join()
-        self._server.server_close()
-        self._home.cleanup()
-        os.close(self._lock)
+        self.wall.close()
+        self._inside.close()
+        self.client.close()
+        self._home.close()
 
     def hand_out(self, purpose: str) -> Path:
         """Return the folder of an extract to who opened this door, as a kernel would get it.
@@ -153,6 +155,44 @@ class Door:
                 "says why."
             }
 
+    def _serve(self) -> None:
+        """Answer the requests that come, one by one: each brings a socket to be answered at."""
+        while True:
+            said, given, *_ = socket.recv_fds(self._inside, LONGEST_WORD, 1, CLOSE_ON_START)
+            if not self._open:
+                return
+            for file in given:
+                if said == wall.LISTENER:
+                    self.wall.listen(file)
+                else:
+                    self._converse(file)
+            if not given and said.decode("ascii", "replace") in wall.SAID_INSIDE:
+                self._at_the_wall(said.decode("ascii"))
+
+    def _converse(self, file: int) -> None:
+        try:
+            connection = socket.socket(fileno=file)
+        except OSError:
+            os.close(file)
+            return
+        with connection, suppress(OSError):
+            connection.settimeout(PATIENCE)
+            with connection.makefile("rb") as stream:
+                answer = self.answer(stream.readline(LONGEST_REQUEST + 1))
+            connection.sendall(json.dumps(answer).encode() + b"\n")
+
+    def _at_the_wall(self, kind: str) -> None:
+        """Write down what the kernel was refused at the wall, each kind once."""
+        from datamall.mall.log import uses
+
+        if kind in self._tried:
+            return
+        self._tried.add(kind)
+        try:
+            uses.refused_at_the_wall(self._root, self._authority, self._occasion, kind)
+        except Exception:  # the guard goes on: a call that nobody answers would wait for ever
+            log.exception("An attempt on the wall (%s) could not be written down", kind)
+
     def _extract(self, purpose: str | None) -> Path:
         """Return the folder of the extract; requests come one by one, so it is made once."""
         from datamall.mall import access
@@ -171,7 +211,8 @@ class Door:
                 "not-granted",
                 f"This kernel may not check out {purpose!r}, but "
                 f"{', '.join(sorted(self._purposes)) or 'nothing'}: "
-                "see the notebook's purposes under reports in params.yaml.",
+                "see the notebook's purposes under reports in params.yaml; any other notebook gets "
+                "those of `datamall lab --purpose NAME`.",
             )
         if purpose not in self._made:
             with tempfile.TemporaryDirectory(dir=self.folder) as aside:
@@ -179,11 +220,22 @@ class Door:
                 made.mkdir()
                 access.checkout(
                     *(self._root, self._authority, purpose, made, self._occasion),
-                    inside=self._inside,
+                    inside=self._results_only,
                 )
                 # Only now: a name that is in the register is safe as the name of a folder.
                 self._made[purpose] = made.rename(self.extracts / purpose)
         return self._made[purpose]
+
+
+def _personal(root: Path, purposes: Collection[str] | None) -> bool:
+    """Return whether a door may hand out persons or households; what is not known counts as so."""
+    from datamall.mall.contracts import load_contracts
+    from datamall.mall.purposes import people
+
+    try:
+        return purposes is None or people(root, load_contracts(root), purposes) is not None
+    except (DatamallError, OSError):
+        return True
 
 
 def _purpose(request: bytes) -> str | None:
@@ -196,42 +248,6 @@ def _purpose(request: bytes) -> str | None:
         case {"purpose": str(purpose), **rest} if not rest:
             return purpose
     return None
-
-
-class _Server(socketserver.UnixStreamServer):
-    def __init__(self, address: str, door: Door) -> None:
-        super().__init__(address, _Handler)
-        self.door = door
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        log.debug("A request at the door broke off", exc_info=True)
-
-
-class _Handler(socketserver.StreamRequestHandler):
-    timeout = PATIENCE
-    server: _Server
-
-    def handle(self) -> None:
-        answer = self.server.door.answer(self.rfile.readline(LONGEST_REQUEST + 1))
-        self.wfile.write(json.dumps(answer).encode() + b"\n")
-
-
-def _sweep(base: Path) -> None:
-    """Delete what doors left behind whose process was killed before it could."""
-    for folder in base.glob(f"{PREFIX}*"):
-        try:
-            lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
-        except OSError:
-            continue  # somebody else's, or just gone
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # A door takes the lock before it puts anything in: an empty folder is being made.
-            if os.fstat(lock).st_uid == os.getuid() and any(folder.iterdir()):
-                shutil.rmtree(folder, ignore_errors=True)
-        except OSError:
-            pass  # locked: in use
-        finally:
-            os.close(lock)
 
 
 class Extract(Mapping[str, Any]):
@@ -341,14 +357,16 @@ def extract(purpose: str, *, compact: bool = False, on_file: Collection[str] = (
             "There is no door here: start JupyterLab with `make lab` (or `datamall lab`), or run "
             "the notebook with `datamall report`."
         )
-    with socket.socket(socket.AF_UNIX) as connection:
-        try:
-            connection.connect(address)
-            connection.sendall(json.dumps({"purpose": purpose}).encode() + b"\n")
-            with connection.makefile("rb") as stream:
+    try:
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs, socket.fromfd(int(address), socket.AF_UNIX, socket.SOCK_DGRAM) as door:
+                socket.send_fds(door, [b"ask"], [theirs.fileno()])
+            ours.sendall(json.dumps({"purpose": purpose}).encode() + b"\n")
+            with ours.makefile("rb") as stream:
                 line = stream.readline()
-        except OSError:
-            line = b""
+    except (OSError, ValueError):
+        line = b""
     if not line:
         raise DatamallError("The door of this kernel is closed: restart the kernel and try again.")
     answer = json.loads(line)

@@ -8,22 +8,27 @@ starts every kernel of a program.
 import json
 import os
 import shutil
+import signal
 import sys
 import sysconfig
+from contextlib import suppress
 from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 from traitlets import Bool, Int, List, Unicode
 from traitlets.config import Config
 
 from datamall import memory
 from datamall.errors import DatamallError
-from datamall.mall import sandbox
+from datamall.mall import sandbox, syscalls
 from datamall.mall.door import ENVIRONMENT, Door
 from datamall.mall.log import logbook
+from datamall.mall.wall import MOST_WRITTEN
+from datamall.project import load_parameters
 
 # All that a kernel gets of the environment: a variable may hold a secret.
 PASSED = (
@@ -52,8 +57,23 @@ SYSTEM = (
 )
 
 
+def open_ways() -> tuple[str, ...]:
+    """Return what a kernel could do here that it should not, in words that follow on "could have".
+
+    Pages of personal stores must say so.
+    """
+    version = sandbox.available()
+    lacks = {
+        "read more than its extract": version < 1,
+        "connected to other programs": version < 4 or not syscalls.available(),
+        "sent signals to other programs": version < 6,
+        "changed owner, mode and times of files": not syscalls.available(),
+    }
+    return tuple(way for way, lacking in lacks.items() if lacking)
+
+
 def isolated() -> bool:
-    """Return whether kernels run in a sandbox here; pages of personal stores must say so."""
+    """Return whether kernels run in a sandbox here."""
     return sandbox.available() > 0
 
 
@@ -65,6 +85,7 @@ def behind_the_door(
     threads: int = 1,
     autoreload: bool = False,
     occasion: str = "",
+    lab: bool = False,
 ) -> Config:
     """Have every kernel that this program starts from now on start behind the door.
 
@@ -76,6 +97,9 @@ def behind_the_door(
         Threads of the linear algebra in the kernel; results are rounded, so the same.
     autoreload
         Whether edited modules are loaded again before each cell (JupyterLab).
+    lab
+        Whether a kernel gets the purposes of the report whose notebook it is started for, and
+        `purposes` (None: none) where it is for another.
 
     Returns
     -------
@@ -91,6 +115,7 @@ def behind_the_door(
         "threads": threads,
         "autoreload": autoreload,
         "occasion": occasion,
+        "lab": lab,
     }
     # What a kernel and its client say to each other is encrypted: other users of the machine
     # could listen in on the loopback interface.
@@ -112,19 +137,30 @@ class DoorProvisioner(LocalProvisioner):
     threads = Int(1, help="Threads of the linear algebra.").tag(config=True)
     autoreload = Bool(False, help="Load edited modules again before each cell.").tag(config=True)
     occasion = Unicode(help="What the kernels are for, in words.").tag(config=True)
+    lab = Bool(False, help="Give a kernel the purposes of its notebook.").tag(config=True)
     door: Door | None = None
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """Open a door; wrap the kernel's command and replace its environment."""
-        kwargs = await super().pre_launch(**kwargs)
         self._close()
         root = Path(self.root)
-        self.door = door = Door(root, self.authority, self.purposes, self.occasion)
-        # A kernel writes to its connection file, and the folder of that file holds those of other
-        # kernels: it gets a copy.
+        purposes, occasion = self._of_notebook(kwargs.get("env", {}))
+        self.door = door = Door(root, self.authority, purposes, occasion)
         manager: Any = self.parent
+        # With the door's folder goes its connection file, also after a crash.
+        manager.connection_file = str(door.folder / "connection.json")
+        kwargs = await super().pre_launch(**kwargs)
+        # A kernel writes to its connection file, and may not read the folder it is in: it gets a
+        # copy.
         connection = shutil.copy(manager.connection_file, door.work / "connection.json")
+        # What Jupyter and IPython set at their start and a kernel may not: that only its owner can
+        # delete from this folder, and the mode of a file that is copied to it.
+        door.work.chmod(0o1700)
+        startup = door.work / "profile_default" / "startup"
+        startup.mkdir(parents=True)
+        (startup / "README").touch()
         command = [part.replace(manager.connection_file, str(connection)) for part in kwargs["cmd"]]
+        command.append("--HistoryManager.enabled=False")  # it would go with the folder
         if self.autoreload:
             command += [
                 f"--IPKernelApp.exec_lines=%{line}"
@@ -141,18 +177,51 @@ class DoorProvisioner(LocalProvisioner):
                         f"in it: move the {what} elsewhere."
                     )
             (door.folder / "policy.json").write_text(json.dumps(policy), encoding="utf-8")
-            fence = [sys.executable, "-I", sandbox.__file__, str(door.folder / "policy.json"), "--"]
-            command = [*fence, *command]
-        else:
-            _warn()
-        return kwargs | {"cmd": command, "env": self._environment(door), "cwd": str(door.work)}
+            fence = [sys.executable, "-I", sandbox.__file__, str(door.folder / "policy.json")]
+            limits = [str(door.client.fileno()), str(MOST_WRITTEN), "--"]
+            command = [*fence, *limits, *command]
+            command.append("--IPKernelApp.extensions=datamall.mall.refusals")
+        if missing := open_ways():
+            _warn(missing)
+        return kwargs | {
+            "cmd": command,
+            "env": self._environment(door),
+            "cwd": str(door.work),
+            "pass_fds": (door.client.fileno(),),
+        }
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        """Start the kernel; from here on it alone has its end of the door, and is watched."""
+        info = await super().launch_kernel(cmd, **kwargs)
+        if self.door is not None and self.pid is not None:
+            self.door.started(self.pid, self._end)
+        return info
 
     async def cleanup(self, restart: bool = False) -> None:
         """Close the door: the extract and the work folder are deleted."""
         self._close()
         await super().cleanup(restart=restart)
 
+    def _end(self) -> None:
+        """End the kernel and its children, which cannot leave its process group."""
+        if self.pgid:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pgid, signal.SIGKILL)
+
+    def _of_notebook(self, environment: dict[str, str]) -> tuple[list[str] | None, str]:
+        """Return the purposes that a kernel gets, and what it is for, in words for the log."""
+        if not self.lab:
+            return self.purposes, self.occasion
+        name = Path(environment.get("JPY_SESSION_NAME", ""))
+        reports = load_parameters(Path(self.root))["reports"]
+        own = Path(self.root, "notebooks", f"{name.stem}.ipynb")
+        if name.stem in reports and Path(self.root, name).resolve() == own.resolve():
+            return list(reports[name.stem]["purposes"]), f"{self.occasion} {name.stem}"
+        return self.purposes or [], self.occasion
+
     def _close(self) -> None:
+        self._end()
+        self.pgid = None  # the number may be given to another
         if self.door is not None:
             self.door.close()
             self.door = None
@@ -166,13 +235,14 @@ class DoorProvisioner(LocalProvisioner):
             | dict.fromkeys(POOLS, str(self.threads))
             | memory.ENVIRONMENT
             | {
-                ENVIRONMENT: str(door.socket),
+                ENVIRONMENT: str(door.client.fileno()),
                 "PYTHONPATH": str(_source()),
                 "PYTHONHASHSEED": "0",
                 "PYTHONNOUSERSITE": "1",
-                # The sandbox lets the kernel listen at its own ports only; this one is for the
-                # output of forked processes.
-                "PYTHONWARNINGS": "ignore:Couldn't bind IOPub Pipe",
+                # The sandbox lets the kernel listen at its own ports only; the first one is for
+                # the output of forked processes. What other addresses there are it is not told.
+                "PYTHONWARNINGS": "ignore:Couldn't bind IOPub Pipe,"
+                "ignore:Unexpected error discovering local network interfaces",
                 "SOURCE_DATE_EPOCH": "0",
                 "JOBLIB_MULTIPROCESSING": "0",
             }
@@ -204,9 +274,9 @@ def _policy(door: Door, connection: dict[str, Any]) -> dict[str, list[Any]]:
 
 
 @cache
-def _warn() -> None:
+def _warn(missing: tuple[str, ...]) -> None:
     print(
-        "datamall: this system has no Landlock (Linux 5.13 or newer), so kernels can read every "
-        "file that you can; pages of personal stores say so.",
+        "datamall: this system has no Landlock of Linux 6.12 or newer, or no seccomp, so a kernel "
+        f"here could have {', '.join(missing)}; pages of personal stores say so.",
         file=sys.stderr,
     )

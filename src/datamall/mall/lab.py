@@ -14,7 +14,9 @@ from jupyterlab.labapp import LabApp
 from tornado.web import HTTPError
 
 from datamall.mall.authorities import load_authority
+from datamall.mall.contracts import load_contracts
 from datamall.mall.kernel import behind_the_door
+from datamall.mall.purposes import people
 
 CLOSED = "data"
 
@@ -35,7 +37,7 @@ class ProjectFiles(AsyncLargeFileManager):
         return listed and name != CLOSED
 
 
-def launch(root: Path, authority: str, extra_args: list[str]) -> None:
+def launch(root: Path, authority: str, purposes: list[str], extra_args: list[str]) -> None:
     """Serve JupyterLab on this machine only, until it is stopped.
 
     Parameters
@@ -44,6 +46,8 @@ def launch(root: Path, authority: str, extra_args: list[str]) -> None:
         Project folder.
     authority
         Whose data kernels may check out.
+    purposes
+        What notebooks may check out that are no report's; those get the purposes of their report.
     extra_args
         Further options of JupyterLab, e.g. ``--no-browser``.
 
@@ -53,13 +57,15 @@ def launch(root: Path, authority: str, extra_args: list[str]) -> None:
         When the authority is unknown or its mapping has a mistake.
     """
     load_authority(root, authority)
-    config = behind_the_door(root, authority, autoreload=True, occasion="lab")
+    config = behind_the_door(root, authority, autoreload=True, occasion="lab", lab=True)
+    personal = people(root, load_contracts(root), purposes) is not None
+    hook = "strip_all_on_save" if personal else "strip_on_save"
     options = {
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.root_dir": str(root),
         "ServerApp.terminals_enabled": False,
         "ServerApp.contents_manager_class": f"{__name__}.{ProjectFiles.__name__}",
-        "ContentsManager.pre_save_hook": "datamall.reporting.notebooks.strip_on_save",
+        "ContentsManager.pre_save_hook": f"datamall.reporting.notebooks.{hook}",
         # The usual one reads the disk without asking the class above.
         "ContentsManager.files_handler_class": "jupyter_server.files.handlers.FilesHandler",
         # A copy of the whole project would hold data/ under another name.
@@ -73,4 +79,6 @@ def launch(root: Path, authority: str, extra_args: list[str]) -> None:
     }
     for section in config:
         options |= {f"{section}.{k}": v for k, v in config[section].items() if v is not None}
-    LabApp.launch_instance([*extra_args, *(f"--{key}={value}" for key, value in options.items())])
+    given = [f"--DoorProvisioner.purposes={purpose}" for purpose in purposes]
+    given += [f"--{key}={value}" for key, value in options.items()]
+    LabApp.launch_instance([*extra_args, *given])

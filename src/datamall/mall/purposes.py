@@ -7,7 +7,7 @@ people gets no column that is forbidden for profiling.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -191,6 +191,16 @@ def load_purposes(root: Path, contracts: Mapping[str, Contract]) -> dict[str, Pu
         raise DatamallError("There is no data/purposes.yaml: without it nothing is granted.")
     register = load_mapping(path, "data/purposes.yaml")
     return {name: _purpose(name, entry, contracts) for name, entry in register.items()}
+
+
+def people(
+    root: Path, contracts: Mapping[str, Contract], purposes: Iterable[str]
+) -> frozenset[str] | None:
+    """Return the columns that hold persons' numbers in what purposes grant; None: no persons."""
+    register = load_purposes(root, contracts)
+    stores = {g.store for name in purposes if name in register for g in register[name].grants}
+    personal = [contracts[store] for store in stores if contracts[store].personal]
+    return frozenset(c.person for c in personal if c.person) if personal else None
 
 
 def _purpose(name: Any, entry: Any, contracts: Mapping[str, Contract]) -> Purpose:

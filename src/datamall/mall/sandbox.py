@@ -6,18 +6,22 @@ path, so that nothing in the working folder or the environment can get in before
 
 The policy is JSON with the keys ``read``, ``write`` and ``run`` (lists of paths; missing ones
 are skipped) and ``bind`` and ``connect`` (lists of TCP ports); everything else is refused. What
-Landlock does not cover (up to ABI 7): looking up whether a path exists and its size, UDP, and
-sockets that other programs offer as files. Constants: ``linux/landlock.h``.
+Landlock does not cover (up to ABI 7) is refused call by call (`datamall.mall.syscalls`), but for
+looking up whether a path exists and its size. Constants: ``linux/landlock.h``.
 """
 
 import ctypes
+import importlib.util
 import json
 import os
+import resource
+import socket
 import stat
 import struct
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on every architecture
 PATH_BENEATH, NET_PORT = 1, 2
@@ -99,7 +103,7 @@ def restrict(
         for path in paths:
             try:
                 file = os.open(path, os.O_PATH | os.O_CLOEXEC)
-            except FileNotFoundError:
+            except (FileNotFoundError, PermissionError):  # nothing to be granted there
                 continue
             allowed = files & rights
             if not stat.S_ISDIR(os.fstat(file).st_mode):
@@ -123,8 +127,31 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
+def _limit(file_size: int) -> None:
+    """Let no file grow beyond a size, and nothing of the memory go to the disk after a crash."""
+    for what, most in ((resource.RLIMIT_FSIZE, file_size), (resource.RLIMIT_CORE, 0)):
+        _, hard = resource.getrlimit(what)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (most, most))
+
+
+def _beside(name: str) -> ModuleType:
+    """Load a file of this folder by its path."""
+    found = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert found and found.loader
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
 if __name__ == "__main__":
-    policy, separator, *command = sys.argv[1:]
+    policy, door, file_size, separator, *command = sys.argv[1:]
     assert separator == "--"
+    syscalls = _beside("syscalls")
+    _limit(int(file_size))
     restrict(**json.loads(Path(policy).read_text("utf-8")))
+    listener = syscalls.refuse()
+    if listener is not None:  # the guard outside has to have it before anything runs
+        with socket.fromfd(int(door), socket.AF_UNIX, socket.SOCK_DGRAM) as connection:
+            socket.send_fds(connection, [b"listener"], [listener])
     os.execv(command[0], command)

@@ -52,9 +52,9 @@ class Seal:
     version: str
     parts: int
 
-    def close(self, path: Path) -> Path:
-        """Put the ciphertext of a file, ``<name>.siv``, in its place; return its path."""
-        closed = path.with_name(path.name + SUFFIX)
+    def close(self, path: Path, folder: Path) -> Path:
+        """Put the ciphertext of a file, ``<name>.siv``, into a folder; return its path."""
+        closed = folder / (path.name + SUFFIX)
         closed.write_bytes(AESSIV(self.key).encrypt(path.read_bytes(), self._bound(closed)))
         path.unlink()
         return closed

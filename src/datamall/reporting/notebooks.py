@@ -1,33 +1,34 @@
 """Run a notebook into a page and its results; keep notebooks clean. Alone knows papermill.
 
 Parameters are checked against the notebook before any kernel starts, because papermill executes
-parameter *names* as code. What comes back from the kernel is data, not trusted: names of result
-files are checked, and an output that could differ from run to run is an error.
+parameter *names* as code. What comes back from the kernel is data, not trusted: see
+`datamall.reporting.outputs`.
 """
 
 from __future__ import annotations
 
 import copy
+import fcntl
 import json
-import re
 import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from datamall.errors import DatamallError
 from datamall.imports import without_grammar
 from datamall.reporting import pages, records
+from datamall.reporting.outputs import check_outputs, join_streams, outputs
 from datamall.reporting.parameters import check_parameters, declared
-from datamall.reporting.tables import ANSWER, check_name, csv_of
+from datamall.reporting.tables import ANSWER, csv_of
 
 with without_grammar():
     import nbformat
     from nbformat import NotebookNode
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
-KINDS = ("table", "numbers", "figure", "absent", "answer")
 LEFT_ALONE = ("scratch", "reports")  # folders whose notebooks keep their outputs when saved
 
 
@@ -40,7 +41,8 @@ def run(
     config: Any = None,
     provenance: Mapping[str, str],
     out_folder: Path,
-    isolated: bool = True,
+    open_ways: Sequence[str] = (),
+    people: Collection[str] | None = None,
     decided: Callable[[Path], Sequence[Mapping[str, Any]]] = lambda results: (),
     timeout: int = 900,
 ) -> None:
@@ -49,7 +51,7 @@ def run(
     The results are those of `results`, and ``provenance.json``.
 
     While it runs, and if it fails, the notebook is ``<name>.failed.ipynb``. What was there before
-    stays until everything new is complete.
+    stays until everything new is complete. Of two runs at once the second waits, and says so.
 
     Parameters
     ----------
@@ -67,8 +69,10 @@ def run(
         Name → SHA-256 of what the page rests on.
     out_folder
         Folder of the pages.
-    isolated
-        Whether the kernel runs where it can read nothing but its extract.
+    open_ways
+        What the kernel could do where it runs and should not, in words after "could have".
+    people
+        Of a page about persons, the columns that hold their numbers; None: a page about things.
     decided
         Folder of the new results → what was decided about them: see `datamall.reporting.pages`.
     timeout
@@ -84,35 +88,49 @@ def run(
     source = read(notebook)
     strip(source)  # whatever an editor left in it: outputs, another kernel
     given = check_parameters(source, parameters, name)
-    out_folder.mkdir(parents=True, exist_ok=True)
-    failed = out_folder / f"{name}.failed.ipynb"
-    executed = _execute(source, failed, given, config, timeout, name)
-    normalise(executed)
-    check_outputs(executed, root, f"Notebook {name}", f"see {failed}")
-    choices = {
-        key: (given.get(key, known.default), known.allowed, known.help)
-        for key, known in declared(source, name).items()
-    }
-    answer = pages.answered(root, authority, name, executed)
-    aside = out_folder / f"{name}.partial"
-    shutil.rmtree(aside, ignore_errors=True)
-    (aside / "results").mkdir(parents=True)
-    _write(aside / f"{name}.ipynb", [nbformat.writes(executed), "\n"])
-    for file, parts in results(executed, answer):
-        _write(aside / "results" / file, parts)
-    made = decided(aside / "results")
-    page = pages.render(root, authority, name, executed, choices, provenance, isolated, made)
-    _write(aside / f"{name}.html", [page])
-    _write(aside / "results" / "provenance.json", [_json(dict(provenance))])
-    final = out_folder / "results" / name
-    final.parent.mkdir(exist_ok=True)
-    if final.exists():
-        final.rename(aside / "old")
-    (aside / "results").rename(final)
-    for file in (f"{name}.html", f"{name}.ipynb"):
-        (aside / file).replace(out_folder / file)
-    shutil.rmtree(aside)
-    failed.unlink()
+    with _alone(notebook):
+        out_folder.mkdir(parents=True, exist_ok=True)
+        failed = out_folder / f"{name}.failed.ipynb"
+        executed = _execute(source, failed, given, config, timeout, name, people)
+        normalise(executed)
+        check_outputs(executed, root, f"Notebook {name}", f"see {failed}")
+        choices = {
+            key: (given.get(key, known.default), known.allowed, known.help)
+            for key, known in declared(source, name).items()
+        }
+        answer = pages.answered(root, authority, name, executed)
+        aside = out_folder / f"{name}.partial"
+        shutil.rmtree(aside, ignore_errors=True)
+        (aside / "results").mkdir(parents=True)
+        _write(aside / f"{name}.ipynb", [nbformat.writes(executed), "\n"])
+        for file, parts in results(executed, answer):
+            _write(aside / "results" / file, parts)
+        made = decided(aside / "results")
+        page = pages.render(root, authority, name, executed, choices, provenance, open_ways, made)
+        _write(aside / f"{name}.html", [page])
+        _write(aside / "results" / "provenance.json", [_json(dict(provenance))])
+        final = out_folder / "results" / name
+        final.parent.mkdir(exist_ok=True)
+        if final.exists():
+            final.rename(aside / "old")
+        (aside / "results").rename(final)
+        for file in (f"{name}.html", f"{name}.ipynb"):
+            (aside / file).replace(out_folder / file)
+        shutil.rmtree(aside)
+        failed.unlink()
+
+
+@contextmanager
+def _alone(notebook: Path) -> Iterator[None]:
+    """Wait, and say so, while another program runs the same notebook: both would write its page."""
+    with notebook.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sentence = f"datamall: another program runs {notebook.name}: waiting for it to end."
+            print(sentence, file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _write(path: Path, parts: Iterable[str]) -> None:
@@ -137,6 +155,7 @@ def _execute(
     config: Any,
     timeout: int,
     name: str,
+    people: Collection[str] | None,
 ) -> NotebookNode:
     """Run the notebook in a kernel; it is saved to `failed`, finished or as far as it came."""
     import papermill
@@ -157,6 +176,7 @@ def _execute(
             progress_bar=False,
             execution_timeout=timeout,
             config=settings,
+            people=people,
         )
     except papermill.PapermillExecutionError as error:
         lines = [line for line in str(error.evalue).splitlines() if line.strip()]
@@ -182,16 +202,7 @@ def normalise(notebook: NotebookNode) -> None:
     for position, cell in enumerate(notebook.cells):
         cell.id = f"cell-{position:02}"
         cell.metadata = _tags_only(cell.metadata)
-        if cell.cell_type != "code":
-            continue
-        merged: list[NotebookNode] = []
-        for output in cell.outputs:
-            streams = merged and output.output_type == merged[-1].output_type == "stream"
-            if streams and merged[-1].name == output.name:  # chunks depend on timing
-                merged[-1].text += output.text
-            else:
-                merged.append(output)
-        cell.outputs = merged
+        join_streams(cell)
     notebook.metadata = _metadata()
     notebook.nbformat, notebook.nbformat_minor = 4, 5
 
@@ -203,53 +214,6 @@ def _tags_only(metadata: Mapping[str, Any]) -> NotebookNode:
 def _metadata() -> NotebookNode:
     plain = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
     return nbformat.from_dict(plain)
-
-
-def outputs(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode]]:
-    """Yield (number of the cell, output) for every output."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            yield cell.execution_count or 0, output
-
-
-def check_outputs(notebook: NotebookNode, root: Path, where: str, how: str) -> None:
-    """Refuse outputs that a report must not hold.
-
-    Raises
-    ------
-    DatamallError
-        For warnings or other text on stderr, tables and pictures that were not handed to
-        `show`, `answer` or `figures`, memory addresses, and paths of this machine.
-    """
-    places = [re.escape(str(p)) for p in (root.resolve(), tempfile.gettempdir(), Path.home())]
-    private = re.compile(rf"\bat 0x[0-9a-fA-F]{{4,}}|(?:{'|'.join(places)}|/tmp)/")
-    seen: set[str] = set()
-    for number, output in outputs(notebook):
-        cell = f"{where}, cell {number}"
-        about = output.get("metadata", {}).get("datamall", {})
-        data = output.get("data", {})
-        if output.output_type == "stream" and output.name == "stderr":
-            line = output.text.strip().splitlines()[-1]
-            raise DatamallError(f"{cell} warns: {line!r}; mend the cause, {how}.")
-        if about.get("kind") not in KINDS and any(
-            kind == "text/html" or kind.startswith("image/") for kind in data
-        ):
-            raise DatamallError(
-                f"{cell} shows a table or picture of its own: hand it to show() or to a function "
-                f"of figures, so that it has a caption and an alternative text; {how}."
-            )
-        texts = [output.get("text", ""), *(str(v) for k, v in data.items() if k[:6] != "image/")]
-        found = next((m for m in map(private.search, texts) if m), None)
-        if found:
-            raise DatamallError(
-                f"{cell} prints {found.group()!r}, a memory address or a path of this machine, "
-                f"which differs from run to run: show a table instead; {how}."
-            )
-        if about.get("kind") in ("table", "numbers", "absent"):
-            name = check_name(about.get("name", ""))
-            if name in seen:
-                raise DatamallError(f"{cell} uses the name {name!r} again: give it another.")
-            seen.add(name)
 
 
 def results(
@@ -312,7 +276,15 @@ def strip_on_save(
 
     Saving an unchanged notebook then leaves git clean. Scratch notebooks and reports stay.
     """
-    if model.get("type") == "notebook" and model.get("content") and not keeps_outputs(path):
+    if not keeps_outputs(path):
+        strip_all_on_save(model, path)
+
+
+def strip_all_on_save(
+    model: dict[str, Any], path: str, contents_manager: Any = None, **kwargs: Any
+) -> None:
+    """Strip scratch notebooks as well, where they may show persons."""
+    if model.get("type") == "notebook" and model.get("content"):
         content = nbformat.from_dict(model["content"])
         strip(content)
         model["content"] = content

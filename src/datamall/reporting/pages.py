@@ -41,7 +41,7 @@ def render(
     notebook: Any,
     choices: Mapping[str, tuple[Any, str, str]],
     provenance: Mapping[str, str],
-    isolated: bool,
+    open_ways: Sequence[str],
     decisions: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Return the page of an executed notebook.
@@ -58,8 +58,8 @@ def render(
         Parameter → (value, what is allowed, help).
     provenance
         Name → SHA-256.
-    isolated
-        Whether the kernel could read nothing but its extract.
+    open_ways
+        What the kernel could do where it ran and should not, in words after "could have".
     decisions
         What was decided on what the page recommends (its table ``decisions``): ``about``,
         ``number``, ``recommended``, ``decided``, ``roles``, ``lacking``, ``why_different``,
@@ -96,7 +96,7 @@ def render(
         parts=parts,
         choices=choices,
         provenance=provenance,
-        open_run=not isolated and data.get("personal") is not False,
+        open_ways=open_ways if data.get("personal") is not False else (),
         decisions=decisions if "decisions" in captions else None,
     )  # fmt: skip
     return tidy(html)

@@ -32,6 +32,7 @@ VERDICTS = ("PASS", "FAIL", "NOT ENOUGH EVIDENCE")
 MISSING = "–"
 LONG = 24  # letters; shorter texts stay on one line
 PACKED_ROWS, CHUNK_ROWS = 20_000, 10_000
+LARGEST = 1 << 30  # bytes of an unpacked table
 
 Bundle = tuple[dict[str, Any], dict[str, Any]]  # data and metadata of one cell output
 
@@ -89,9 +90,19 @@ def csv_output(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def csv_of(data: Mapping[str, str]) -> bytes | None:
-    """Return the CSV that an output carries, packed or not, or None."""
+    """Return the CSV that an output carries, packed or not, or None.
+
+    Raises
+    ------
+    ValueError, zlib.error
+        When it is not packed as `csv_output` does it, or is larger than `LARGEST`.
+    """
     if PACKED in data:
-        return zlib.decompress(base64.b64decode(data[PACKED]))
+        unpack = zlib.decompressobj()
+        text = unpack.decompress(base64.b64decode(data[PACKED]), LARGEST)
+        if not unpack.eof:
+            raise ValueError("It is cut off, or unpacks to more than a table may hold.")
+        return text
     return data[CSV].encode() if CSV in data else None
 
 

@@ -24,7 +24,14 @@ from datamall.mall.intake.fill import Filled, fill_store
 from datamall.mall.intake.judge import Held, unlike, unlike_before
 from datamall.mall.intake.observed import Brought
 from datamall.mall.intake.read import RawRecords
-from datamall.mall.intake.workplace import aside, explained, open_engine, swap, write_json
+from datamall.mall.intake.workplace import (
+    aside,
+    explained,
+    in_plain,
+    open_engine,
+    swap,
+    write_json,
+)
 from datamall.mall.log import logbook, persons
 from datamall.mall.protected import protected, sentence
 from datamall.project import file_digest, reports_folder, store_folder
@@ -92,18 +99,23 @@ def intake(
     target = store_folder(root, authority, store)
     report_path = reports_folder(root, authority) / "quality" / f"{store}.json"
     told = logbook.refusals(root, "intake", authority=authority, store=store)
-    with told, explained(store), aside(target) as folder:
+    with (
+        told,
+        explained(store),
+        aside(target) as folder,
+        in_plain(folder, contract.personal) as rows,
+    ):
 
         def fill(without: Collection[str]) -> tuple[list[RawRecords], Filled]:
             sources: list[RawRecords] = []
             for source in mapping.sources:
                 first = sum(len(before.paths) for before in sources)
                 sources.append(RawRecords(root, mapped, source, contract, first, without))
-            spill = folder / "spill"
+            spill = rows / "spill"
             spill.mkdir()
             with open_engine(threads, memory, spill, references) as engine:
                 checks = [checks_of(contract, source, references) for source in mapping.sources]
-                filled = fill_store(engine, folder, spill, sources, contract, mapping, checks)
+                filled = fill_store(engine, rows, spill, sources, contract, mapping, checks)
             shutil.rmtree(spill)
             return sources, filled
 
@@ -129,9 +141,9 @@ def intake(
         numbers = person and pq.read_table(parts, columns=[person])[person]
         if key is not None:
             seal = vault.Seal(key, store, contract.version, len(parts))
-            seal.close(folder / "quarantine.parquet")
-            closed = _listed([seal.close(path) for path in parts], [one["rows"] for one in listed])
-            listed = closed
+            seal.close(rows / "quarantine.parquet", folder)
+            closed = [seal.close(path, folder) for path in parts]
+            listed = _listed(closed, [one["rows"] for one in listed])
         manifest = {"authority": authority, "store": store, **manifest}
         manifest |= {"sealed": key is not None, "parts": listed}
         write_json(folder / "store.json", manifest)

@@ -17,6 +17,7 @@ import pyarrow as pa
 from datamall.errors import DatamallError
 from datamall.mall.expressions import literal
 from datamall.mall.intake.checks import reference_table
+from datamall.mall.remains import Private
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -57,6 +58,16 @@ def aside(target: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
     finally:
         os.close(lock)
+
+
+@contextmanager
+def in_plain(folder: Path, personal: bool) -> Iterator[Path]:
+    """Give the folder in which rows may lie in plain text: of persons one in memory, of its own."""
+    if not personal:
+        yield folder
+        return
+    with Private(personal=True) as private:
+        yield private.path
 
 
 def swap(folder: Path, target: Path) -> None:

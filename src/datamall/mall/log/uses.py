@@ -13,7 +13,7 @@ from datamall.mall.log.persons import Kept
 from datamall.mall.purposes import Grant, Purpose, Refused
 from datamall.yamlfile import load_mapping
 
-CHECKOUT, REQUEST = "checkout", "request"
+CHECKOUT, REQUEST, WALL = "checkout", "request", "wall"
 
 
 @dataclass(frozen=True)
@@ -93,16 +93,21 @@ def refused(root: Path, authority: str, purpose: str | None, occasion: str, reas
 
     Names that are in no register are left out: whoever asks could have put anything into them.
     """
-    known = NAME.fullmatch(authority) and (root / f"data/authorities/{authority}.yaml").is_file()
     logbook.write(
         root,
         REQUEST if purpose is None else CHECKOUT,
         outcome="refused",
         reason=reason,
         occasion=occasion,
-        authority=authority if known else None,
+        authority=_known(root, authority),
         purpose=purpose if purpose in _registered(root) else None,
     )
+
+
+def refused_at_the_wall(root: Path, authority: str, occasion: str, kind: str) -> None:
+    """Write down that a kernel tried what the wall refuses, by its kind alone."""
+    known = _known(root, authority)
+    logbook.write(root, WALL, outcome="refused", reason=kind, occasion=occasion, authority=known)
 
 
 def reason(error: Exception) -> str:
@@ -110,6 +115,11 @@ def reason(error: Exception) -> str:
     if isinstance(error, Refused):
         return error.code
     return "mistake" if isinstance(error, DatamallError) else type(error).__name__
+
+
+def _known(root: Path, authority: str) -> str | None:
+    found = NAME.fullmatch(authority) and (root / f"data/authorities/{authority}.yaml").is_file()
+    return authority if found else None
 
 
 def _registered(root: Path) -> dict[str, Any]:
