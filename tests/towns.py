@@ -3,7 +3,6 @@
 A notebook runs here in one process, on tables made in the test: its own code, without a kernel.
 """
 
-import io
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -20,7 +19,7 @@ import pytest
 from datamall.mall import door
 from datamall.mall.contracts import Column, Contract, load_contracts
 from datamall.mall.purposes import load_purposes
-from datamall.reporting import canvas, notebooks, tables
+from datamall.reporting import canvas, records, tables
 
 ROOT = Path(__file__).parents[1]
 Town = dict[str, pd.DataFrame]
@@ -270,8 +269,7 @@ def run(
         elif tables.CSV in content:
             published[about["name"]] = content[tables.CSV]
             # The files of the page: JSON knows no infinite number.
-            records = notebooks._records(io.StringIO(content[tables.CSV]), about["columns"])
-            list(notebooks._json_rows(records))
+            list(records.json_of(content[tables.CSV].encode(), about["columns"]))
         elif tables.ANSWER in content:
             published["answer"] = content[tables.ANSWER]["sentence"]
 

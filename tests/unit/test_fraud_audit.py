@@ -367,7 +367,7 @@ def test_conclusions_name_every_check_that_decides() -> None:
     assert done.loc["flagged", "next_step"].startswith("Stop flagging")
     record = wisdom.decision_records(result)
     assert record.loc[0, "recommended"] == "Do not deploy"
-    assert (record[["decided", "decided_by_role"]] == "").all().all()
+    assert "decided" not in record  # that is no output of a program
 
 
 def test_harm_by_hand(unequal: Audit) -> None:
