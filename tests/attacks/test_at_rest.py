@@ -58,6 +58,7 @@ def holding(*folders: Path) -> list[Path]:
     return [path for path in files if WHO in path.read_bytes()]
 
 
+@pytest.mark.slow
 @needs_memory
 def test_an_intake_that_is_killed_leaves_no_plain_person(
     project: Path, cli: Callable[..., subprocess.CompletedProcess[str]]

@@ -392,6 +392,7 @@ import time; time.sleep(600)
 """
 
 
+@pytest.mark.slow
 def test_children_of_a_killed_program_end_with_the_next_command(mall: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folders = [str(Path(__file__).parent), str(Path(__file__).parents[1])]

@@ -73,6 +73,7 @@ def test_a_path_is_no_name(
     ] * len(BAD)
 
 
+@pytest.mark.slow
 def test_every_command_clears_what_a_killed_one_left(
     tmp_path: Path, cli: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
