@@ -49,8 +49,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, text in files.items():
         (made / name).parent.mkdir(parents=True, exist_ok=True)
         (made / name).write_text(text)
-    for _ in range(3):
-        logbook.write(made, "gate", authority="demo", open=False)
+    for number in range(3):  # each another: two that are equal can be swapped
+        logbook.write(made, "gate", authority="demo", report=f"audit {number}", open=False)
     for kind in seals.kinds(made, "demo"):
         seals.seal(made, load_authority(made, "demo"), kind, BOTH)
     whole = run("verify", "--witness", str(tmp_path / "witness"))
@@ -235,6 +235,15 @@ ASKED: dict[str, tuple[Callable[[Path], None], str, str]] = {
         register(lambda r: r["fraud-audit"]["stores"].update({"welfare.protected": LOOK})),
         "fraud-audit",
         "no-basis-for-link",
+    ),
+    "36 two stores whose pair is forbidden": (
+        register(
+            lambda r: r["fraud-profile"]["stores"].update(
+                {"enforcement.reports": {"columns": ["x", "y"]}}
+            )
+        ),
+        "fraud-profile",
+        "forbidden-join",
     ),
     "47 a path as the name of a purpose": (nothing, "../secret", "malformed"),
     "46 SQL as the name of a purpose": (nothing, "x' or 1=1; drop table store", "malformed"),

@@ -2,8 +2,8 @@
 
 Deny by default: a purpose grants the stores and columns written in ``data/purposes.yaml`` and
 nothing else. What the law or a contract asks for before a grant is checked here: a person-level
-link to protected characteristics needs a legal basis of its own, and a purpose that profiles
-people gets no column that is forbidden for profiling.
+link to protected characteristics needs a legal basis of its own, a purpose that profiles people
+gets no column that is forbidden for profiling, and none gets two stores that may not be joined.
 """
 
 import re
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from datamall.errors import DatamallError
+from datamall.mall import joins
 from datamall.mall.contracts import Contract
 from datamall.written import Filled, Text, read_as
 from datamall.yamlfile import load_mapping
@@ -86,7 +87,8 @@ class Refused(DatamallError):
         Without the code, which its text ends with.
     code
         Reason code: ``unknown-purpose``, ``unknown-store``, ``unknown-column``,
-        ``no-basis-for-link``, ``forbidden-for-profiling``, ``not-granted``, ``inside-only``,
+        ``no-basis-for-link``, ``forbidden-join``, ``forbidden-for-profiling``, ``not-granted``,
+        ``inside-only``,
         ``store-not-taken-in``, ``store-damaged`` or ``inexact-sum``; and those of
         `datamall.decisions` and `datamall.worklist`.
     """
@@ -184,7 +186,8 @@ def load_purposes(root: Path, contracts: Mapping[str, Contract]) -> dict[str, Pu
     ------
     DatamallError
         At the first mistake: it is a `Refused` where a store or column has no contract, a link to
-        persons has no legal basis, or a column is forbidden for profiling.
+        persons has no legal basis, two stores may not be joined, or a column is forbidden for
+        profiling.
     """
     path = root / "data" / "purposes.yaml"
     if not path.is_file():
@@ -215,6 +218,7 @@ def _purpose(name: Any, entry: Any, contracts: Mapping[str, Contract]) -> Purpos
             f"{where} says that it processes no personal data, but {', '.join(personal)} counts "
             "persons or households; set processes_personal_data to true."
         )
+    check_joins(where, given.stores, contracts)
     for grant in grants if given.profiling else ():
         _check_profiling(f"{where}, store {grant.store!r}", grant, contracts[grant.store])
     return Purpose(
@@ -229,6 +233,29 @@ def _purpose(name: Any, entry: Any, contracts: Mapping[str, Contract]) -> Purpos
         held_back=given.held_back,
         grants=grants,
     )
+
+
+def check_joins(where: str, stores: Iterable[str], contracts: Mapping[str, Contract]) -> None:
+    """Refuse stores together of which a contract says that they may not be joined.
+
+    Parameters
+    ----------
+    where
+        Who would get them, in words, for the error.
+    stores, contracts
+        Names of the stores; contracts by store.
+
+    Raises
+    ------
+    Refused
+        ``forbidden-join``, with the first pair and the reason in the contract.
+    """
+    for own, other, because in joins.forbidden([*stores], contracts):
+        raise Refused(
+            "forbidden-join",
+            f"{where} gets {own} and {other}, which its contract forbids to join ({because}): "
+            "take one of them alone.",
+        )
 
 
 def _check_profiling(where: str, grant: Grant, contract: Contract) -> None:
