@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datamall.mall import extracts, vault
+from datamall.mall import extracts, roles, vault
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.expressions import identifier
@@ -99,9 +99,9 @@ def checkout(
     Raises
     ------
     Refused
-        When the purpose is unknown, grants something that has no contract or may not lie beside
-        what was handed out, or needs a store that has not been taken in, is damaged or has no
-        exact sum; nothing has been written then.
+        When the purpose is unknown or for other roles, grants something that has no contract or may
+        not lie beside what was handed out, or needs a store that has not been taken in, is damaged
+        or has no exact sum; nothing has been written then.
     DatamallError
         When the register, a contract or the mapping has a mistake, or the log cannot be written;
         no extract is there then.
@@ -147,6 +147,10 @@ def _extract(
             f"{purpose!r} hands out no extract: a program inside the door reads it (`datamall "
             "worklist`, `datamall resolve`).",
         )
+    delivered = [contracts[g.store] for g in granted.grants if g.store in mapping.stores]
+    # What is public, or not there, needs nobody's role.
+    guarded = any(contract.counted != "public" for contract in delivered)
+    role = roles.acting(mapping, purpose, granted.roles) if guarded else None
     there = {g.store for name in (*beside, purpose) for g in register[name].grants}
     check_joins(f"Who asks for {purpose!r} beside {', '.join(beside)}", there, contracts)
     sources = {g.store: _taken_in(root, mapping, g.store) for g in granted.grants}
@@ -202,7 +206,7 @@ def _extract(
     }
     text = json.dumps(extract, indent=1, ensure_ascii=False)
     _private(folder / "extract.json").write_text(text + "\n", encoding="utf-8")
-    return extract, uses.Used(granted, used)
+    return extract, uses.Used(granted, used, role)
 
 
 def _persons(

@@ -24,6 +24,7 @@ FORBIDDEN = "forbidden"
 Grain = Literal["value", "day", "week", "month", "quarter", "year"]
 Names = Annotated[tuple[str, ...], Filled()]
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
+ROLE = re.compile(r"[a-z][a-z-]{0,39}")
 LINK_BASIS = ("gdpr", "statute", "decided_by")
 # The exceptions of GDPR art. 9(2), (a) to (j), without which art. 9 forbids the processing.
 EXCEPTION = re.compile(r"9\(2\)\([a-j]\)")
@@ -72,10 +73,25 @@ class Entry:
     profiling: bool = False
     inside: bool = False
     held_back: HeldBack | None = None
+    roles: Names = ()
 
     def __post_init__(self) -> None:
         if not {"gdpr", "statute"} <= set(self.legal_basis):
             raise DatamallError("legal_basis needs gdpr and statute, as text.")
+        for role in self.granted_to():
+            if not ROLE.fullmatch(role):
+                raise DatamallError(f"roles: {role!r} is no name of one: take small letters and -.")
+
+    def granted_to(self) -> tuple[str, ...]:
+        """Return the roles that may use it: those of `roles`, or what there is without them.
+
+        Persons are for the analysts of the department that answers for the purpose. What is about
+        nobody is for all who may read the project, and what a program inside the door reads is
+        for those whom a decision permits it.
+        """
+        if self.roles or self.inside or not self.processes_personal_data:
+            return self.roles
+        return (re.sub(r"[^a-z]+", "-", self.owner.lower()).strip("-") + "-analyst",)
 
 
 class Refused(DatamallError):
@@ -88,7 +104,7 @@ class Refused(DatamallError):
     code
         Reason code: ``unknown-purpose``, ``unknown-store``, ``unknown-column``,
         ``no-basis-for-link``, ``forbidden-join``, ``forbidden-for-profiling``, ``not-granted``,
-        ``inside-only``,
+        ``role-without-grant``, ``inside-only``,
         ``store-not-taken-in``, ``store-damaged`` or ``inexact-sum``; and those of
         `datamall.decisions` and `datamall.worklist`.
     """
@@ -151,6 +167,8 @@ class Purpose:
         names nobody.
     held_back
         The law by which people are told of its uses only later, and from which day on; or None.
+    roles
+        In which roles it may be asked for (`datamall.mall.roles`); none: in any, or without.
     grants
         What it gets, by store.
     """
@@ -164,6 +182,7 @@ class Purpose:
     profiling: bool
     inside: bool
     held_back: HeldBack | None
+    roles: tuple[str, ...]
     grants: tuple[Grant, ...]
 
 
@@ -231,6 +250,7 @@ def _purpose(name: Any, entry: Any, contracts: Mapping[str, Contract]) -> Purpos
         profiling=given.profiling,
         inside=given.inside,
         held_back=given.held_back,
+        roles=given.granted_to(),
         grants=grants,
     )
 
