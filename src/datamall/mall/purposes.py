@@ -106,7 +106,7 @@ class Refused(DatamallError):
         ``no-basis-for-link``, ``forbidden-join``, ``forbidden-for-profiling``, ``not-granted``,
         ``role-without-grant``, ``inside-only``,
         ``store-not-taken-in``, ``store-damaged`` or ``inexact-sum``; and those of
-        `datamall.decisions` and `datamall.worklist`.
+        `datamall.decisions`, `datamall.worklist` and `datamall.releases`.
     """
 
     def __init__(self, code: str, sentence: str) -> None:
