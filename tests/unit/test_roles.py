@@ -124,6 +124,7 @@ def test_persons_are_for_analysts_of_who_answers_for_the_purpose() -> None:
     purposes = load_purposes(ROOT, load_contracts(ROOT))
     assert {name: one.roles for name, one in purposes.items() if one.roles} == {
         "fraud-profile": (OTHER,),
+        "fraud-proxies": (OWN,),
         "fraud-audit": (OWN,),
     }
 

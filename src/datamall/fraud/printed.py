@@ -36,7 +36,7 @@ FIGURES = re.compile(
     r"right_flags|wrongly_flagged|visited_for_nothing|too_many|as_the_others|draw_needed|groups|"
     r"(others_|nothing_|weight_)?(share|low|high)|(others_|naive_)?of_1000|(naive_)?ratio|lift|"
     r"if_equal|detectable|largest_difference|smallest|expected|mean|usual|with_more|weight|"
-    r"step|band|capacity|year|year_\d{4}|if [\d,]+ are"
+    r"pairs|chance|step|band|capacity|year|year_\d{4}|if [\d,]+ are"
 )
 _COLUMNS = {"people": "population", "chosen": "chosen", "recorded": "finding"}
 
