@@ -248,6 +248,7 @@ def inputs(kind: str, authority: str) -> None:
 @THREADS
 def report(notebook: str, authority: str, threads: int | None) -> None:
     """Run a NOTEBOOK on the extract of its purpose and write its page and results."""
+    from datamall import limits
     from datamall.decisions import shown
     from datamall.mall.contracts import load_contracts
     from datamall.mall.kernel import behind_the_door, open_ways
@@ -286,6 +287,7 @@ def report(notebook: str, authority: str, threads: int | None) -> None:
             people=people(root, load_contracts(root), reports[notebook]["purposes"]),
             out_folder=reports_folder(root, authority),
         )
+    limits.note(root, authority, notebook)
     if reports[notebook].get("audit"):
         from datamall.gate import record
 

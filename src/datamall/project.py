@@ -67,12 +67,15 @@ class Report:
         Whether each run is written down in data/audits.
     worklist
         The purpose for which people are listed behind the gate of an audit, if they are.
+    limits
+        The table whose rows are checked against a limit (`datamall.limits`), if there is one.
     """
 
     purposes: tuple[str, ...]
     package: str
     audit: bool = False
     worklist: str | None = None
+    limits: str | None = None
 
 
 def load_parameters(root: Path) -> dict[str, Any]:

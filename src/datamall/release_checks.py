@@ -12,7 +12,7 @@ from datamall.errors import DatamallError
 from datamall.mall import vault, versions
 from datamall.mall.authorities import Authority
 from datamall.mall.contracts import Contract, load_contracts
-from datamall.mall.purposes import load_purposes
+from datamall.mall.purposes import Refused, load_purposes
 from datamall.mall.registers import is_register
 from datamall.mall.seal import keys, seals, signatures
 from datamall.project import file_digest, load_parameters, reports_folder, store_folder
@@ -157,6 +157,13 @@ def attacked(
         the same as those of now are reckoned with as well.
     pages, used
         Folder with ``results``, and the versions that it rests on.
+
+    Raises
+    ------
+    Refused
+        ``unknown-figure``: a table has a column of numbers that attackers do not know.
+    DatamallError
+        When there are no attackers for a page, or its tables contradict each other.
     """
     reports = load_parameters(root)["reports"]
     there = {path.name for path in (pages / "results").iterdir()}
@@ -202,6 +209,15 @@ def _reckoned(package: str, names: list[str], places: list[Path]) -> list[str]:
             continue
         seen.add(content)
         own = {name: pd.read_csv(path) for name, path in files.items() if path.stat().st_size > 1}
+        for name, table in own.items() if place == places[0] else ():
+            for heading in table.select_dtypes("number"):
+                if not printed.FIGURES.fullmatch(heading):
+                    raise Refused(
+                        "unknown-figure",
+                        f"{name}: nobody has said what {heading!r} tells about people, and the "
+                        "lowest, the highest or the median of a group is somebody's own: leave it "
+                        f"out, or add it to FIGURES in datamall.{package}.printed.",
+                    )
         tables = tables or own
         counts += printed.counts(own)
     try:

@@ -24,6 +24,7 @@ from datamall.mall import versions
 from datamall.mall.authorities import Authority
 from datamall.mall.contracts import load_contracts
 from datamall.mall.log import logbook
+from datamall.mall.purposes import Refused
 from datamall.mall.seal import keys, seals, signatures
 from datamall.mall.seal.envelope import statement
 from datamall.project import file_digest, load_parameters, put, reports_folder
@@ -88,7 +89,8 @@ def make(root: Path, mapping: Authority, role: str, again: Callable[[str], str])
     DatamallError
         When the role has no key, something was altered after it was sealed or is not sealed, a page
         is not of the data and the program of now, or attackers learn from the pages of how many
-        people fewer than ten are. Nothing is then written.
+        people fewer than ten are (``pinned``), or cannot tell (``unknown-figure``). Nothing is
+        then written.
     """
     authority = mapping.authority
     number = max([*_noted(root, authority), *numbers(root, authority)], default=0) + 1
@@ -103,11 +105,12 @@ def make(root: Path, mapping: Authority, role: str, again: Callable[[str], str])
             said = _freeze(root, mapping, number, aside)
             learned = checks.attacked(root, earlier(root, authority), aside, said["versions"])
             if learned:
-                raise DatamallError(
+                raise Refused(
+                    "pinned",
                     f"Release {number} was not made: from its tables follows how many people are "
                     f"{learned[0]!r}, fewer than ten"
                     + (f", and {len(learned) - 1} numbers more" if len(learned) > 1 else "")
-                    + ": make a table coarser or leave it out, and run the pipeline again."
+                    + ": make a table coarser or leave it out, and run the pipeline again.",
                 )
             _finish(root, mapping, said, aside, target, role)
         finally:

@@ -3,6 +3,7 @@
 Each begins with a project that is sealed and whole (`verify` says so), and changes one thing.
 """
 
+import base64
 import json
 import re
 from collections.abc import Callable
@@ -19,7 +20,8 @@ from datamall.cli import main
 from datamall.errors import DatamallError
 from datamall.mall.authorities import load_authority
 from datamall.mall.log import logbook
-from datamall.mall.seal import seals
+from datamall.mall.seal import keys, seals
+from datamall.mall.seal.envelope import sign
 
 STORE = "data/stores/demo/enforcement.containers"
 PART = f"{STORE}/part-00000.parquet"
@@ -39,6 +41,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     files = {
         "reports/results/fraud_audit/answer.json": '{"verdict": "FAIL"}',
         "reports/mall.html": "<p>12</p>",
+        "reports/mall.ipynb": '{"cells": [{"outputs": [{"text": "12"}]}]}',
         "notebooks/mall.ipynb": "{}",
         "requirements.lock": "pandas==3.0.0\n",
         "data/raw/demo/raw.csv": "1;2\n",
@@ -46,8 +49,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, text in files.items():
         (made / name).parent.mkdir(parents=True, exist_ok=True)
         (made / name).write_text(text)
-    for _ in range(3):
-        logbook.write(made, "gate", authority="demo", open=False)
+    for number in range(3):  # each another: two that are equal can be swapped
+        logbook.write(made, "gate", authority="demo", report=f"audit {number}", open=False)
     for kind in seals.kinds(made, "demo"):
         seals.seal(made, load_authority(made, "demo"), kind, BOTH)
     whole = run("verify", "--witness", str(tmp_path / "witness"))
@@ -92,6 +95,21 @@ def replay(project: Path) -> None:
         path.write_bytes(content)
 
 
+def by_one_of_two(project: Path) -> None:
+    """Whoever has the steward's key alone, and claims both signatures."""
+    answer, path = (
+        "reports/results/fraud_audit/answer.json",
+        seals.file_of(project, "demo", "results"),
+    )
+    (project / answer).write_text('{"verdict": "PASS"}')
+    said = json.loads(base64.b64decode(json.loads(path.read_bytes())["payload"]))
+    for one in said["subject"]:
+        if one["name"] == answer:
+            one["digest"]["sha256"] = seals.file_digest(project / answer)
+    steward = keys.private(load_authority(project, "demo"), "steward")
+    path.write_text(json.dumps(sign(said, [steward])))
+
+
 def entries(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[Path], None]:
     def rewrite(project: Path) -> None:
         path = project / "data" / "log" / logbook.ENTRIES
@@ -116,11 +134,23 @@ ATTACKS: dict[str, tuple[Callable[[Path], None], str]] = {
     "1 a flipped byte of a store": (flip, PART),
     "3 two rows swapped": (rows(lambda t: t.take([1, 0, *range(2, len(t))])), STORE),
     "4 a row appended": (rows(lambda t: pa.concat_tables([t, t.slice(0, 1)])), STORE),
+    "8 an output of the notebook that ran": (
+        edit("reports/mall.ipynb", "12", "11"),
+        "reports/mall.ipynb was altered",
+    ),
+    "8 a notebook that ran beside the others": (
+        lambda p: (p / "reports/new.ipynb").write_text("{}"),
+        "reports/new.ipynb came after",
+    ),
     "9 the notebook edited": (edit("notebooks/mall.ipynb", "{}", "{ }"), "notebooks/mall.ipynb"),
     "10 a number of the page": (edit("reports/mall.html", "12", "11"), "reports/mall.html"),
     "11 the verdict": (
         edit("reports/results/fraud_audit/answer.json", "FAIL", "PASS"),
         "reports/results/fraud_audit/answer.json",
+    ),
+    "13 a verdict signed again by one of two": (
+        by_one_of_two,
+        "seals/demo/results.json is not the last one in the log",
     ),
     "14 an old seal for its old data": (replay, "is not the last one in the log"),
     "16 an entry cut out": (entries(lambda lines: [*lines[:1], *lines[2:]]), r"was (cut|altered)"),
@@ -206,6 +236,15 @@ ASKED: dict[str, tuple[Callable[[Path], None], str, str]] = {
         "fraud-audit",
         "no-basis-for-link",
     ),
+    "36 two stores whose pair is forbidden": (
+        register(
+            lambda r: r["fraud-profile"]["stores"].update(
+                {"enforcement.reports": {"columns": ["x", "y"]}}
+            )
+        ),
+        "fraud-profile",
+        "forbidden-join",
+    ),
     "47 a path as the name of a purpose": (nothing, "../secret", "malformed"),
     "46 SQL as the name of a purpose": (nothing, "x' or 1=1; drop table store", "malformed"),
 }
@@ -283,3 +322,18 @@ def test_the_table_has_each_attack_once_and_tests_that_exist(root: Path) -> None
         for file, function in named:
             (path,) = (root / "tests").rglob(f"{file}.py")
             assert f"def {function}(" in path.read_text("utf-8"), function
+
+
+def test_without_the_log_the_missing_signature_is_named(project: Path) -> None:
+    """13: as in a clone, which has no log."""
+    by_one_of_two(project)
+    mapping = load_authority(project, "demo")
+    for name in (logbook.ENTRIES, logbook.HEAD):
+        (project / "data" / "log" / name).unlink()
+    with pytest.raises(DatamallError, match="lacks a signature: it is signed by steward alone"):
+        seals.verify(project, mapping, keys.public(project, mapping))
+
+
+def test_a_notebook_that_failed_is_no_result(project: Path) -> None:
+    (project / "reports" / "mall.failed.ipynb").write_text("{}")
+    assert run("verify").exit_code == 0

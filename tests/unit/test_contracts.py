@@ -13,6 +13,7 @@ from tiny_intake import STORE, column, write_project
 
 from datamall.errors import DatamallError
 from datamall.mall.contracts import Rule, load_contracts
+from datamall.mall.joins import forbidden
 
 
 def test_a_contract_is_read_in_full(tmp_path: Path) -> None:
@@ -46,6 +47,16 @@ def test_the_contracts_of_the_project(root: Path) -> None:
     assert inspections.period == ("period_start", "period_days")
 
 
+def test_people_on_benefit_lie_beside_nothing_that_was_registered_by_place(root: Path) -> None:
+    contracts = load_contracts(root)
+    people = [name for name, contract in contracts.items() if contract.personal]
+    places = [name for name in contracts if name.startswith(("enforcement.", "traffic."))]
+    assert len(people) == 3 and len(places) == 6
+    for person in people:
+        found = [(own, other) for own, other, _ in forbidden([person, *places], contracts)]
+        assert found == [(person, place) for place in sorted(places)]
+
+
 def test_the_schema_is_the_official_one(root: Path, shared: Path) -> None:
     official = shared / "standards" / "odcs" / "odcs-json-schema-v3.1.0.json"
     ours = root / "src" / "datamall" / "mall" / "odcs-3.1.0.json"
@@ -73,6 +84,11 @@ def rule(**change: Any) -> Callable[[dict[str, Any]], None]:
     return lambda contract: table(contract)["quality"][0].update(change)
 
 
+def join(to: Any, because: str = "no ground") -> Callable[[dict[str, Any]], None]:
+    said = {"property": "forbidden_joins", "value": [{"to": to, "because": because}]}
+    return lambda contract: contract["customProperties"].append(said)
+
+
 LIBRARY = {"type": "library", "metric": "rowCount", "mustBe": 1}
 OTHER = {"to": "shop/other.yaml#schema/other/properties/id"}
 MISTAKES = [
@@ -92,6 +108,15 @@ MISTAKES = [
         "shopkeeper and clerk with the role",
     ),
     (lambda c: c["customProperties"].append({"property": "counted", "value": "public"}), "twice"),
+    (join("shop"), "which is no other store and no other department"),
+    (join(STORE), "names 'shop.things', which is no other store"),
+    (join("market.stalls"), "names 'market.stalls', which is no other store"),
+    (join("market", ""), "forbidden_joins, number 1: because is '': it must be text, not empty"),
+    (join(["market"]), "forbidden_joins, number 1: to is"),
+    (
+        lambda c: c["customProperties"].append({"property": "forbidden_joins", "value": "market"}),
+        "forbidden_joins is a list, each with `to` and `because`",
+    ),
     (lambda c: c.pop("slaProperties"), "how long rows are kept"),
     (lambda c: c["slaProperties"][0].pop("unit"), "how long rows are kept"),
     (

@@ -56,3 +56,17 @@ def test_what_is_asked_is_few_and_can_be(root: Path) -> None:
     assert len(asked) > 100
     space = printed.space(printed.years_of(tables))
     assert space.holding([*asked.values()]).any(axis=1).all()
+
+
+def test_each_figure_of_the_pages_is_known_and_none_is_of_one_person(root: Path) -> None:
+    found = {
+        heading
+        for report in ("fraud_profile", "fraud_audit")
+        for path in (root / "reports" / "results" / report).glob("*.csv")
+        if path.stat().st_size > 1
+        for heading in pd.read_csv(path).select_dtypes("number")
+    }
+    assert len(found) > 50
+    assert not [heading for heading in found if not printed.FIGURES.fullmatch(heading)]
+    for own in ("lowest", "highest", "min", "max", "median", "benefit", "people_low", "age"):
+        assert not printed.FIGURES.fullmatch(own)

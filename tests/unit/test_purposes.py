@@ -1,5 +1,6 @@
 """What law and contracts ask for before a purpose is granted anything about people."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from datamall.errors import DatamallError
 from datamall.mall.access import checkout
 from datamall.mall.contracts import load_contracts
 from datamall.mall.door import Door
+from datamall.mall.log import logbook
 from datamall.mall.purposes import FORBIDDEN, Refused, load_purposes, people
 
 CLIENTS, PROTECTED = "welfare.clients", "welfare.protected"
@@ -183,3 +185,55 @@ def test_the_columns_of_persons_are_those_of_the_stores_that_a_purpose_gets(root
     households = dict(contracts)
     households[CLIENTS] = replace(contracts[CLIENTS], counted="households")
     assert people(root, households, ["fraud-profile"]) == {"client"}  # of its other store
+
+
+STREET = "enforcement.reports"
+
+
+@pytest.mark.parametrize(
+    ("purpose", "store", "wish"),
+    [
+        ("fraud-profile", STREET, {"columns": ["cluster", "x", "y"]}),
+        ("enforcement", CLIENTS, {"columns": ["client", "year"]}),
+        # Added up or not: what is put beside each other is put beside each other.
+        ("enforcement", CLIENTS, {"grain": {"neighbourhood": "value"}, "sums": ["benefit"]}),
+    ],
+)
+def test_a_purpose_gets_no_two_stores_that_may_not_be_joined(
+    project: Path, purpose: str, store: str, wish: dict
+) -> None:
+    change(project, purpose, lambda p: p.update(processes_personal_data=True))
+    change(project, purpose, lambda p: p["stores"].update({store: wish}))
+    with pytest.raises(
+        Refused, match=r"forbids to join \(registered by place for clean"
+    ) as refusal:
+        load(project)
+    assert refusal.value.code == "forbidden-join"
+    # Nothing but the pair is wrong with it.
+    for name in ("clients", "investigations"):
+        contract = project / "data" / "contracts" / "welfare" / f"{name}.yaml"
+        said = yaml.safe_load(contract.read_text("utf-8"))
+        said["customProperties"] = said["customProperties"][:1]
+        contract.write_text(yaml.safe_dump(said), "utf-8")
+    assert store in {grant.store for grant in load(project)[purpose].grants}
+
+
+def test_nor_does_one_kernel_by_two_purposes(project: Path) -> None:
+    """Each is permitted, and a kernel that has both could join them."""
+    people = pa.table({"client": ["A1"], "year": [2025], "flagged": ["yes"], "people": [1]})
+    write_store(project, "welfare.investigations", people, parts=1)
+    change(project, "fraud-audit", lambda p: p["stores"].pop("welfare.audit_counts"))
+
+    def asked(door: Door, purpose: str) -> dict[str, str]:
+        return door.answer(json.dumps({"purpose": purpose}).encode())
+
+    for first, then in (("enforcement", "fraud-audit"), ("fraud-audit", "enforcement")):
+        with Door(project, "demo") as door:
+            assert "folder" in asked(door, first)
+            assert f"beside {first} gets welfare" in asked(door, then)["refused"]
+            assert [made.name for made in door.extracts.iterdir()] == [first]
+            *_, last = logbook.read(project)
+            assert (last.said["purpose"], last.said["reason"]) == (then, "forbidden-join")
+            assert "folder" in asked(door, first)
+        with Door(project, "demo") as door:
+            assert "folder" in asked(door, then)

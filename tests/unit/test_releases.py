@@ -17,12 +17,14 @@ from released_mall import REPORTS, STORE, make_released, rows, write_gate, write
 from datamall import differences, release_checks, releases
 from datamall.attackers import Count, Space
 from datamall.errors import DatamallError
+from datamall.fraud import printed
 from datamall.mall import versions
 from datamall.mall.authorities import load_authority
 from datamall.mall.contracts import load_contracts
 from datamall.mall.log import logbook
 from datamall.mall.seal import keys, seals, signatures
 
+ATTACKED = release_checks.attacked
 Change = Callable[..., None]
 
 
@@ -207,6 +209,8 @@ def test_pages_about_people_stand_until_enough_left_and_came(
     second = content(again(project, now))
     said = releases.record(project, "demo", 2)
     assert said["reports"] == {"fraud_audit": 1 + anew, "mall": 1 + anew, "trucks": 2}
+    noted = [entry.said for entry in logbook.read(project) if entry.said["event"] == "release"]
+    assert noted[-1]["stands"] == ([] if anew else ["fraud_audit", "mall"])
     people = [
         name
         for name in first
@@ -372,30 +376,76 @@ def test_dates_of_a_key_are_slices_by_year(project: Path) -> None:
 
 def tables_of(place: Path, **numbers: int) -> Path:
     results = place / "results" / "fraud_audit"
-    results.mkdir(parents=True)
+    results.mkdir(parents=True, exist_ok=True)
     lines = [f"{name},{number}" for name, number in numbers.items()]
     (results / "numbers.csv").write_text("\n".join(["who,number", *lines]) + "\n")
     return place
 
 
-def test_attackers_reckon_with_all_releases_of_the_same_data(
-    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Everybody in one release and women in the next tell how few men there are."""
+@pytest.fixture
+def attackers(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let attackers reckon with tables of women, men and all."""
     sexes = {"women": {"sex": frozenset("F")}, "men": {"sex": frozenset("M")}, "all": {}}
-    attacker = types.ModuleType("datamall.fraud.printed")
+    module = types.ModuleType("datamall.fraud.printed")
 
     def counts(tables: dict[str, pd.DataFrame]) -> list[Count]:
         rows = tables["fraud_audit/numbers"].itertuples()
         return [Count(row.who, sexes[row.who], row.number, row.number) for row in rows]
 
-    attacker.space = lambda years: Space(  # type: ignore[attr-defined]
-        {"sex": ("F", "M")}, lambda people: pd.Series(True, index=people.index)
-    )
-    attacker.years_of = lambda tables: ()  # type: ignore[attr-defined]
-    attacker.small = lambda tables: {"men": sexes["men"]}  # type: ignore[attr-defined]
-    attacker.counts = counts  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "datamall.fraud.printed", attacker)
+    about = {
+        "space": lambda years: Space(
+            {"sex": ("F", "M")}, lambda people: pd.Series(True, index=people.index)
+        ),
+        "years_of": lambda tables: (),
+        "small": lambda tables: {"men": sexes["men"]},
+        "counts": counts,
+        "FIGURES": printed.FIGURES,
+    }
+    for name, said in about.items():
+        setattr(module, name, said)
+    monkeypatch.setitem(sys.modules, "datamall.fraud.printed", module)
+    monkeypatch.setattr(release_checks, "attacked", ATTACKED)
+
+
+def refused(project: Path) -> list[str]:
+    said = [entry.said for entry in logbook.read(project) if entry.said["event"] == "release"]
+    return [one["reason"] for one in said if one.get("outcome") == "refused"]
+
+
+@pytest.mark.usefixtures("attackers")
+def test_what_follows_from_a_total_and_its_parts_is_refused_and_in_the_log(project: Path) -> None:
+    """Nobody prints how many men there are, and everybody can subtract."""
+    tables_of(project / "reports", all=51, women=48)
+    (project / "reports/results/mall/numbers.csv").unlink()
+    seal(project)
+    with pytest.raises(DatamallError, match=r"how many people are 'men', fewer than ten.*pinned"):
+        make(project)
+    assert refused(project) == ["pinned"] and not list((project / "releases").rglob("*.html"))
+    tables_of(project / "reports", all=91, women=48)
+    seal(project)
+    assert make(project).is_dir()
+
+
+@pytest.mark.usefixtures("attackers")
+@pytest.mark.parametrize("figure", ["lowest", "maximum", "median_income", "oldest"])
+def test_a_figure_of_one_person_is_refused_and_in_the_log(project: Path, figure: str) -> None:
+    tables_of(project / "reports", all=91)
+    (project / "reports/results/mall/numbers.csv").unlink()
+    path = project / "reports/results/fraud_audit/incomes.csv"
+    path.write_text(f"group,people,{figure}\nwomen,25,1234\n")
+    seal(project)
+    with pytest.raises(DatamallError, match=rf"incomes: nobody has said what '{figure}' tells"):
+        make(project)
+    assert refused(project) == ["unknown-figure"]
+    assert not list((project / "releases").rglob("*.html"))
+    path.write_text("group,people,share\nwomen,25,0.3\n")
+    seal(project)
+    assert make(project).is_dir()
+
+
+@pytest.mark.usefixtures("attackers")
+def test_attackers_reckon_with_all_releases_of_the_same_data(tmp_path: Path, root: Path) -> None:
+    """Everybody in one release and women in the next tell how few men there are."""
     first, now = tables_of(tmp_path / "1", all=51), tables_of(tmp_path / "2", women=48)
     used = {"fraud_audit": {STORE: "a"}}
 

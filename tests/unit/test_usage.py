@@ -108,7 +108,7 @@ def test_counts_are_by_period_purpose_and_store(
 
 
 def test_a_person_is_told_in_two_languages(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(logbook.ROLE, "analyst")
+    monkeypatch.setenv(logbook.ROLE, "social-affairs-analyst")
     on(monkeypatch, "2026-03-02T10:30:00")
     use(project)
     contracts = load_contracts(project)
@@ -118,7 +118,7 @@ def test_a_person_is_told_in_two_languages(project: Path, monkeypatch: pytest.Mo
     )
     assert "Eén keer gebruikt, op 2026-03-02." in dutch
     assert "2026-03-02 10:30 UTC, regel 1 van het logboek: Prevent mistakes" in dutch
-    assert "functie: analyst; aanleiding: report fraud_profile" in dutch
+    assert "functie: social-affairs-analyst; aanleiding: report fraud_profile" in dutch
     assert "AVG artikel 6(1)(e); Participatiewet art. 17, 53a and 64" in dutch
     assert "People on welfare benefit. Uw rij zelf: Client, Year, Monthly benefit" in dutch
     assert "Used once, on 2026-03-02." in english and "Your row itself: Client" in english

@@ -4,6 +4,7 @@ Rates and intervals say no more: they are reckoned from printed counts, and wher
 not printed beside them, these are taken from the rates.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 
 import pandas as pd
@@ -26,6 +27,17 @@ _SPOKEN = {
     for attribute, values in _GROUPS.items()
     for value in values
 }
+# Headings of numbers on these pages: counts of people, what is reckoned from printed counts, and
+# what a model or a plan says. One that is a single person's, such as a lowest, a highest or a
+# median, is not among them.
+FIGURES = re.compile(
+    r"people|people in all|people_needed|number|recorded|chosen|chosen in any way|flagged|picked|"
+    r"visited, with a result|objected|put right|found|with_mistake|for_nothing|missed|mistakes|"
+    r"right_flags|wrongly_flagged|visited_for_nothing|too_many|as_the_others|draw_needed|groups|"
+    r"(others_|nothing_|weight_)?(share|low|high)|(others_|naive_)?of_1000|(naive_)?ratio|lift|"
+    r"if_equal|detectable|largest_difference|smallest|expected|mean|usual|with_more|weight|"
+    r"pairs|chance|step|band|capacity|year|year_\d{4}|if [\d,]+ are"
+)
 _COLUMNS = {"people": "population", "chosen": "chosen", "recorded": "finding"}
 
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -19,12 +19,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datamall.mall import extracts, vault
+from datamall.mall import extracts, roles, vault
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.expressions import identifier
 from datamall.mall.log import persons, uses
-from datamall.mall.purposes import PERSONAL, Grant, Refused, load_purposes
+from datamall.mall.purposes import PERSONAL, Grant, Refused, check_joins, load_purposes
 from datamall.mall.registers import Registers, is_register
 from datamall.project import file_digest, store_folder
 from datamall.rows import NotInOrder, Rows
@@ -61,6 +61,7 @@ def checkout(
     occasion: str = "",
     *,
     inside: bool = False,
+    beside: Collection[str] = (),
     threads: int = 2,
 ) -> dict[str, Any]:
     """Decide on a purpose, write its extract and, last, an entry in the log of use.
@@ -80,6 +81,9 @@ def checkout(
         What asks, in words for the log: ``report enforcement``.
     inside
         Whether a program inside the door asks, for whom a purpose may be reserved.
+    beside
+        Purposes of which who asks has the extracts already: together with theirs, too, no two
+        stores may be forbidden to join.
     threads
         Threads of the engine; the result is the same.
 
@@ -95,14 +99,15 @@ def checkout(
     Raises
     ------
     Refused
-        When the purpose is unknown, grants something that has no contract, or needs a store
-        that has not been taken in, is damaged or has no exact sum; nothing has been written then.
+        When the purpose is unknown or for other roles, grants something that has no contract or may
+        not lie beside what was handed out, or needs a store that has not been taken in, is damaged
+        or has no exact sum; nothing has been written then.
     DatamallError
         When the register, a contract or the mapping has a mistake, or the log cannot be written;
         no extract is there then.
     """
     try:
-        extract, used = _extract(root, authority, purpose, folder, inside, threads)
+        extract, used = _extract(root, authority, purpose, folder, inside, beside, threads)
     except Exception as error:
         uses.refused(root, authority, purpose, occasion, uses.reason(error))
         raise
@@ -117,7 +122,13 @@ def checkout(
 
 
 def _extract(
-    root: Path, authority: str, purpose: str, folder: Path, inside: bool, threads: int
+    root: Path,
+    authority: str,
+    purpose: str,
+    folder: Path,
+    inside: bool,
+    beside: Collection[str],
+    threads: int,
 ) -> tuple[dict[str, Any], uses.Used]:
     """Write the extract; return what it holds, and what the log is to say of it."""
     contracts = load_contracts(root)
@@ -136,6 +147,12 @@ def _extract(
             f"{purpose!r} hands out no extract: a program inside the door reads it (`datamall "
             "worklist`, `datamall resolve`).",
         )
+    delivered = [contracts[g.store] for g in granted.grants if g.store in mapping.stores]
+    # What is public, or not there, needs nobody's role.
+    guarded = any(contract.counted != "public" for contract in delivered)
+    role = roles.acting(mapping, purpose, granted.roles) if guarded else None
+    there = {g.store for name in (*beside, purpose) for g in register[name].grants}
+    check_joins(f"Who asks for {purpose!r} beside {', '.join(beside)}", there, contracts)
     sources = {g.store: _taken_in(root, mapping, g.store) for g in granted.grants}
     if any(map(is_register, sources)):
         made = Registers(root, mapping, contracts, register)
@@ -189,7 +206,7 @@ def _extract(
     }
     text = json.dumps(extract, indent=1, ensure_ascii=False)
     _private(folder / "extract.json").write_text(text + "\n", encoding="utf-8")
-    return extract, uses.Used(granted, used)
+    return extract, uses.Used(granted, used, role)
 
 
 def _persons(

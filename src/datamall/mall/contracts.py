@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from datamall.errors import DatamallError
 from datamall.imports import without_grammar
+from datamall.mall import joins
 from datamall.mall.expressions import columns_of, literal, type_of
 from datamall.yamlfile import load_mapping
 
@@ -134,6 +135,8 @@ class Contract:
         How long rows are kept, such as ``3 y``.
     link_needs_basis
         Whether a purpose needs a legal basis of its own to link these rows to persons.
+    forbidden_joins
+        Stores and departments that no purpose, and no kernel, gets beside these rows.
     tally
         Column that says how many events a row adds up; None: a row is a statement, and two that
         differ under one key contradict each other.
@@ -154,6 +157,7 @@ class Contract:
     steward: str
     retention: str
     link_needs_basis: bool
+    forbidden_joins: tuple[joins.ForbiddenJoin, ...]
     tally: str | None
 
     @property
@@ -220,6 +224,7 @@ def load_contracts(root: Path) -> dict[str, Contract]:
     for contract in contracts.values():
         for column in contract.columns:
             _check_reference(contract, column, contracts)
+    joins.check(contracts)
     return contracts
 
 
@@ -301,6 +306,7 @@ def _contract(document: dict[str, Any], name: str, file: str) -> Contract:
         steward=roles["steward"],
         retention=f"{terms['retention']['value']} {terms['retention']['unit']}",
         link_needs_basis=link,
+        forbidden_joins=joins.read(_custom(document).get("forbidden_joins", []), file),
         tally=_tally(table, columns, file),
     )
 

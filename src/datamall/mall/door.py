@@ -221,6 +221,7 @@ class Door:
                 access.checkout(
                     *(self._root, self._authority, purpose, made, self._occasion),
                     inside=self._results_only,
+                    beside=[*self._made],
                 )
                 # Only now: a name that is in the register is safe as the name of a folder.
                 self._made[purpose] = made.rename(self.extracts / purpose)

@@ -2,8 +2,8 @@
 
 Deny by default: a purpose grants the stores and columns written in ``data/purposes.yaml`` and
 nothing else. What the law or a contract asks for before a grant is checked here: a person-level
-link to protected characteristics needs a legal basis of its own, and a purpose that profiles
-people gets no column that is forbidden for profiling.
+link to protected characteristics needs a legal basis of its own, a purpose that profiles people
+gets no column that is forbidden for profiling, and none gets two stores that may not be joined.
 """
 
 import re
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from datamall.errors import DatamallError
+from datamall.mall import joins
 from datamall.mall.contracts import Contract
 from datamall.written import Filled, Text, read_as
 from datamall.yamlfile import load_mapping
@@ -23,6 +24,7 @@ FORBIDDEN = "forbidden"
 Grain = Literal["value", "day", "week", "month", "quarter", "year"]
 Names = Annotated[tuple[str, ...], Filled()]
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
+ROLE = re.compile(r"[a-z][a-z-]{0,39}")
 LINK_BASIS = ("gdpr", "statute", "decided_by")
 # The exceptions of GDPR art. 9(2), (a) to (j), without which art. 9 forbids the processing.
 EXCEPTION = re.compile(r"9\(2\)\([a-j]\)")
@@ -71,10 +73,25 @@ class Entry:
     profiling: bool = False
     inside: bool = False
     held_back: HeldBack | None = None
+    roles: Names = ()
 
     def __post_init__(self) -> None:
         if not {"gdpr", "statute"} <= set(self.legal_basis):
             raise DatamallError("legal_basis needs gdpr and statute, as text.")
+        for role in self.granted_to():
+            if not ROLE.fullmatch(role):
+                raise DatamallError(f"roles: {role!r} is no name of one: take small letters and -.")
+
+    def granted_to(self) -> tuple[str, ...]:
+        """Return the roles that may use it: those of `roles`, or what there is without them.
+
+        Persons are for the analysts of the department that answers for the purpose. What is about
+        nobody is for all who may read the project, and what a program inside the door reads is
+        for those whom a decision permits it.
+        """
+        if self.roles or self.inside or not self.processes_personal_data:
+            return self.roles
+        return (re.sub(r"[^a-z]+", "-", self.owner.lower()).strip("-") + "-analyst",)
 
 
 class Refused(DatamallError):
@@ -86,9 +103,10 @@ class Refused(DatamallError):
         Without the code, which its text ends with.
     code
         Reason code: ``unknown-purpose``, ``unknown-store``, ``unknown-column``,
-        ``no-basis-for-link``, ``forbidden-for-profiling``, ``not-granted``, ``inside-only``,
+        ``no-basis-for-link``, ``forbidden-join``, ``forbidden-for-profiling``, ``not-granted``,
+        ``role-without-grant``, ``inside-only``,
         ``store-not-taken-in``, ``store-damaged`` or ``inexact-sum``; and those of
-        `datamall.decisions` and `datamall.worklist`.
+        `datamall.decisions`, `datamall.worklist` and `datamall.releases`.
     """
 
     def __init__(self, code: str, sentence: str) -> None:
@@ -149,6 +167,8 @@ class Purpose:
         names nobody.
     held_back
         The law by which people are told of its uses only later, and from which day on; or None.
+    roles
+        In which roles it may be asked for (`datamall.mall.roles`); none: in any, or without.
     grants
         What it gets, by store.
     """
@@ -162,6 +182,7 @@ class Purpose:
     profiling: bool
     inside: bool
     held_back: HeldBack | None
+    roles: tuple[str, ...]
     grants: tuple[Grant, ...]
 
 
@@ -184,7 +205,8 @@ def load_purposes(root: Path, contracts: Mapping[str, Contract]) -> dict[str, Pu
     ------
     DatamallError
         At the first mistake: it is a `Refused` where a store or column has no contract, a link to
-        persons has no legal basis, or a column is forbidden for profiling.
+        persons has no legal basis, two stores may not be joined, or a column is forbidden for
+        profiling.
     """
     path = root / "data" / "purposes.yaml"
     if not path.is_file():
@@ -215,6 +237,7 @@ def _purpose(name: Any, entry: Any, contracts: Mapping[str, Contract]) -> Purpos
             f"{where} says that it processes no personal data, but {', '.join(personal)} counts "
             "persons or households; set processes_personal_data to true."
         )
+    check_joins(where, given.stores, contracts)
     for grant in grants if given.profiling else ():
         _check_profiling(f"{where}, store {grant.store!r}", grant, contracts[grant.store])
     return Purpose(
@@ -227,8 +250,32 @@ def _purpose(name: Any, entry: Any, contracts: Mapping[str, Contract]) -> Purpos
         profiling=given.profiling,
         inside=given.inside,
         held_back=given.held_back,
+        roles=given.granted_to(),
         grants=grants,
     )
+
+
+def check_joins(where: str, stores: Iterable[str], contracts: Mapping[str, Contract]) -> None:
+    """Refuse stores together of which a contract says that they may not be joined.
+
+    Parameters
+    ----------
+    where
+        Who would get them, in words, for the error.
+    stores, contracts
+        Names of the stores; contracts by store.
+
+    Raises
+    ------
+    Refused
+        ``forbidden-join``, with the first pair and the reason in the contract.
+    """
+    for own, other, because in joins.forbidden([*stores], contracts):
+        raise Refused(
+            "forbidden-join",
+            f"{where} gets {own} and {other}, which its contract forbids to join ({because}): "
+            "take one of them alone.",
+        )
 
 
 def _check_profiling(where: str, grant: Grant, contract: Contract) -> None:

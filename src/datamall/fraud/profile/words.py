@@ -5,6 +5,7 @@ from typing import TypeAlias
 import pandas as pd
 
 from datamall.fraud.profile.effectiveness import SHOWN
+from datamall.fraud.profile.proxies import OPEN, YES
 from datamall.fraud.profile.wisdom import holds
 from datamall.requirements import Absent, passes_absent
 
@@ -16,6 +17,8 @@ HEADINGS = {
     "asks": "Asks of people",
     "band": "Third of people",
     "because": "Because",
+    "beyond": "Stands for it?",
+    "chance": "So far by chance",
     "chosen": "Chosen for a visit",
     "decided_by_role": "Decided by (role)",
     "draw_needed": "Random draw needed",
@@ -34,6 +37,7 @@ HEADINGS = {
     "others_high": "Without it, to",
     "others_low": "Without it, from",
     "outcome": "Should become rarer",
+    "pairs": "Pairs told apart",
     "people_needed": "People needed in each half",
     "picked": "Would be picked",
     "recorded": "Result recorded",
@@ -49,6 +53,26 @@ HEADINGS = {
     "with_mistake": "With a mistake",
     "with_more": "With one more, of 1,000",
 }
+
+
+def describe_proxies(table: Result, proxy_limit: float) -> str:
+    """Return whether facts stand for a protected group, in a sentence; as from `proxies`."""
+    if isinstance(table, Absent):
+        return table.reason
+    words = {}
+    for own in (YES, OPEN):
+        rows = table[table["beyond"].eq(own)]
+        words[own] = [
+            f"{fact} for {group}" for group, fact in zip(rows["group"], rows["fact"], strict=True)
+        ]
+    if words[YES]:
+        return (
+            f"More than {proxy_limit:.0%} of pairs are told apart, so that these stand for a "
+            f"protected group: {'; '.join(words[YES])}"
+        )
+    if words[OPEN]:
+        return f"Not ruled out that these stand for a protected group: {'; '.join(words[OPEN])}"
+    return "No fact, and not all of them together, stand for a protected group"
 
 
 def without(table: Result, *columns: str) -> Result:

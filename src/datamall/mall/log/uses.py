@@ -18,10 +18,14 @@ CHECKOUT, REQUEST, WALL = "checkout", "request", "wall"
 
 @dataclass(frozen=True)
 class Used:
-    """What is about to be handed out: for which purpose, and what of each store (`of_store`)."""
+    """What is about to be handed out: for which purpose, what of each store (`of_store`), to whom.
+
+    `role` is the one in which it was asked for, where the purpose is for some alone.
+    """
 
     purpose: Purpose
     stores: list[dict[str, Any]]
+    role: str | None
 
 
 def of_store(
@@ -85,6 +89,7 @@ def granted(root: Path, authority: str, used: Used, occasion: str) -> None:
         statute=purpose.legal_basis["statute"],
         held_back=asdict(purpose.held_back) if purpose.held_back else None,
         stores=used.stores,
+        **({"role": used.role} if used.role else {}),
     )
 
 

@@ -26,6 +26,7 @@ KIND = "urn:datamall:seal:"
 EVENT = "seal"
 # What is no part of what is relied on, by name: work that is not done, and caches.
 PASSED_OVER = ("__pycache__", ".ipynb_checkpoints")
+NOT_DONE = ".failed.ipynb"
 
 
 def covered(root: Path, authority: str) -> dict[str, list[Path]]:
@@ -48,6 +49,7 @@ def covered(root: Path, authority: str) -> dict[str, list[Path]]:
         "results": [
             reports / "gate.json",
             *sorted(reports.glob("*.html")),
+            *sorted(p for p in reports.glob("*.ipynb") if not p.name.endswith(NOT_DONE)),
             reports / "quality",
             reports / "results",
         ],
