@@ -67,7 +67,7 @@ def describe_proxies(table: Result, proxy_limit: float) -> str:
         ]
     if words[YES]:
         return (
-            f"More than {proxy_limit:.0%} of pairs are told apart, so that these stand for a "
+            f"More than {100 * proxy_limit:.0f} % of pairs are told apart, so that these stand for a "
             f"protected group: {'; '.join(words[YES])}"
         )
     if words[OPEN]:
