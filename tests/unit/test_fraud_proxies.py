@@ -74,7 +74,7 @@ def test_a_fact_that_goes_along_with_a_group_stands_for_it(sign: int) -> None:
     assert set(table.loc[table["group"].ne("women"), "beyond"]) == {NO}
     said = words.describe_proxies(table, 0.64)
     assert said == (
-        "More than 64% of pairs are told apart, so that these stand for a protected group: "
+        "More than 64 % of pairs are told apart, so that these stand for a protected group: "
         "all facts together for women; monthly benefit for women"
     )
 
