@@ -67,8 +67,8 @@ def describe_proxies(table: Result, proxy_limit: float) -> str:
         ]
     if words[YES]:
         return (
-            f"More than {100 * proxy_limit:.0f} % of pairs are told apart, so that these stand for a "
-            f"protected group: {'; '.join(words[YES])}"
+            f"More than {100 * proxy_limit:.0f} % of pairs are told apart, so that these stand for "
+            f"a protected group: {'; '.join(words[YES])}"
         )
     if words[OPEN]:
         return f"Not ruled out that these stand for a protected group: {'; '.join(words[OPEN])}"
