@@ -4,11 +4,13 @@ import sys
 
 import pandas as pd
 
-from datamall.project import file_digest, find_root
+from datamall.project import find_root, load_parameters
+from datamall.provenance import canonical_digest, file_digests
 from datamall.reporting.notebooks import run
 from proofs import words
 
 NAME = "fairness"
+PLAN = "fraud_audit"  # all that they take of params.yaml
 
 
 def main() -> None:
@@ -18,9 +20,13 @@ def main() -> None:
     if sys.argv[1:] == ["run"]:
         files = [folder / f"{NAME}.ipynb", *sorted(folder.glob("*.py"))]
         fraud = root / "src" / "datamall" / "fraud"
-        files += [root / "params.yaml", fraud / "disclosure.py", fraud / "audit" / "sources.py"]
-        files += sorted((root / "src" / "datamall" / "fairness").glob("*.py"))
-        digests = {str(path.relative_to(root)): file_digest(path) for path in files}
+        files += [fraud / "disclosure.py", fraud / "audit" / "sources.py"]
+        files += [
+            fraud.parent / "small_numbers.py",
+            *sorted((fraud.parent / "fairness").glob("*.py")),
+        ]
+        digests = file_digests(root, files)
+        digests[f"params.yaml: {PLAN}"] = canonical_digest(load_parameters(root)[PLAN])
         notebook = folder / f"{NAME}.ipynb"
         run(root, "demo", notebook, parameters={}, provenance=digests, out_folder=out)
         return

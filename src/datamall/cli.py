@@ -330,7 +330,6 @@ def audit(spec: Path, out: Path | None) -> None:
     sheet = read(spec)
     let_go()
     found = record(examine(sheet.counts, sheet.plan), sheet.title, sheet.about)
-    let_go()
     written = write(found, spec.parent if out is None else out, spec.stem)
     click.echo(found["answer"])
     for path in written:

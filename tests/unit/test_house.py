@@ -159,3 +159,13 @@ def test_lock_of_the_pipeline_is_that_of_these_files(root: Path) -> None:
         and hashlib.md5((root / entry["path"]).read_bytes()).hexdigest() != entry["md5"]
     }
     assert not stale, "run make, look at the pages, and commit what it writes"
+
+
+def test_proofs_are_those_of_these_files(root: Path) -> None:
+    """What a clone would make again, and find changed, is noticed before anybody clones."""
+    dvc = Path(sys.executable).with_name("dvc")
+    told = subprocess.run(
+        [dvc, "status", "proofs/dvc.yaml", "--json"],
+        cwd=root, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(told.stdout) == {}, "run make proofs, and commit what it writes"
