@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from datamall import cli_decisions, cli_evidence
+from datamall import cli_contracts, cli_decisions, cli_evidence
 from datamall.cli_options import AUTHORITY, THREADS
 from datamall.errors import DatamallError
 from datamall.project import find_root, load_parameters, reports_folder
@@ -37,7 +37,7 @@ def main() -> None:
     """Share data by lawful purpose, and turn them into decisions that people can answer for."""
 
 
-for module in (cli_decisions, cli_evidence):
+for module in (cli_contracts, cli_decisions, cli_evidence):
     for command in module.COMMANDS:
         main.add_command(command)
 

@@ -160,7 +160,7 @@ def test_the_door_opens_what_is_closed(tmp_path: Path) -> None:
         for part in manifest["parts"]:
             path = seal.close(place / part["name"])
             part |= {"name": path.name, "sha256": file_digest(path)}
-        about = {"store": store, "contract": {"name": store, "version": "1.0.0"}, "sealed": True}
+        about = {"store": store, "sealed": True}
         (place / "store.json").write_text(json.dumps(manifest | about))
     checkout(project, "demo", "fraud-profile", folder)
     table = pq.read_table(folder / "welfare.clients")

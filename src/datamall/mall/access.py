@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datamall.mall import extracts, vault
+from datamall.mall import accepted, extracts, vault
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.expressions import identifier
@@ -96,7 +96,8 @@ def checkout(
     ------
     Refused
         When the purpose is unknown, grants something that has no contract, or needs a store
-        that has not been taken in, is damaged or has no exact sum; nothing has been written then.
+        that has not been taken in, not under its contract of now, is damaged or has no exact sum;
+        nothing has been written then.
     DatamallError
         When the register, a contract or the mapping has a mistake, or the log cannot be written;
         no extract is there then.
@@ -136,7 +137,7 @@ def _extract(
             f"{purpose!r} hands out no extract: a program inside the door reads it (`datamall "
             "worklist`, `datamall resolve`).",
         )
-    sources = {g.store: _taken_in(root, mapping, g.store) for g in granted.grants}
+    sources = {g.store: _taken_in(root, mapping, contracts[g.store]) for g in granted.grants}
     if any(map(is_register, sources)):
         made = Registers(root, mapping, contracts, register)
         for store in filter(is_register, sources):
@@ -238,14 +239,16 @@ def _about(contract: Contract, grant: Grant, source: Source) -> dict[str, Any]:
     }
 
 
-def _taken_in(root: Path, mapping: Authority, store: str) -> Source:
+def _taken_in(root: Path, mapping: Authority, contract: Contract) -> Source:
     """Return what a store holds; nothing if the authority does not deliver it.
 
-    The parts must be those that were taken in: a store that was changed since is refused.
+    The parts must be those that were taken in, and under the contract of now: a store that was
+    changed since is refused, and so is one of whose contract something was changed.
     """
+    authority, store = mapping.authority, contract.name
     if store not in mapping.stores:
         return NOTHING
-    authority = mapping.authority
+    accepted.check(root, mapping, contract)
     folder = store_folder(root, authority, store)
     if not (folder / "store.json").is_file():
         raise Refused(
@@ -260,6 +263,7 @@ def _taken_in(root: Path, mapping: Authority, store: str) -> Source:
         columns = tuple(map(str, manifest["columns"]))
         listed = {part["name"]: part["sha256"] for part in manifest["parts"]}
         sealed = bool(manifest.get("sealed"))
+        same = accepted.taken_in_under(manifest, contract)
         whole = bool(parts) and listed == {part.name: file_digest(part) for part in parts}
         if whole and not sealed:
             whole = set(columns) <= set(pq.read_schema(parts[0]).names)
@@ -270,6 +274,12 @@ def _taken_in(root: Path, mapping: Authority, store: str) -> Source:
             "store-damaged",
             f"The files of store {store} of {authority} are not those that store.json lists: "
             f"run `datamall intake {store} --authority {authority}` again.",
+        )
+    if not same:
+        raise Refused(
+            "other-contract",
+            f"Store {store} of {authority} was not taken in under its contract as it is now: run "
+            f"`datamall intake {store} --authority {authority}` and try again.",
         )
     if sealed:
         return Source(columns, version, table=vault.rows(folder, manifest, mapping))

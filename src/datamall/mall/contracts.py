@@ -22,6 +22,7 @@ import pyarrow as pa
 from datamall.errors import DatamallError
 from datamall.imports import without_grammar
 from datamall.mall.expressions import columns_of, literal, type_of
+from datamall.mall.retention import kept_since
 from datamall.yamlfile import load_mapping
 
 COUNTED = ("persons", "households", "things", "public")
@@ -31,6 +32,7 @@ PHYSICAL = {
     "number": r"decimal\(([1-9]|[12]\d|3[0-8]),\d{1,2}\)",
     "date": r"date",
 }
+SERVICE_NUMBER = "citizen service number"
 OPTIONS = {"minimum", "maximum", "minLength", "maxLength", "pattern"}
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 REFERENCE = re.compile(
@@ -74,6 +76,8 @@ class Column:
         Whether values of events that share a key are added.
     totals
         Whether rows of totals belong to the store, in which the column says so.
+    identifier
+        What kind of number a text is, if it is one: ``citizen service number``.
     """
 
     name: str
@@ -95,6 +99,7 @@ class Column:
     profiling: str | None
     additive: bool
     totals: bool
+    identifier: str | None
 
 
 @dataclass(frozen=True)
@@ -277,6 +282,11 @@ def _contract(document: dict[str, Any], name: str, file: str) -> Contract:
         "retention" in terms and "unit" in terms["retention"],
         "say how long rows are kept: an slaProperty `retention` with a value and a unit",
     )
+    retention = f"{terms['retention']['value']} {terms['retention']['unit']}"
+    try:
+        kept_since(retention, date.max)
+    except DatamallError as error:
+        need(False, str(error))
     objects = document.get("schema") or []
     need(len(objects) == 1, f"the schema must hold one table; it holds {len(objects)}")
     table = objects[0]
@@ -299,7 +309,7 @@ def _contract(document: dict[str, Any], name: str, file: str) -> Contract:
         department=document["team"].get("name") or roles["owner"],
         owner=roles["owner"],
         steward=roles["steward"],
-        retention=f"{terms['retention']['value']} {terms['retention']['unit']}",
+        retention=retention,
         link_needs_basis=link,
         tally=_tally(table, columns, file),
     )
@@ -374,6 +384,11 @@ def _column(item: dict[str, Any], place: str) -> Column:
     need(not additive or kind in ("integer", "number"), f"a {kind} cannot be added: not additive")
     totals = custom.get("totals", False)
     need(isinstance(totals, bool), "totals must be true or false")
+    identifier = custom.get("identifier")
+    need(
+        identifier is None or (identifier, kind) == (SERVICE_NUMBER, "string"),
+        f"identifier must be `{SERVICE_NUMBER}`, of a string",
+    )
     bounds = [_bound(options.get(end), kind, place) for end in ("minimum", "maximum")]
     need(None in bounds or bounds[0] <= bounds[1], "minimum is above maximum")
     pattern = options.get("pattern")
@@ -399,6 +414,7 @@ def _column(item: dict[str, Any], place: str) -> Column:
         profiling=profiling,
         additive=additive,
         totals=totals,
+        identifier=identifier,
     )
 
 

@@ -87,8 +87,8 @@ class Refused(DatamallError):
     code
         Reason code: ``unknown-purpose``, ``unknown-store``, ``unknown-column``,
         ``no-basis-for-link``, ``forbidden-for-profiling``, ``not-granted``, ``inside-only``,
-        ``store-not-taken-in``, ``store-damaged`` or ``inexact-sum``; and those of
-        `datamall.decisions` and `datamall.worklist`.
+        ``store-not-taken-in``, ``store-damaged``, ``other-contract`` or ``inexact-sum``; and those
+        of `datamall.mall.accepted`, `datamall.decisions` and `datamall.worklist`.
     """
 
     def __init__(self, code: str, sentence: str) -> None:

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datamall.errors import DatamallError
-from datamall.mall import deliveries, vault
+from datamall.mall import accepted, deliveries, vault
 from datamall.mall.authorities import Authority, load_authority
-from datamall.mall.contracts import load_contracts
+from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.intake.checks import checks_of
 from datamall.mall.intake.fill import Filled, fill_store
 from datamall.mall.intake.judge import Held, unlike, unlike_before
@@ -65,7 +65,8 @@ def intake(
     Raises
     ------
     DatamallError
-        When the store counts persons or households and the authority has no key; when contract
+        When the store counts persons or households and the authority has no key; when the contract
+        is less strict than before and not accepted (`datamall.mall.accepted`); when contract
         or mapping have a mistake, a raw file is missing, empty, damaged, changed
         meanwhile or in another form than mapped, a store referred to is not there, all records
         would end in quarantine, a file that was taken in before is another or gone, or there is no
@@ -76,7 +77,17 @@ def intake(
     if store not in mapped.stores:
         known = ", ".join(mapped.stores)
         raise DatamallError(f"{authority} delivers no store called {store!r}: there are {known}.")
-    mapping, contract = mapped.stores[store], contracts[store]
+    with logbook.refusals(root, "intake", authority=authority, store=store):
+        return _intake(root, mapped, contracts[store], threads, memory)
+
+
+def _intake(
+    root: Path, mapped: Authority, contract: Contract, threads: int, memory: str
+) -> dict[str, Any]:
+    """Take the raw files of one store in; return the quality report."""
+    authority, store = mapped.authority, contract.name
+    mapping = mapped.stores[store]
+    accepted.check(root, mapped, contract, by_log=True)
     # Before anything is read: without a key such a store may not be made.
     key = vault.key(mapped) if contract.personal else None
     targets = {c.name: c.reference for c in contract.columns if c.reference and mapping.has(c.name)}
@@ -86,11 +97,10 @@ def intake(
         if target[0] in mapped.stores
     }
     unchecked = [name for name in targets if name not in references]
-    accepted, withdrawn = deliveries.standing(root, authority, store)
+    sound, withdrawn = deliveries.standing(root, authority, store)
     target = store_folder(root, authority, store)
     report_path = reports_folder(root, authority) / "quality" / f"{store}.json"
-    told = logbook.refusals(root, "intake", authority=authority, store=store)
-    with told, explained(store), aside(target) as folder:
+    with explained(store), aside(target) as folder:
 
         def fill(without: Collection[str]) -> tuple[list[RawRecords], Filled]:
             sources: list[RawRecords] = []
@@ -106,15 +116,15 @@ def intake(
             return sources, filled
 
         sources, filled = fill(withdrawn)
-        held, notes = unlike(filled[-1], {}, accepted)
+        held, notes = unlike(filled[-1], {}, sound)
         while held.keys() & {one.file for some in filled[-1] for one in some}:
             # Without these; what comes after them is judged anew, on what it then brings.
             for part in filled[2]:
                 part.unlink()
             sources, filled = fill({*withdrawn, *held})
-            held, notes = unlike(filled[-1], held, accepted)
+            held, notes = unlike(filled[-1], held, sound)
         report, manifest, parts, brought = filled
-        _check_before(root, mapped, store, manifest, brought, held, accepted, withdrawn)
+        _check_before(root, mapped, store, manifest, brought, held, sound, withdrawn)
         empty = sorted({name for source in sources for name in source.empty})
         if empty:
             report["empty_files"] = empty
@@ -145,6 +155,7 @@ def intake(
             store=store,
             version=version,
             contract=contract.version,
+            terms=accepted.keep(root, contract),
             **who,
             rows=manifest["rows"],
             put_aside=report["quarantined"],
@@ -168,7 +179,7 @@ def _check_before(
     manifest: dict[str, Any],
     brought: list[list[Brought]],
     held: Held,
-    accepted: frozenset[str],
+    sound: frozenset[str],
     withdrawn: Collection[str],
 ) -> None:
     """Refuse a file that was taken in before and is another now, or gone, unless that is known.
@@ -187,7 +198,7 @@ def _check_before(
     here += [(one, files[number], why) for one, number, why in held.values()]
     for one, file, why in here:
         name, known = one.file, before.get(one.file)
-        if known is None or known["sha256"] == one.sha256 or name in accepted:
+        if known is None or known["sha256"] == one.sha256 or name in sound:
             continue
         if not file.overwritten:
             why = "It has changed since it was taken in: send a correction as a file of its own."
