@@ -184,6 +184,18 @@ class Contract:
         return {column.name: column for column in self.columns}[name]
 
     @property
+    def dated(self) -> str | None:
+        """Column with the day or year of a row, of the key if there is one; None: rows have none.
+
+        Retention is reckoned from it.
+        """
+        for name in self.key:
+            column = self.column(name)
+            if column.type == "date" or (column.unit, column.type) == ("year", "integer"):
+                return name
+        return self.period[0] if self.period else None
+
+    @property
     def period(self) -> tuple[str, str | None] | None:
         """The first date column and, for ``x_start``, the column ``x_days`` if there is one."""
         names = {column.name for column in self.columns}
