@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datamall.mall import extracts
+from datamall.mall import epochs, extracts, pseudonyms
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.expressions import identifier
 from datamall.mall.log import persons, uses
-from datamall.mall.purposes import PERSONAL, Grant, Refused, load_purposes
+from datamall.mall.purposes import PERSONAL, Grant, Purpose, Refused, load_purposes
 from datamall.mall.registers import Registers, is_register
 from datamall.mall.sources import Source, kept, of_table, taken_in
 from datamall.rows import NotInOrder, Rows
@@ -54,7 +55,8 @@ def checkout(
     occasion
         What asks, in words for the log: ``report enforcement``.
     inside
-        Whether a program inside the door asks, for whom a purpose may be reserved.
+        Whether a program inside the door asks, for whom a purpose may be reserved; such a purpose
+        gets the numbers of persons, and every other one pseudonyms (`datamall.mall.pseudonyms`).
     threads
         Threads of the engine; the result is the same.
 
@@ -126,7 +128,10 @@ def _extract(
         engine.execute("SET temp_directory = ?", [str(folder / ".spill")])
         for name, source in sources.items():
             sources[name] = kept(engine, source, contracts[name], mapping.as_of)
-        queries = {g.store: _query(engine, g, sources[g.store]) for g in granted.grants}
+        shown = sources
+        if not granted.inside:
+            shown = _pseudonymous(root, mapping, granted, contracts, sources, engine)
+        queries = {g.store: _query(engine, g, shown[g.store]) for g in granted.grants}
         # All is decided: from here on files are made.
         for grant in granted.grants:
             source, contract = sources[grant.store], contracts[grant.store]
@@ -138,7 +143,7 @@ def _extract(
                 for old in own.glob("part-*"):  # of an extract that was here before
                     old.unlink()
                 query = queries[grant.store]
-                rows = _write(engine, grant, contract.key, source, query, columns, own)
+                rows = _write(engine, grant, contract.key, shown[grant.store], query, columns, own)
                 if grant.last_day and set(grant.last_day) <= set(source.columns) and rows:
                     periods.append(_period(engine, source, *grant.last_day))
                 who = _persons(root, mapping, engine, contract, source)
@@ -169,6 +174,46 @@ def _extract(
     text = json.dumps(extract, indent=1, ensure_ascii=False)
     _private(folder / "extract.json").write_text(text + "\n", encoding="utf-8")
     return extract, uses.Used(granted, used)
+
+
+def _pseudonymous(
+    root: Path,
+    mapping: Authority,
+    purpose: Purpose,
+    contracts: dict[str, Contract],
+    sources: dict[str, Source],
+    engine: duckdb.DuckDBPyConnection,
+) -> dict[str, Source]:
+    """Return the sources with pseudonyms where the purpose is granted numbers of persons.
+
+    The epoch is the year of the authority's day, or of the last one in the stores concerned, so
+    that all of them join.
+    """
+    kinds = {
+        grant.store: {
+            column: kind
+            for column, kind in pseudonyms.identifiers(contracts[grant.store]).items()
+            if column in grant.columns and column in sources[grant.store].columns
+        }
+        for grant in purpose.grants
+    }
+    with_numbers = [store for store, own in kinds.items() if own]
+    if not with_numbers:
+        return sources
+    days = [day for store in with_numbers if (day := sources[store].last)]
+    known = mapping.as_of or max(days, default=None)
+    epoch = str(known.year) if known else epochs.UNDATED
+    key = pseudonyms.key_of(root, mapping, purpose.name, epoch)
+    return sources | {
+        store: replace(
+            sources[store],
+            table=pseudonyms.replaced(
+                sources[store].relation(engine).to_arrow_table(), kinds[store], key, epoch
+            ),
+            condition="",
+        )
+        for store in with_numbers
+    }
 
 
 def _persons(

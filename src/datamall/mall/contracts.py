@@ -306,6 +306,10 @@ def _contract(document: dict[str, Any], name: str, file: str) -> Contract:
     need(properties, "the table has no properties: add its columns")
     need(not table.get("relationships"), "put each relationship under its own column")
     columns = tuple(_column(item, f"{file}: column {item['name']}") for item in properties)
+    need(
+        counted in ("persons", "households") or not any(c.identifier for c in columns),
+        f"numbers of persons are in it, and it counts {counted}: count persons or households",
+    )
     rules = tuple(_rule(item, columns, file) for item in table.get("quality", []))
     return Contract(
         name=name,

@@ -88,7 +88,8 @@ class Refused(DatamallError):
         Reason code: ``unknown-purpose``, ``unknown-store``, ``unknown-column``,
         ``no-basis-for-link``, ``forbidden-for-profiling``, ``not-granted``, ``inside-only``,
         ``store-not-taken-in``, ``store-damaged``, ``other-contract`` or ``inexact-sum``; and those
-        of `datamall.mall.accepted`, `datamall.decisions` and `datamall.worklist`.
+        of `datamall.mall.accepted`, `datamall.mall.epochs`, `datamall.decisions` and
+        `datamall.worklist`.
     """
 
     def __init__(self, code: str, sentence: str) -> None:

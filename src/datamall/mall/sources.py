@@ -43,6 +43,8 @@ class Source:
         SQL of the rows that are kept; empty: all.
     since
         The first day of which rows are kept, where there are older ones; or None.
+    last
+        The last day in its rows, if they have one.
     """
 
     columns: tuple[str, ...]
@@ -51,6 +53,7 @@ class Source:
     table: pa.Table | None = None
     condition: str = ""
     since: str | None = None
+    last: date | None = None
 
     @property
     def part(self) -> str:
@@ -65,7 +68,7 @@ class Source:
     @property
     def whole(self) -> bool:
         """Whether the files are handed out with all of their rows."""
-        return bool(self.parts) and not self.condition
+        return self.table is None and bool(self.parts) and not self.condition
 
     def relation(self, engine: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
         """Return the rows that are kept, for a query."""
@@ -168,8 +171,9 @@ def kept(
     row = ends.fetchone()
     if row is None or row[0] is None:
         return source
-    last = as_of or (date(row[1], 12, 31) if by_year else row[1])
-    since = kept_since(contract.retention, last)
+    last = date(row[1], 12, 31) if by_year else row[1]
+    source = replace(source, last=last)
+    since = kept_since(contract.retention, as_of or last)
     first = since.year if by_year else since  # of a year that is kept in part, all of it is
     if row[0] >= first:
         return source
