@@ -1,9 +1,9 @@
 """Sources of an extract: what a store holds, and what of that may still be handed out.
 
 A store is read only where it is whole, taken in under its contract as it is now, and as far as the
-contract keeps its rows. Retention is reckoned from a day that the authority's mapping names
-(``as_of``) or else from the last day of the store itself, never from a clock: the same data give
-the same extract on any day.
+contract keeps its rows and their keys are there. Retention is reckoned from a day that the
+authority's mapping names (``as_of``) or else from the last day of the store itself, never from a
+clock: the same data give the same extract on any day.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datamall.mall import accepted, vault
+from datamall.mall import accepted, closed_stores
 from datamall.mall.authorities import Authority
 from datamall.mall.contracts import Contract
 from datamall.mall.expressions import identifier, literal
@@ -45,6 +45,8 @@ class Source:
         The first day of which rows are kept, where there are older ones; or None.
     last
         The last day in its rows, if they have one.
+    gone
+        Epochs of the version whose keys were destroyed.
     """
 
     columns: tuple[str, ...]
@@ -54,11 +56,13 @@ class Source:
     condition: str = ""
     since: str | None = None
     last: date | None = None
+    gone: tuple[str, ...] = ()
 
     @property
     def part(self) -> str:
         """What part of the version is kept, as the log names it; empty: all of it."""
-        return f"since-{self.since}" if self.since else ""
+        since = [f"since-{self.since}"] if self.since else []
+        return ".".join([*since, *(f"without-{epoch}" for epoch in self.gone)])
 
     @property
     def seen(self) -> str:
@@ -106,7 +110,7 @@ def taken_in(root: Path, mapping: Authority, contract: Contract) -> Source:
     Refused
         ``store-not-taken-in``; ``store-damaged`` where its files are not those that were taken in;
         ``other-contract`` where that was under another contract; and those of
-        `datamall.mall.accepted.check`.
+        `datamall.mall.accepted.check` and `datamall.mall.closed_stores.rows`.
     """
     authority, store = mapping.authority, contract.name
     if store not in mapping.stores:
@@ -128,7 +132,9 @@ def taken_in(root: Path, mapping: Authority, contract: Contract) -> Source:
         sealed = bool(manifest.get("sealed"))
         same = accepted.taken_in_under(manifest, contract)
         whole = bool(parts) and listed == {part.name: file_digest(part) for part in parts}
-        if whole and not sealed:
+        if sealed:
+            whole &= all("epoch" in part for part in manifest["parts"])
+        elif whole:
             whole = set(columns) <= set(pq.read_schema(parts[0]).names)
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         whole = False
@@ -145,7 +151,9 @@ def taken_in(root: Path, mapping: Authority, contract: Contract) -> Source:
             f"`datamall intake {store} --authority {authority}` and try again.",
         )
     if sealed:
-        return Source(columns, version, table=vault.rows(folder, manifest, mapping))
+        rows = closed_stores.rows(root, folder, manifest, mapping)
+        gone = tuple(closed_stores.destroyed(root, mapping, manifest))
+        return Source(columns, version, table=rows, gone=gone)
     return Source(columns, version, tuple(parts))
 
 

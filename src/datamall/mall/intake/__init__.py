@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datamall.errors import DatamallError
-from datamall.mall import accepted, deliveries, vault
+from datamall.mall import accepted, closed_stores, deliveries, forgetting, vault
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.intake.checks import checks_of
@@ -89,7 +89,9 @@ def _intake(
     mapping = mapped.stores[store]
     accepted.check(root, mapped, contract, by_log=True)
     # Before anything is read: without a key such a store may not be made.
-    key = vault.key(mapped) if contract.personal else None
+    if contract.personal:
+        vault.key(mapped)
+        forgetting.mended(root, mapped, store)
     targets = {c.name: c.reference for c in contract.columns if c.reference and mapping.has(c.name)}
     references = {
         name: _reference(root, mapped, store, *target)
@@ -132,22 +134,23 @@ def _intake(
             report["unchecked_references"] = unchecked
         waiting = [(one, why) for one, _, why in held.values()]
         report["deliveries"] = deliveries.told(brought, notes, waiting, withdrawn)
-        listed = _listed(parts)
-        person = contract.person if contract.person in manifest["columns"] else None
-        numbers = person and pq.read_table(parts, columns=[person])[person]
-        if key is not None:
-            seal = vault.Seal(key, store, contract.version, len(parts))
-            seal.close(folder / "quarantine.parquet")
-            closed = _listed([seal.close(path) for path in parts], [one["rows"] for one in listed])
-            listed = closed
         manifest = {"authority": authority, "store": store, **manifest}
-        manifest |= {"sealed": key is not None, "parts": listed}
+        manifest |= {"sealed": contract.personal}
+        if contract.personal:
+            manifest["parts"], gone = closed_stores.close(root, mapped, contract, folder, parts)
+            if gone:
+                rows = sum(part["rows"] for part in manifest["parts"])
+                report["forgotten"] = manifest["rows"] - rows
+                manifest["rows"] = rows
+        else:
+            manifest["parts"] = _listed(parts)
         write_json(folder / "store.json", manifest)
         version = file_digest(folder / "store.json")
         who = {}
-        if person:
-            kept = persons.keep(root, mapped, store, version, person, numbers)
-            who = kept.said(person)
+        person = contract.person
+        if person is not None and person in manifest["columns"]:
+            numbers = closed_stores.rows(root, folder, manifest, mapped)[person]
+            who = persons.keep(root, mapped, store, version, person, numbers).said(person)
         logbook.write(
             root,
             "intake",
@@ -228,12 +231,11 @@ def _same_mapping(old: Path, manifest: dict[str, Any]) -> bool:
         return False
 
 
-def _listed(paths: list[Path], rows: list[int] | None = None) -> list[dict[str, Any]]:
-    """Return name, rows and SHA-256 of parts; of closed ones the rows are given."""
-    known = [pq.read_metadata(path).num_rows for path in paths] if rows is None else rows
+def _listed(paths: list[Path]) -> list[dict[str, Any]]:
+    """Return name, rows and SHA-256 of parts."""
     return [
-        {"name": path.name, "rows": count, "sha256": file_digest(path)}
-        for path, count in zip(paths, known, strict=True)
+        {"name": path.name, "rows": pq.read_metadata(path).num_rows, "sha256": file_digest(path)}
+        for path in paths
     ]
 
 
@@ -244,7 +246,7 @@ def _reference(root: Path, mapped: Authority, store: str, target: str, column: s
     try:
         manifest = json.loads((folder / "store.json").read_text("utf-8"))
         if manifest["sealed"]:
-            return vault.rows(folder, manifest, mapped).select([column])
+            return closed_stores.rows(root, folder, manifest, mapped).select([column])
         parts = [folder / part["name"] for part in manifest["parts"]]
         return pa.concat_tables(pq.read_table(part, columns=[column]) for part in parts)
     except FileNotFoundError:
