@@ -110,7 +110,8 @@ def _of_column(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     for end, sign in (("minimum", 1), ("min_length", 1), ("maximum", -1), ("max_length", -1)):
         old, new = was.get(end), now.get(end)
         if old is not None and (new is None or sign * _less(new, old) > 0):
-            yield f"has the {end.replace('_', ' ')} {'none' if new is None else new} and no longer {old}"
+            word = "none" if new is None else new
+            yield f"has the {end.replace('_', ' ')} {word} and no longer {old}"
     old_values, new_values = was.get("values"), now.get("values")
     if old_values and (new_values is None or not set(new_values) <= set(old_values)):
         yield "allows values that it did not allow"
