@@ -2,15 +2,17 @@
 
 import click
 
-from datamall.cli_options import AUTHORITY
+from datamall.cli_options import AUTHORITY, NAME
 from datamall.errors import DatamallError
 from datamall.project import find_root
 
 
 @click.command()
-@click.argument("store")
+@click.argument("store", type=NAME)
 @AUTHORITY
-@click.option("--by", required=True, metavar="ROLE", help="Role that signs: steward or committee.")
+@click.option(
+    "--by", type=NAME, required=True, metavar="ROLE", help="Role that signs: steward or committee."
+)
 @click.option("--reason", default="", help="Why it is less strict, in a sentence; it is kept.")
 def contract(store: str, authority: str, by: str, reason: str) -> None:
     """Sign the contract of a STORE as it is now.
@@ -41,10 +43,12 @@ def contract(store: str, authority: str, by: str, reason: str) -> None:
 
 
 @click.command()
-@click.argument("store")
+@click.argument("store", type=NAME)
 @click.argument("epoch")
 @AUTHORITY
-@click.option("--by", required=True, metavar="ROLE", help="Role that does it, whose key is here.")
+@click.option(
+    "--by", type=NAME, required=True, metavar="ROLE", help="Role that does it, whose key is here."
+)
 @click.option(
     "--reason",
     default="",

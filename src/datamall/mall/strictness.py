@@ -23,7 +23,9 @@ FIXED = ("identifier", "pattern", "reference")
 
 def terms(contract: Contract) -> dict[str, Any]:
     """Return what a contract demands, as it is written down in JSON."""
+    apart = sorted(join.to for join in contract.forbidden_joins)
     return {
+        **({"forbidden_joins": apart} if apart else {}),
         "store": contract.name,
         "counted": contract.counted,
         "person": contract.person,
@@ -87,6 +89,9 @@ def _of_store(before: Terms, after: Terms) -> Iterator[str]:
         yield f"rows are kept for {after['retention']} and no longer {before['retention']}"
     if after["tally"] != before["tally"]:
         yield "what contradicts itself is another thing: its tally has changed"
+    beside = sorted({*before.get("forbidden_joins", ())} - {*after.get("forbidden_joins", ())})
+    if beside:
+        yield f"its rows may lie beside those of {beside[0]}, which was forbidden"
     gone = [rule for rule in before["rules"] if rule not in after["rules"]]
     if gone:
         yield f"the rule `{gone[0]}` is gone or another one"
