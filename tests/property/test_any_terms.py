@@ -44,6 +44,7 @@ TERMS = st.fixed_dictionaries(
         "key": st.lists(st.sampled_from(NAMES), unique=True, min_size=1),
         "link_needs_basis": st.booleans(),
         "retention": st.sampled_from(["1 y", "12 m", "365 d", "5 y", "61 m"]),
+        "forbidden_joins": st.lists(st.sampled_from(["b", "c"]), unique=True),
         "tally": maybe(st.just("year")),
         "rules": st.lists(st.sampled_from(["a < b", "b < c"]), unique=True),
         "columns": st.fixed_dictionaries(dict.fromkeys(NAMES, COLUMN)),

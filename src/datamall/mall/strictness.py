@@ -1,7 +1,7 @@
 """What a contract demands of data, and in what another one demands less.
 
-A contract says what rows are about, how long they are kept and what a profile may not use, and what
-intake checks. Whatever cannot be compared, such as two regular
+A contract says what rows are about, how long they are kept, what a profile may not use, beside what
+they may never lie, and what intake checks. Whatever cannot be compared, such as two regular
 expressions, counts as less strict when it changes: somebody then looks at it.
 """
 
