@@ -10,12 +10,13 @@ from click.testing import CliRunner, Result
 from tiny_mall import make_project
 
 from datamall.cli import main
-from datamall.mall import vault
+from datamall.mall import roles, vault
 from datamall.mall.authorities import load_authority
 from datamall.mall.log import logbook
 from datamall.mall.seal import keys
 
 CITY, STORE = "city", "welfare.investigations"
+ROLE = "analyst"
 HEADER = "client,year,sex,arm,flagged,chosen,visited,people\n"
 PURPOSES = {
     "look": {STORE: {"columns": ["client", "year", "sex"], "last_day": ["year"]}},
@@ -92,6 +93,7 @@ def make_city(folder: Path, patch: pytest.MonkeyPatch, synthetic: bool = False) 
     about: dict[str, Any] = {
         **{"title": "T", "question": "Q", "owner": "O", "processes_personal_data": True},
         "legal_basis": {"gdpr": "6(1)(e)", "statute": "a law"},
+        "roles": [ROLE],
     }
     register = {name: {**about, "stores": stores} for name, stores in PURPOSES.items()}
     (data / "purposes.yaml").write_text(yaml.safe_dump(register), "utf-8")
@@ -99,6 +101,11 @@ def make_city(folder: Path, patch: pytest.MonkeyPatch, synthetic: bool = False) 
     if not synthetic:
         loaded = load_authority(city.root, CITY)
         vault.make_key(loaded)
+        patch.setattr(roles, "ADMINISTERED", folder / "etc")
+        declared = {account: [ROLE] for account in (logbook.account(), "anna", "bert")}
+        path = vault.key_file(CITY).with_name(f"{CITY}.roles.yaml")
+        path.write_text(yaml.safe_dump(declared))
+        path.chmod(0o644)
         for role in ("committee", "steward"):
             keys.make(city.root, loaded, role)
     patch.chdir(city.root)

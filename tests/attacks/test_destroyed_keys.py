@@ -147,7 +147,7 @@ def test_records_that_were_set_apart_go_as_well(city: City) -> None:
         (("2031", "--by", "steward", "--reason", "x"), "unknown-epoch"),
         (("../2019", "--by", "steward", "--reason", "x"), "unknown-epoch"),
         (("2019", "--by", "caseworker", "--reason", "x"), "mistake"),
-        (("2019", "--by", "../steward", "--reason", "x"), "mistake"),
+        (("2019", "--by", "../steward", "--reason", "x"), "malformed"),
     ],
 )
 def test_nobody_destroys_what_is_kept_without_role_and_reason(

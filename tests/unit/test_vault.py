@@ -165,7 +165,9 @@ def test_the_door_opens_what_is_closed(tmp_path: Path) -> None:
         (place / "quarantine.parquet").write_bytes(b"")
         contract = load_contracts(project)[store]
         parts = [place / part["name"] for part in manifest["parts"]]
-        closed = closed_stores.close(project, authority("demo", True), contract, place, parts)
+        closed = closed_stores.close(
+            project, authority("demo", True), contract, place, place, parts
+        )
         about = {"store": store, "sealed": True, "parts": closed[0]}
         (place / "store.json").write_text(json.dumps(manifest | about))
     checkout(project, "demo", "fraud-profile", folder)
