@@ -12,6 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from datamall.mall import accepted
+from datamall.mall.contracts import load_contracts
+
+ROOT = Path(__file__).parents[1]
 START, WEEKS, STEP = np.datetime64("2025-01-06"), 52, 5_000
 ROLES = np.array(["cleaning crew", "enforcement officer"])
 CAUSES = {"bulky": 0.55, "residual": 0.35, "cardboard": 0.22, "full": 0.07, "broken": 0.02}
@@ -125,7 +129,9 @@ def _write(stores: Path, store: str, tables: object) -> int:
         rows, columns = file.metadata.num_rows, file.schema_arrow.names
     digest = hashlib.sha256(part.read_bytes()).hexdigest()
     parts = [{"name": part.name, "rows": rows, "sha256": digest}]
-    manifest = {"authority": "demo", "store": store, "columns": columns, "rows": rows}
+    contract = accepted.written(load_contracts(ROOT)[store])
+    manifest = {"authority": "demo", "store": store, "contract": contract}
+    manifest |= {"columns": columns, "rows": rows}
     text = json.dumps({**manifest, "sealed": False, "parts": parts}, indent=1)
     (folder / "store.json").write_text(text, "utf-8")
     return rows

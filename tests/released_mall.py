@@ -1,6 +1,7 @@
 """A project with pages, results and a gate that can be released, without a pipeline."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import yaml
 from tiny_mall import ROOT, make_project
 
 from datamall import releases
-from datamall.mall import vault
+from datamall.mall import accepted, closed_stores
 from datamall.mall.authorities import load_authority
+from datamall.mall.contracts import load_contracts
 
 STORE = "welfare.investigations"
 REPORTS = {"fraud_audit": "fraud-audit", "mall": "mall", "trucks": "trucks"}
@@ -24,16 +26,21 @@ def rows(people: range, year: int = 2025, arm: str = "none") -> pd.DataFrame:
 
 def write_store(project: Path, table: pd.DataFrame) -> None:
     """Write a closed store of people, of no more columns than a test needs."""
-    folder = project / "data" / "stores" / "demo" / STORE
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / "part-00000.parquet"
-    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), part)
-    mapping = load_authority(project, "demo")
-    closed = vault.Seal(vault.key(mapping), STORE, "1.0.0", 1).close(part, folder)
+    folder, plain = project / "data" / "stores" / "demo" / STORE, project / "plain"
+    shutil.rmtree(folder, ignore_errors=True)
+    for place in (folder, plain):
+        place.mkdir(parents=True)
+    rows_ = pa.Table.from_pandas(table, preserve_index=False)
+    part = plain / "part-00000.parquet"
+    pq.write_table(rows_, part)
+    pq.write_table(rows_.slice(0, 0), plain / closed_stores.QUARANTINE)
+    mapping, contract = load_authority(project, "demo"), load_contracts(project)[STORE]
+    parts, _ = closed_stores.close(project, mapping, contract, plain, folder, [part])
+    plain.rmdir()
     manifest = {
-        "authority": "demo", "store": STORE, "contract": {"name": STORE, "version": "1.0.0"},
+        "authority": "demo", "store": STORE, "contract": accepted.written(contract),
         "rows": len(table), "sealed": True, "raw": [], "columns": list(table),
-        "not_delivered": [], "parts": [{"name": closed.name, "rows": len(table)}],
+        "not_delivered": [], "parts": parts,
     }  # fmt: skip
     (folder / "store.json").write_text(json.dumps(manifest))
 

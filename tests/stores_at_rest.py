@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datamall.mall import vault
+from datamall.mall import closed_stores
 from datamall.mall.authorities import load_authority
 
 
@@ -15,7 +15,8 @@ def rows(root: Path, authority: str, store: str, *, quarantine: bool = False) ->
     folder = root / "data" / "stores" / authority / store
     manifest = json.loads((folder / "store.json").read_text("utf-8"))
     if manifest["sealed"]:
-        return vault.rows(folder, manifest, load_authority(root, authority), quarantine)
+        mapping = load_authority(root, authority)
+        return closed_stores.rows(root, folder, manifest, mapping, quarantine)
     parts = [folder / part["name"] for part in manifest["parts"]]
     files = [folder / "quarantine.parquet"] if quarantine else parts
     return pa.concat_tables(map(pq.read_table, files))

@@ -10,6 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from datamall.mall import accepted
+from datamall.mall.contracts import load_contracts
+
 ROOT = Path(__file__).parents[1]
 # A value that no extract may hold: households are granted to no purpose.
 SECRET = 4711
@@ -57,7 +60,7 @@ def write_store(
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         listed.append({"name": path.name, "rows": part.num_rows, "sha256": digest})
     manifest = {
-        "contract": store,
+        "contract": accepted.written(load_contracts(root)[store]),
         "columns": table.column_names,
         "not_delivered": list(not_delivered),
         "rows": table.num_rows,

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from datamall import cli_decisions, cli_evidence, cli_releases
+from datamall import cli_contracts, cli_decisions, cli_evidence, cli_releases
 from datamall.cli_options import AUTHORITY, NAME, THREADS, NotPlain
 from datamall.errors import DatamallError
 from datamall.project import find_root, load_parameters, reports_folder
@@ -59,7 +59,7 @@ def main() -> None:
     """Share data by lawful purpose, and turn them into decisions that people can answer for."""
 
 
-for module in (cli_decisions, cli_evidence, cli_releases):
+for module in (cli_contracts, cli_decisions, cli_evidence, cli_releases):
     for command in module.COMMANDS:
         main.add_command(command)
 

@@ -96,6 +96,7 @@ def usage(
 def verify(authority: str, witness: Path | None, keys_in: Path | None) -> None:
     """Check the log of use and all that was sealed; name the first thing that was altered."""
     from datamall import decisions, releases
+    from datamall.mall import accepted, forgetting
     from datamall.mall.authorities import load_authority
     from datamall.mall.log import logbook
     from datamall.mall.log.published import check as entries_of
@@ -112,6 +113,8 @@ def verify(authority: str, witness: Path | None, keys_in: Path | None) -> None:
         public = keys.public(root, mapping, keys_in)
         for kind, (files, roles) in seals.verify(root, mapping, public).items():
             click.echo(f"  {kind}: {files:,} files as sealed by {' and '.join(roles)}")
+        click.echo(f"  contracts: {accepted.verify(root, mapping):,} versions as accepted")
+        click.echo(f"  epochs: {forgetting.verify(root, mapping):,} keys destroyed for good")
         click.echo(f"  decisions: {decisions.verify(root, mapping, public):,} files as signed")
         for number, (files, roles) in releases.verify(root, mapping, public).items():
             waits = "" if len(roles) > 1 else ", waits for another signature"

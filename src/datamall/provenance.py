@@ -18,7 +18,7 @@ RUNNING = ("datamall.mall.kernel", "datamall.reporting.notebooks", "datamall.dec
 # What of the use case stands between counts and their verdict: hiding and reading them.
 JUDGING = ("audit/knowledge.py", "audit/sources.py", "disclosure.py")
 METHOD = "method that judges"
-ABOUT = ("title", "synthetic", "description")  # of an authority, on its pages
+ABOUT = ("title", "synthetic", "description", "as_of")  # of an authority, in its pages
 REGISTERS = "mall."  # stores that the door makes from every contract and from what intake wrote
 
 

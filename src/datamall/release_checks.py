@@ -9,7 +9,7 @@ from typing import Any
 
 from datamall import gate
 from datamall.errors import DatamallError
-from datamall.mall import vault, versions
+from datamall.mall import closed_stores, versions
 from datamall.mall.authorities import Authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.purposes import Refused, load_purposes
@@ -100,7 +100,7 @@ def marks(root: Path, mapping: Authority, contract: Contract) -> bytes:
     """Return the marks of a store of people as it is now."""
     place = store_folder(root, mapping.authority, contract.name)
     manifest = json.loads((place / "store.json").read_text("utf-8"))
-    return versions.marks(mapping, contract, vault.rows(place, manifest, mapping))
+    return versions.marks(mapping, contract, closed_stores.rows(root, place, manifest, mapping))
 
 
 def may_be_shown(

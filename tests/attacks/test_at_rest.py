@@ -21,14 +21,15 @@ WHO = b"KLANT1"
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from datamall.mall import remains, vault
+from datamall.mall import closed_stores
 from datamall.mall.intake import intake
 
-def kill(seal, path, folder):
-    print(path.parent, flush=True)
+def kill(root, mapping, contract, plain, folder, parts):
+    assert all(path.parent == plain for path in parts) and len(parts) > 0
+    print(plain, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
-vault.Seal.close = kill
+closed_stores.close = kill
 intake(Path(sys.argv[1]), "demo", "welfare.protected")
 """
 

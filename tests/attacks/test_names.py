@@ -17,7 +17,7 @@ from datamall.mall.log import logbook
 # What may be text: paths are types of their own, free words go into records and no path.
 TEXT = {"by", "reason", "kind", "accepted", "withdrawn", "options"}
 TEXT |= {"decided", "why", "conditions", "dissent", "text"}
-TEXT |= {"pseudonym", "before", "after"}  # compared with what there is
+TEXT |= {"pseudonym", "before", "after", "epoch"}  # compared with what there is
 BAD = ["../x", "/etc", "a/b", "..", ".", "", "A", "DEMO", "a b", "demo\0", "demo\n", "file:x", "é"]
 BAD += ["a" * 61, "-", "a..b", "a.b.c", "10; drop table", "' or 1=1"]
 

@@ -221,6 +221,9 @@ def test_a_store_of_persons_makes_the_extract_personal(project: Path, folder: Pa
     with pytest.raises(DatamallError, match="set processes_personal_data to true"):
         checkout(project, "demo", "enforcement", folder)
     change(project, lambda p: p.update(processes_personal_data=True))
+    with pytest.raises(Refused, match="not taken in under its contract as it is now"):
+        checkout(project, "demo", "enforcement", folder)
+    write_store(project, "enforcement.containers", containers())
     assert checkout(project, "demo", "enforcement", folder)["personal"] is True
 
 

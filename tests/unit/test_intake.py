@@ -26,6 +26,8 @@ from tiny_intake import (
 )
 
 from datamall.errors import DatamallError
+from datamall.mall import strictness
+from datamall.mall.contracts import load_contracts
 from datamall.mall.intake import intake
 from datamall.mall.intake import read as intake_read
 from datamall.mall.intake import write as intake_write
@@ -90,7 +92,8 @@ def test_manifest_says_what_was_taken_in(tmp_path: Path) -> None:
     take_in(write_project(tmp_path))
     manifest = json.loads((folder(tmp_path) / "store.json").read_text())
     part = (folder(tmp_path) / "part-00000.parquet").read_bytes()
-    assert manifest["contract"] == {"name": STORE, "version": "1.0.0"}
+    demanded = strictness.digest(strictness.terms(load_contracts(tmp_path)[STORE]))
+    assert manifest["contract"] == {"name": STORE, "version": "1.0.0", "terms": demanded}
     assert manifest["not_delivered"] == ["note"]
     assert (manifest["first_day"], manifest["last_day"]) == ("2025-01-01", "2025-02-28")
     assert manifest["rows"] == 3

@@ -1,6 +1,7 @@
 """What the house and one person are told of the log, and what is published of it."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -196,6 +197,7 @@ def test_the_same_number_of_another_register_is_somebody_else(project: Path) -> 
     use(project)
     path = project / "data" / "contracts" / "welfare" / "investigations.yaml"
     path.write_text(path.read_text("utf-8").replace("name: client", "name: dossier"), "utf-8")
+    shutil.rmtree(path.parent / "accepted")  # as if it had always been called so
     change(
         project,
         lambda purpose: purpose["stores"].update(

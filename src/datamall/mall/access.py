@@ -5,12 +5,11 @@ are left out and listed. Granted or refused, nothing comes of it without an entr
 use (`datamall.mall.log.logbook`).
 """
 
-import hashlib
 import json
 import re
 import shutil
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -19,38 +18,22 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datamall.mall import extracts, roles, vault
+from datamall.mall import epochs, extracts, pseudonyms, roles
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.expressions import identifier
 from datamall.mall.log import persons, uses
-from datamall.mall.purposes import PERSONAL, Grant, Refused, check_joins, load_purposes
+from datamall.mall.purposes import (
+    PERSONAL,
+    Grant,
+    Purpose,
+    Refused,
+    check_joins,
+    load_purposes,
+)
 from datamall.mall.registers import Registers, is_register
-from datamall.project import file_digest, store_folder
+from datamall.mall.sources import Source, kept, of_table, taken_in
 from datamall.rows import NotInOrder, Rows
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a store holds: its columns and its parts, or a table that the door made or opened.
-
-    `version` is the SHA-256 of its manifest, or of the rows of one of the mall's own registers.
-    """
-
-    columns: tuple[str, ...]
-    version: str = ""
-    parts: tuple[Path, ...] = ()
-    table: pa.Table | None = None
-
-    def relation(self, engine: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
-        """Return the rows for a query."""
-        if self.table is not None:
-            return engine.from_arrow(self.table)
-        # DuckDB expands patterns in names; the folders above the store may hold such characters.
-        return engine.read_parquet([re.sub(r"([*?\[])", r"[\1]", str(p)) for p in self.parts])
-
-
-NOTHING = Source(())
 
 
 def checkout(
@@ -80,7 +63,8 @@ def checkout(
     occasion
         What asks, in words for the log: ``report enforcement``.
     inside
-        Whether a program inside the door asks, for whom a purpose may be reserved.
+        Whether a program inside the door asks, for whom a purpose may be reserved; such a purpose
+        gets the numbers of persons, and every other one pseudonyms (`datamall.mall.pseudonyms`).
     beside
         Purposes of which who asks has the extracts already: together with theirs, too, no two
         stores may be forbidden to join.
@@ -92,7 +76,8 @@ def checkout(
     dict
         What ``extract.json`` holds: ``purpose``, ``title``, ``authority``, ``authority_title``,
         ``synthetic``, ``description``, ``stores`` (per store: ``columns``, ``not_delivered``,
-        ``rows``, ``counted``, and ``about``, what the contract says of each of its columns),
+        ``rows``, ``kept_since``, ``counted``, and ``about``, what the contract says of each of its
+        columns),
         ``period`` (``first_day`` and ``last_day`` as ISO dates, or None) and ``personal`` (whether
         a delivered store counts persons or households).
 
@@ -100,8 +85,8 @@ def checkout(
     ------
     Refused
         When the purpose is unknown or for other roles, grants something that has no contract or may
-        not lie beside what was handed out, or needs a store that has not been taken in, is damaged
-        or has no exact sum; nothing has been written then.
+        not lie beside what was handed out, or needs a store that has not been taken in, not under
+        its contract of now, is damaged or has no exact sum; nothing has been written then.
     DatamallError
         When the register, a contract or the mapping has a mistake, or the log cannot be written;
         no extract is there then.
@@ -153,19 +138,23 @@ def _extract(
     role = roles.acting(mapping, purpose, granted.roles) if guarded else None
     there = {g.store for name in (*beside, purpose) for g in register[name].grants}
     check_joins(f"Who asks for {purpose!r} beside {', '.join(beside)}", there, contracts)
-    sources = {g.store: _taken_in(root, mapping, g.store) for g in granted.grants}
+    wanted = [g.store for g in granted.grants]
+    sources = {name: taken_in(root, mapping, contracts[name]) for name in wanted}
     if any(map(is_register, sources)):
         made = Registers(root, mapping, contracts, register)
-        for store in filter(is_register, sources):
-            table = made.table(store)
-            sources[store] = Source(tuple(table.column_names), _version_of(table), table=table)
+        sources |= {name: of_table(made.table(name)) for name in wanted if is_register(name)}
     stores: dict[str, Any] = {}
     used: list[dict[str, Any]] = []
     periods: list[tuple[str, str]] = []
     with duckdb.connect(config={"threads": threads, "memory_limit": "600MB"}) as engine:
         # What does not fit into memory must not spill into whatever folder we are in.
         engine.execute("SET temp_directory = ?", [str(folder / ".spill")])
-        queries = {g.store: _query(engine, g, sources[g.store]) for g in granted.grants}
+        for name, source in sources.items():
+            sources[name] = kept(engine, source, contracts[name], mapping.as_of)
+        shown = sources
+        if not granted.inside:
+            shown = _pseudonymous(root, mapping, granted, contracts, sources, engine)
+        queries = {g.store: _query(engine, g, shown[g.store]) for g in granted.grants}
         # All is decided: from here on files are made.
         for grant in granted.grants:
             source, contract = sources[grant.store], contracts[grant.store]
@@ -177,15 +166,16 @@ def _extract(
                 for old in own.glob("part-*"):  # of an extract that was here before
                     old.unlink()
                 query = queries[grant.store]
-                rows = _write(engine, grant, contract.key, source, query, columns, own)
+                rows = _write(engine, grant, contract.key, shown[grant.store], query, columns, own)
                 if grant.last_day and set(grant.last_day) <= set(source.columns) and rows:
                     periods.append(_period(engine, source, *grant.last_day))
                 who = _persons(root, mapping, engine, contract, source)
-                used.append(uses.of_store(grant, contract, source.version, columns, rows, who))
+                used.append(uses.of_store(grant, contract, source, columns, rows, who))
             stores[grant.store] = {
                 "columns": columns,
                 "not_delivered": [name for name in grant.names if name not in source.columns],
                 "rows": rows,
+                "kept_since": source.since,
                 "counted": contract.counted,
                 "about": _about(contract, grant, source),
             }
@@ -209,6 +199,46 @@ def _extract(
     return extract, uses.Used(granted, used, role)
 
 
+def _pseudonymous(
+    root: Path,
+    mapping: Authority,
+    purpose: Purpose,
+    contracts: dict[str, Contract],
+    sources: dict[str, Source],
+    engine: duckdb.DuckDBPyConnection,
+) -> dict[str, Source]:
+    """Return the sources with pseudonyms where the purpose is granted numbers of persons.
+
+    The epoch is the year of the authority's day, or of the last one in the stores concerned, so
+    that all of them join.
+    """
+    kinds = {
+        grant.store: {
+            column: kind
+            for column, kind in pseudonyms.identifiers(contracts[grant.store]).items()
+            if column in grant.columns and column in sources[grant.store].columns
+        }
+        for grant in purpose.grants
+    }
+    with_numbers = [store for store, own in kinds.items() if own]
+    if not with_numbers:
+        return sources
+    days = [day for store in with_numbers if (day := sources[store].last)]
+    known = mapping.as_of or max(days, default=None)
+    epoch = str(known.year) if known else epochs.UNDATED
+    key = pseudonyms.key_of(root, mapping, purpose.name, epoch)
+    return sources | {
+        store: replace(
+            sources[store],
+            table=pseudonyms.replaced(
+                sources[store].relation(engine).to_arrow_table(), kinds[store], key, epoch
+            ),
+            condition="",
+        )
+        for store in with_numbers
+    }
+
+
 def _persons(
     root: Path,
     mapping: Authority,
@@ -216,20 +246,15 @@ def _persons(
     contract: Contract,
     source: Source,
 ) -> persons.Kept | None:
-    """Return who is in a store of persons, as the log keeps it; None if that cannot be told."""
+    """Return who is in what is kept of a store of persons; None if that cannot be told."""
     column = contract.person
     if column is None or column not in source.columns:
         return None
-    known = persons.kept(root, contract.name, source.version)
+    known = persons.kept(root, contract.name, source.seen)
     if known is not None:
         return known
     numbers = source.relation(engine).select(identifier(column)).to_arrow_table()[0]
-    return persons.keep(root, mapping, contract.name, source.version, column, numbers)
-
-
-def _version_of(table: pa.Table) -> str:
-    rows = json.dumps(table.to_pylist(), sort_keys=True, default=str)
-    return hashlib.sha256(rows.encode()).hexdigest()
+    return persons.keep(root, mapping, contract.name, source.seen, column, numbers)
 
 
 def _private(path: Path) -> Path:
@@ -253,44 +278,6 @@ def _about(contract: Contract, grant: Grant, source: Source) -> dict[str, Any]:
         }
         for column in contract.columns
     }
-
-
-def _taken_in(root: Path, mapping: Authority, store: str) -> Source:
-    """Return what a store holds; nothing if the authority does not deliver it.
-
-    The parts must be those that were taken in: a store that was changed since is refused.
-    """
-    if store not in mapping.stores:
-        return NOTHING
-    authority = mapping.authority
-    folder = store_folder(root, authority, store)
-    if not (folder / "store.json").is_file():
-        raise Refused(
-            "store-not-taken-in",
-            f"Store {store} of {authority} has not been taken in: "
-            f"run `datamall intake {store} --authority {authority}` and try again.",
-        )
-    parts = sorted(folder.glob("part-*"))
-    try:
-        written = (folder / "store.json").read_bytes()
-        version, manifest = hashlib.sha256(written).hexdigest(), json.loads(written)
-        columns = tuple(map(str, manifest["columns"]))
-        listed = {part["name"]: part["sha256"] for part in manifest["parts"]}
-        sealed = bool(manifest.get("sealed"))
-        whole = bool(parts) and listed == {part.name: file_digest(part) for part in parts}
-        if whole and not sealed:
-            whole = set(columns) <= set(pq.read_schema(parts[0]).names)
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
-        whole = False
-    if not whole:
-        raise Refused(
-            "store-damaged",
-            f"The files of store {store} of {authority} are not those that store.json lists: "
-            f"run `datamall intake {store} --authority {authority}` again.",
-        )
-    if sealed:
-        return Source(columns, version, table=vault.rows(folder, manifest, mapping))
-    return Source(columns, version, tuple(parts))
 
 
 def _query(engine: duckdb.DuckDBPyConnection, grant: Grant, source: Source) -> str:
@@ -325,7 +312,7 @@ def _write(
 ) -> int:
     """Write the granted columns of a store in total order; return the number of rows."""
     path = _private(folder / "part-00000.parquet")
-    if source.parts and grant.sums is None:
+    if source.whole and grant.sums is None:
         schema = pq.read_schema(source.parts[0])
         if columns == schema.names and columns[: len(key)] == list(key):
             # A store lies in the order of its key. Granted whole, it is handed out as it lies.
@@ -338,7 +325,7 @@ def _write(
             return extracts.write(rows, pa.schema(fields), path)
         except NotInOrder:
             _private(path)
-    elif source.parts and grant.columns.get(columns[0]) == "value":
+    elif source.whole and grant.columns.get(columns[0]) == "value":
         try:
             tables = _grouped(engine, source, query, columns)
             first = next(tables, None)

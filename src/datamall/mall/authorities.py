@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,9 @@ from datamall.tabular.form import plain
 from datamall.written import Ends, Text, read_as
 from datamall.yamlfile import load_mapping
 
-AUTHORITY_KEYS = ("authority", "title", "synthetic", "description", "crs", "files", "stores")
+AUTHORITY_KEYS = (
+    "authority", "title", "synthetic", "description", "as_of", "crs", "files", "stores",
+)  # fmt: skip
 SOURCE_KEYS = (
     "file", "sheet", "where", "totals", "unpivot", "distinct", "events", "later", "columns",
 )  # fmt: skip
@@ -145,7 +148,10 @@ class StoreMapping:
 
 @dataclass(frozen=True)
 class Authority:
-    """An authority: its title, whether its data are invented, its raw files and stores."""
+    """An authority: its title, whether its data are invented, its raw files and stores.
+
+    `as_of` is the day from which retention is reckoned; None: of each store its last day.
+    """
 
     authority: str
     title: str
@@ -153,6 +159,7 @@ class Authority:
     description: str
     files: dict[str, RawFile]
     stores: dict[str, StoreMapping]
+    as_of: date | None = None
 
 
 def load_authority(
@@ -214,7 +221,15 @@ def load_authority(
         description=str(document.get("description", "")),
         files=files,
         stores=stores,
+        as_of=_as_of(document.get("as_of"), place),
     )
+
+
+def _as_of(given: Any, place: str) -> date | None:
+    try:
+        return None if given is None else date.fromisoformat(str(given))
+    except ValueError:
+        raise DatamallError(f"{place}: as_of is a day such as 2026-12-31.") from None
 
 
 def _store(contract: Contract, item: Any, files: Mapping[str, RawFile], place: str) -> StoreMapping:

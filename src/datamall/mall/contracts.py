@@ -23,6 +23,7 @@ from datamall.errors import DatamallError
 from datamall.imports import without_grammar
 from datamall.mall import joins
 from datamall.mall.expressions import columns_of, literal, type_of
+from datamall.mall.retention import kept_since
 from datamall.yamlfile import load_mapping
 
 COUNTED = ("persons", "households", "things", "public")
@@ -32,6 +33,7 @@ PHYSICAL = {
     "number": r"decimal\(([1-9]|[12]\d|3[0-8]),\d{1,2}\)",
     "date": r"date",
 }
+SERVICE_NUMBER = "citizen service number"
 OPTIONS = {"minimum", "maximum", "minLength", "maxLength", "pattern"}
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 REFERENCE = re.compile(
@@ -75,6 +77,8 @@ class Column:
         Whether values of events that share a key are added.
     totals
         Whether rows of totals belong to the store, in which the column says so.
+    identifier
+        What kind of number a text is, if it is one: ``citizen service number``.
     """
 
     name: str
@@ -96,6 +100,7 @@ class Column:
     profiling: str | None
     additive: bool
     totals: bool
+    identifier: str | None
 
 
 @dataclass(frozen=True)
@@ -181,6 +186,18 @@ class Contract:
     def column(self, name: str) -> Column:
         """Return a column by its name (KeyError when there is none)."""
         return {column.name: column for column in self.columns}[name]
+
+    @property
+    def dated(self) -> str | None:
+        """Column with the day or year of a row, of the key if there is one; None: rows have none.
+
+        Retention is reckoned from it.
+        """
+        for name in self.key:
+            column = self.column(name)
+            if column.type == "date" or (column.unit, column.type) == ("year", "integer"):
+                return name
+        return self.period[0] if self.period else None
 
     @property
     def period(self) -> tuple[str, str | None] | None:
@@ -282,6 +299,11 @@ def _contract(document: dict[str, Any], name: str, file: str) -> Contract:
         "retention" in terms and "unit" in terms["retention"],
         "say how long rows are kept: an slaProperty `retention` with a value and a unit",
     )
+    retention = f"{terms['retention']['value']} {terms['retention']['unit']}"
+    try:
+        kept_since(retention, date.max)
+    except DatamallError as error:
+        need(False, str(error))
     objects = document.get("schema") or []
     need(len(objects) == 1, f"the schema must hold one table; it holds {len(objects)}")
     table = objects[0]
@@ -289,6 +311,10 @@ def _contract(document: dict[str, Any], name: str, file: str) -> Contract:
     need(properties, "the table has no properties: add its columns")
     need(not table.get("relationships"), "put each relationship under its own column")
     columns = tuple(_column(item, f"{file}: column {item['name']}") for item in properties)
+    need(
+        counted in ("persons", "households") or not any(c.identifier for c in columns),
+        f"numbers of persons are in it, and it counts {counted}: count persons or households",
+    )
     rules = tuple(_rule(item, columns, file) for item in table.get("quality", []))
     return Contract(
         name=name,
@@ -304,7 +330,7 @@ def _contract(document: dict[str, Any], name: str, file: str) -> Contract:
         department=document["team"].get("name") or roles["owner"],
         owner=roles["owner"],
         steward=roles["steward"],
-        retention=f"{terms['retention']['value']} {terms['retention']['unit']}",
+        retention=retention,
         link_needs_basis=link,
         forbidden_joins=joins.read(_custom(document).get("forbidden_joins", []), file),
         tally=_tally(table, columns, file),
@@ -380,6 +406,11 @@ def _column(item: dict[str, Any], place: str) -> Column:
     need(not additive or kind in ("integer", "number"), f"a {kind} cannot be added: not additive")
     totals = custom.get("totals", False)
     need(isinstance(totals, bool), "totals must be true or false")
+    identifier = custom.get("identifier")
+    need(
+        identifier is None or (identifier, kind) == (SERVICE_NUMBER, "string"),
+        f"identifier must be `{SERVICE_NUMBER}`, of a string",
+    )
     bounds = [_bound(options.get(end), kind, place) for end in ("minimum", "maximum")]
     need(None in bounds or bounds[0] <= bounds[1], "minimum is above maximum")
     pattern = options.get("pattern")
@@ -405,6 +436,7 @@ def _column(item: dict[str, Any], place: str) -> Column:
         profiling=profiling,
         additive=additive,
         totals=totals,
+        identifier=identifier,
     )
 
 

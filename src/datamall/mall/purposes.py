@@ -104,9 +104,9 @@ class Refused(DatamallError):
     code
         Reason code: ``unknown-purpose``, ``unknown-store``, ``unknown-column``,
         ``no-basis-for-link``, ``forbidden-join``, ``forbidden-for-profiling``, ``not-granted``,
-        ``role-without-grant``, ``inside-only``,
-        ``store-not-taken-in``, ``store-damaged`` or ``inexact-sum``; and those of
-        `datamall.decisions`, `datamall.worklist` and `datamall.releases`.
+        ``role-without-grant``, ``inside-only``, ``store-not-taken-in``, ``store-damaged``,
+        ``other-contract`` or ``inexact-sum``; and those of `datamall.mall.accepted`,
+        `datamall.mall.epochs`, `datamall.decisions`, `datamall.worklist` and `datamall.releases`.
     """
 
     def __init__(self, code: str, sentence: str) -> None:

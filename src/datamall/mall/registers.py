@@ -39,6 +39,7 @@ REASONS = {
     "length": "too short or too long",
     "malformed": "Too few or too many fields",
     "no_such_hour": "an hour that clocks left out",
+    "number": "no citizen service number",
     "outside_place": "outside the area of the grid",
     "pattern": "not written as the contract says",
     "range": "outside the range allowed",

@@ -13,10 +13,9 @@ authority would.
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -52,11 +51,10 @@ class Seal:
     version: str
     parts: int
 
-    def close(self, path: Path, folder: Path) -> Path:
-        """Put the ciphertext of a file, ``<name>.siv``, into a folder; return its path."""
-        closed = folder / (path.name + SUFFIX)
-        closed.write_bytes(AESSIV(self.key).encrypt(path.read_bytes(), self._bound(closed)))
-        path.unlink()
+    def close(self, path: Path, content: bytes) -> Path:
+        """Write the ciphertext of what a file would hold to ``<name>.siv``; return its path."""
+        closed = path.with_name(path.name + SUFFIX)
+        closed.write_bytes(AESSIV(self.key).encrypt(content, self._bound(closed)))
         return closed
 
     def open(self, path: Path) -> pa.Table:
@@ -80,32 +78,6 @@ class Seal:
     def _bound(self, path: Path) -> list[bytes]:
         texts = (self.store, self.version, path.name, str(self.parts))
         return [text.encode() for text in texts]
-
-
-def rows(
-    folder: Path, manifest: Mapping[str, Any], authority: Authority, quarantine: bool = False
-) -> pa.Table:
-    """Return the rows of a closed store.
-
-    Parameters
-    ----------
-    folder, manifest
-        The store, and what its ``store.json`` holds.
-    authority
-        Whose it is.
-    quarantine
-        Whether the records that were set apart are wanted, for whoever mends the raw files.
-
-    Raises
-    ------
-    DatamallError
-        When there is no key, or a file does not open with it.
-    """
-    parts = [folder / part["name"] for part in manifest["parts"]]
-    version = str(manifest["contract"]["version"])
-    seal = Seal(key(authority), manifest["store"], version, len(parts))
-    files = [folder / f"quarantine.parquet{SUFFIX}"] if quarantine else parts
-    return pa.concat_tables(map(seal.open, files))
 
 
 def key_file(authority: str) -> Path:
@@ -182,12 +154,17 @@ def write_key(path: Path, size: int) -> Path:
         When there is one already.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, aside = tempfile.mkstemp(dir=path.parent, suffix=".partial")  # for its owner alone
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(size) + "\n")
+            file.flush()
+            os.fsync(handle)
+        os.link(aside, path)  # whole or not at all, and never over another
     except FileExistsError:
         raise DatamallError(
             f"There is a key at {path} already: what was closed or signed with it needs that one."
         ) from None
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(size) + "\n")
+    finally:
+        Path(aside).unlink()
     return path

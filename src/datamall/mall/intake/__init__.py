@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datamall.errors import DatamallError
-from datamall.mall import deliveries, vault
+from datamall.mall import accepted, closed_stores, deliveries, forgetting, vault
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.intake.checks import checks_of
@@ -74,7 +74,8 @@ def intake(
     Raises
     ------
     DatamallError
-        When the store counts persons or households and the authority has no key; when contract
+        When the store counts persons or households and the authority has no key; when the contract
+        is less strict than before and not accepted (`datamall.mall.accepted`); when contract
         or mapping have a mistake, a raw file is missing, empty, damaged, changed
         meanwhile or in another form than mapped, a store referred to is not there, all records
         would end in quarantine, a file that was taken in before is another or gone, or there is no
@@ -85,9 +86,21 @@ def intake(
     if store not in mapped.stores:
         known = ", ".join(mapped.stores)
         raise DatamallError(f"{authority} delivers no store called {store!r}: there are {known}.")
-    mapping, contract = mapped.stores[store], contracts[store]
+    with logbook.refusals(root, "intake", authority=authority, store=store):
+        return _intake(root, mapped, contracts[store], threads, memory)
+
+
+def _intake(
+    root: Path, mapped: Authority, contract: Contract, threads: int, memory: str
+) -> dict[str, Any]:
+    """Take the raw files of one store in; return the quality report."""
+    authority, store = mapped.authority, contract.name
+    mapping = mapped.stores[store]
+    accepted.check(root, mapped, contract, by_log=True)
     # Before anything is read: without a key such a store may not be made.
-    key = vault.key(mapped) if contract.personal else None
+    if contract.personal:
+        vault.key(mapped)
+        forgetting.mended(root, mapped, store)
     targets = {c.name: c.reference for c in contract.columns if c.reference and mapping.has(c.name)}
     references = {
         name: _reference(root, mapped, store, *target)
@@ -95,12 +108,10 @@ def intake(
         if target[0] in mapped.stores
     }
     unchecked = [name for name in targets if name not in references]
-    accepted, withdrawn = deliveries.standing(root, authority, store)
+    sound, withdrawn = deliveries.standing(root, authority, store)
     target = store_folder(root, authority, store)
     report_path = reports_folder(root, authority) / "quality" / f"{store}.json"
-    told = logbook.refusals(root, "intake", authority=authority, store=store)
     with (
-        told,
         explained(store),
         aside(target) as folder,
         in_plain(folder, contract.personal) as rows,
@@ -120,15 +131,15 @@ def intake(
             return sources, filled
 
         sources, filled = fill(withdrawn)
-        held, notes = unlike(filled[-1], {}, accepted)
+        held, notes = unlike(filled[-1], {}, sound)
         while held.keys() & {one.file for some in filled[-1] for one in some}:
             # Without these; what comes after them is judged anew, on what it then brings.
             for part in filled[2]:
                 part.unlink()
             sources, filled = fill({*withdrawn, *held})
-            held, notes = unlike(filled[-1], held, accepted)
+            held, notes = unlike(filled[-1], held, sound)
         report, manifest, parts, brought = filled
-        _check_before(root, mapped, contract, manifest, brought, held, accepted, withdrawn)
+        _check_before(root, mapped, contract, manifest, brought, held, sound, withdrawn)
         empty = sorted({name for source in sources for name in source.empty})
         if empty:
             report["empty_files"] = empty
@@ -136,22 +147,25 @@ def intake(
             report["unchecked_references"] = unchecked
         waiting = [(one, why) for one, _, why in held.values()]
         report["deliveries"] = deliveries.told(brought, notes, waiting, withdrawn)
-        listed = _listed(parts)
-        person = contract.person if contract.person in manifest["columns"] else None
-        numbers = person and pq.read_table(parts, columns=[person])[person]
-        if key is not None:
-            seal = vault.Seal(key, store, contract.version, len(parts))
-            seal.close(rows / "quarantine.parquet", folder)
-            closed = [seal.close(path, folder) for path in parts]
-            listed = _listed(closed, [one["rows"] for one in listed])
         manifest = {"authority": authority, "store": store, **manifest}
-        manifest |= {"sealed": key is not None, "parts": listed}
+        manifest |= {"sealed": contract.personal}
+        if contract.personal:
+            manifest["parts"], gone = closed_stores.close(
+                *(root, mapped, contract), rows, folder, parts
+            )
+            if gone:
+                left = sum(part["rows"] for part in manifest["parts"])
+                report["forgotten"] = manifest["rows"] - left
+                manifest["rows"] = left
+        else:
+            manifest["parts"] = _listed(parts)
         write_json(folder / "store.json", manifest)
         version = file_digest(folder / "store.json")
         who = {}
-        if person:
-            kept = persons.keep(root, mapped, store, version, person, numbers)
-            who = kept.said(person)
+        person = contract.person
+        if person is not None and person in manifest["columns"]:
+            numbers = closed_stores.rows(root, folder, manifest, mapped)[person]
+            who = persons.keep(root, mapped, store, version, person, numbers).said(person)
         logbook.write(
             root,
             "intake",
@@ -159,6 +173,7 @@ def intake(
             store=store,
             version=version,
             contract=contract.version,
+            terms=accepted.keep(root, contract),
             **who,
             rows=manifest["rows"],
             put_aside=report["quarantined"],
@@ -182,7 +197,7 @@ def _check_before(
     manifest: dict[str, Any],
     brought: list[list[Brought]],
     held: Held,
-    accepted: frozenset[str],
+    sound: frozenset[str],
     withdrawn: Collection[str],
 ) -> None:
     """Refuse a file that was taken in before and is another now, or gone, unless that is known.
@@ -202,7 +217,7 @@ def _check_before(
     here += [(one, files[number], why) for one, number, why in held.values()]
     for one, file, why in here:
         name, known = one.file, before.get(one.file)
-        if known is None or known["sha256"] == one.sha256 or name in accepted:
+        if known is None or known["sha256"] == one.sha256 or name in sound:
             continue
         if not file.overwritten:
             why = "It has changed since it was taken in: send a correction as a file of its own."
@@ -233,12 +248,11 @@ def _same_mapping(old: Path, manifest: dict[str, Any]) -> bool:
         return False
 
 
-def _listed(paths: list[Path], rows: list[int] | None = None) -> list[dict[str, Any]]:
-    """Return name, rows and SHA-256 of parts; of closed ones the rows are given."""
-    known = [pq.read_metadata(path).num_rows for path in paths] if rows is None else rows
+def _listed(paths: list[Path]) -> list[dict[str, Any]]:
+    """Return name, rows and SHA-256 of parts."""
     return [
-        {"name": path.name, "rows": count, "sha256": file_digest(path)}
-        for path, count in zip(paths, known, strict=True)
+        {"name": path.name, "rows": pq.read_metadata(path).num_rows, "sha256": file_digest(path)}
+        for path in paths
     ]
 
 
@@ -249,7 +263,7 @@ def _reference(root: Path, mapped: Authority, store: str, target: str, column: s
     try:
         manifest = json.loads((folder / "store.json").read_text("utf-8"))
         if manifest["sealed"]:
-            return vault.rows(folder, manifest, mapped).select([column])
+            return closed_stores.rows(root, folder, manifest, mapped).select([column])
         parts = [folder / part["name"] for part in manifest["parts"]]
         return pa.concat_tables(pq.read_table(part, columns=[column]) for part in parts)
     except FileNotFoundError:

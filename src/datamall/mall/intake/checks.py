@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from datamall.mall.authorities import Source
 from datamall.mall.clocks import AGAIN, GAP, Stamp
-from datamall.mall.contracts import Column, Contract
+from datamall.mall.contracts import SERVICE_NUMBER, Column, Contract
 from datamall.mall.expressions import identifier, literal
 from datamall.mall.fillings import Filling
 from datamall.mall.intake.columns import (
@@ -161,10 +161,24 @@ def _column_checks(column: Column, source: Source) -> Iterator[Check]:
     if column.pattern is not None:
         fails = f"NOT regexp_full_match({name}, {literal(column.pattern)})"
         yield check("pattern", f"must match {column.pattern}", fails)
+    if column.identifier == SERVICE_NUMBER:
+        words = "is no citizen service number: nine digits that pass the eleven-test"
+        yield check("number", words, f"{name} IS NOT NULL AND NOT {_eleven(name)}")
     if column.values is not None:
         known = ", ".join(literal(value) for value in column.values)
         words = f"must be one of: {', '.join(column.values)}"
         yield check("value", words, f"{name} NOT IN ({known})")
+
+
+def _eleven(name: str) -> str:
+    """Return SQL for the eleven-test of citizen service numbers, 9 to 2 and -1 as weights."""
+    weights = (9, 8, 7, 6, 5, 4, 3, 2, -1)
+    digits = (
+        f"{weight} * TRY_CAST(substr({name}, {place}, 1) AS INTEGER)"
+        for place, weight in enumerate(weights, 1)
+    )
+    sound = f"{name} <> '000000000' AND ({' + '.join(digits)}) % 11 = 0"
+    return f"CASE WHEN regexp_full_match({name}, '[0-9]{{9}}') THEN {sound} ELSE false END"
 
 
 def _stamp_checks(

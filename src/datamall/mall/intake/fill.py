@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamall.errors import DatamallError
+from datamall.mall import accepted
 from datamall.mall.authorities import Source, StoreMapping
 from datamall.mall.contracts import Contract
 from datamall.mall.intake.checks import Check
@@ -156,7 +157,7 @@ def fill_store(
         report["in_conflict"] = at_stake(conflicts, contract, parts.sums)
     raws = {part.name: asdict(part) for source in sources for part in source.parts}
     manifest = {
-        "contract": {"name": contract.name, "version": contract.version},
+        "contract": accepted.written(contract),
         "mapping_sha256": mapping.digest,
         "columns": columns,
         "not_delivered": [c.name for c in contract.columns if not mapping.has(c.name)],

@@ -37,6 +37,11 @@ class Kept:
         return {"number": column, "persons": self.persons, "tags": self.sha256}
 
 
+def seen(version: str, part: str) -> str:
+    """Return how tags name a version of a store, or the part of it that is kept."""
+    return f"{version}.{part}" if part else version
+
+
 def tag(mapping: Authority, column: str, number: str) -> bytes:
     """Return the tag of one person.
 

@@ -141,7 +141,7 @@ def check(root: Path, authority: str, known: Sequence[bytes] = ()) -> int:
         for one in entry.said["stores"]:
             if one.get("tags") is None:
                 continue
-            version = (one["store"], one["version"])
+            version = (one["store"], persons.seen(one["version"], one.get("part", "")))
             if version not in first:
                 first[version] = one["tags"]
                 found = persons.kept(root, *version)

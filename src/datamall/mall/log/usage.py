@@ -175,7 +175,8 @@ def of_person(
     told = Told([], [], [])
     there: dict[tuple[str, str], bool | None] = {}
     for use, held in found:
-        store, version, tags = (use.store[name] for name in ("store", "version", "tags"))
+        store, tags = use.store["store"], use.store["tags"]
+        version = persons.seen(use.store["version"], use.store.get("part", ""))
         if (store, version) not in there:
             # The tags were made for the first use; what later ones say of them rests on the file.
             known = None if tags is None else persons.holds(root, store, version, tags, sought)

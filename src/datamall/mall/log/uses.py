@@ -11,6 +11,7 @@ from datamall.mall.contracts import Contract
 from datamall.mall.log import logbook
 from datamall.mall.log.persons import Kept
 from datamall.mall.purposes import Grant, Purpose, Refused
+from datamall.mall.sources import Source
 from datamall.yamlfile import load_mapping
 
 CHECKOUT, REQUEST, WALL = "checkout", "request", "wall"
@@ -31,7 +32,7 @@ class Used:
 def of_store(
     grant: Grant,
     contract: Contract,
-    version: str,
+    source: Source,
     columns: Sequence[str],
     rows: int,
     who: Kept | None,
@@ -41,7 +42,8 @@ def of_store(
     Returns
     -------
     dict
-        store, version (SHA-256 of its manifest), contract (version), columns (handed out), grain
+        store, version (SHA-256 of its manifest), part (what of it is kept, where that is not all;
+        see `datamall.mall.sources.Source`), contract (version), columns (handed out), grain
         (column → how fine, but for values), sums (columns added up; None: row by row), rows
         (handed out), counted, and, of a store of persons: number (column with their numbers), and
         persons and tags (how many, and the SHA-256 of their tags: see `datamall.mall.log.persons`);
@@ -49,7 +51,8 @@ def of_store(
     """
     said: dict[str, Any] = {
         "store": grant.store,
-        "version": version,
+        "version": source.version,
+        **({"part": source.part} if source.part else {}),
         "contract": contract.version,
         "columns": list(columns),
         "grain": {

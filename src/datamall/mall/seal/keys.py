@@ -33,14 +33,19 @@ def private(mapping: Authority, role: str) -> Ed25519PrivateKey:
     """
     checked(role)
     if mapping.synthetic:
-        secret = HKDF(SHA256(), SIZE, salt=None, info=f"seal {role}".encode()).derive(vault.PUBLIC)
-        return Ed25519PrivateKey.from_private_bytes(secret)
+        return invented(role)
     path = _file(mapping, role)
     command = f"datamall key {mapping.authority} --role {role}"
     missing = f"There is no key with which the {role} of {mapping.authority} signs: make one with "
     return Ed25519PrivateKey.from_private_bytes(
         vault.read_key(path, SIZE, f"{missing}`{command}`, or put the one you have at {path}.")
     )
+
+
+def invented(role: str) -> Ed25519PrivateKey:
+    """Return the key of a role where data are invented, which everybody knows."""
+    secret = HKDF(SHA256(), SIZE, salt=None, info=f"seal {role}".encode()).derive(vault.PUBLIC)
+    return Ed25519PrivateKey.from_private_bytes(secret)
 
 
 def signing(root: Path, mapping: Authority, role: str) -> Ed25519PrivateKey:

@@ -124,6 +124,27 @@ def sign(
     return digest
 
 
+def both_roles(signed: Signed) -> None:
+    """Check that a statement has the signatures of two roles, by two keys.
+
+    Raises
+    ------
+    Refused
+        ``lacks-signature`` or ``one-key``.
+    """
+    lacking = [role for role in BOTH if role not in signed.roles]
+    if lacking:
+        raise Refused(
+            "lacks-signature",
+            f"It needs the signatures of two people, and lacks that of the {lacking[0]}.",
+        )
+    if len({signed.roles[role] for role in BOTH}) < len(BOTH):
+        raise Refused(
+            "one-key",
+            f"The roles {' and '.join(BOTH)} have one and the same key: each person needs an own.",
+        )
+
+
 def by_two(root: Path, mapping: Authority, signed: Signed, event: str) -> None:
     """Check that a statement is signed by two different people, as the log of use has it.
 
@@ -144,17 +165,7 @@ def by_two(root: Path, mapping: Authority, signed: Signed, event: str) -> None:
     Refused
         ``lacks-signature``, ``one-key``, ``not-in-log`` or ``one-person``.
     """
-    lacking = [role for role in BOTH if role not in signed.roles]
-    if lacking:
-        raise Refused(
-            "lacks-signature",
-            f"It needs the signatures of two people, and lacks that of the {lacking[0]}.",
-        )
-    if len({signed.roles[role] for role in BOTH}) < len(BOTH):
-        raise Refused(
-            "one-key",
-            f"The roles {' and '.join(BOTH)} have one and the same key: each person needs an own.",
-        )
+    both_roles(signed)
     accounts = {
         entry.said["role"]: entry.said["account"]
         for entry in logbook.read(root)
