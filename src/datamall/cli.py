@@ -319,9 +319,10 @@ def register(audit: str, authority: str, by: str, reason: str) -> None:
 )
 def audit(spec: Path, out: Path | None) -> None:
     """Audit anybody's counts by a SPEC, a YAML file that names a sheet and the plan."""
-    from datamall.memory import give_back, let_go
+    from datamall.memory import give_back, let_go, load_scipy_alone
 
     give_back()
+    load_scipy_alone()
     from datamall.fairness import audit as examine
     from datamall.fairness.specification import read
     from datamall.fairness.words import record

@@ -36,6 +36,27 @@ def give_back() -> None:
     pa.set_memory_pool(pa.system_memory_pool())
 
 
+def load_scipy_alone() -> None:
+    """Load scipy's special functions without parts of numpy that nothing here calls.
+
+    scipy asks numpy for each of its names as it starts, and numpy then loads its generator of
+    Fortran wrappers and its tests (findings/scipy_special_loads_the_wrapper_of_fortran.sh). While
+    scipy starts, these two names stand for nothing; afterwards they are numpy's again.
+    """
+    import numpy
+
+    nothing = object()
+    names = [name for name in ("f2py", "testing") if name not in vars(numpy)]
+    for name in names:
+        setattr(numpy, name, nothing)
+    try:
+        import scipy.special  # noqa: F401
+    finally:
+        for name in names:
+            if getattr(numpy, name) is nothing:
+                delattr(numpy, name)
+
+
 def let_go() -> None:
     """Give the system back what is free by now, where the C library can."""
     import pyarrow as pa
