@@ -27,6 +27,7 @@ from datamall.decisions import (
     stores_of,
 )
 from datamall.errors import DatamallError
+from datamall.identifiers import sentence
 from datamall.mall.authorities import Authority
 from datamall.mall.log import logbook
 from datamall.mall.seal import signatures
@@ -34,7 +35,6 @@ from datamall.mall.seal.envelope import statement
 from datamall.project import load_parameters
 
 RECOMMENDED = "recommended"
-LONGEST = 600  # letters of a text
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ def decide(
             f"--authority {mapping.authority}` lists them."
         )
     about = known[recommendation - 1]
-    taken = _text(decided, "what is decided") if decided else about.text
-    reason = _text(why, "why it differs") if why else ""
+    taken = sentence(decided, "what is decided") if decided else about.text
+    reason = sentence(why, "why it differs") if why else ""
     if taken != about.text and not reason:
         raise DatamallError(
             f"It is recommended otherwise ({about.text!r}): say why this is decided (--why)."
@@ -162,8 +162,8 @@ def decide(
         "decided": taken,
         "by": role,
         "why_different": reason,
-        "conditions": [_text(text, "a condition") for text in conditions],
-        "dissent": [_text(text, "a dissent") for text in dissent],
+        "conditions": [sentence(text, "a condition") for text in conditions],
+        "dissent": [sentence(text, "a dissent") for text in dissent],
         "until": until.isoformat(),
         "permits": sorted(set(permits)),
     }
@@ -210,7 +210,7 @@ def came_of(root: Path, mapping: Authority, report: str, number: int, text: str,
         "authority": mapping.authority,
         "report": report,
         "decision": number,
-        "came_of_it": _text(text, "what came of it"),
+        "came_of_it": sentence(text, "what came of it"),
         "by": role,
     }
     name = file_of(root, mapping.authority, report, number).relative_to(root).as_posix()
@@ -263,14 +263,3 @@ def _entries(root: Path, authority: str, digest: str) -> set[str]:
         for entry in logbook.read(root)
         if (entry.said.get("signed"), entry.said.get("authority")) == (digest, authority)
     }
-
-
-def _text(text: str, what: str) -> str:
-    """Return a text that is one line of words."""
-    whole = text.strip()
-    if not whole or not whole.isprintable() or len(whole) > LONGEST:
-        raise DatamallError(
-            f"{what[0].upper()}{what[1:]} must be one line of at most {LONGEST} letters, about "
-            "no person by name."
-        )
-    return whole

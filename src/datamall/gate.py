@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from datamall.errors import DatamallError
+from datamall.identifiers import sentence
 from datamall.project import load_parameters, put, reports_folder, store_folder
 from datamall.provenance import METHOD, canonical_digest, method_digest, provenance
 from datamall.yamlfile import PLAN_TEXTS, dump, load
@@ -151,9 +152,8 @@ def register(root: Path, authority: str, report: str, by: str, reason: str) -> R
     if there and _same(there[-1].plan, plan) and there[-1].method == method:
         raise DatamallError(f"This plan of {report} is registered already: nothing was changed.")
     runs = sum(run.report == report for run in journal(root, authority))
-    entry = Registration(report, by.strip(), reason.strip(), runs, plan, method)
-    if not entry.by or not entry.reason:
-        raise DatamallError("A registration needs who decides (--by) and why (--reason).")
+    who, why = sentence(by, "who decides (--by)"), sentence(reason, "the reason (--reason)")
+    entry = Registration(report, who, why, runs, plan, method)
     text = dump([vars(each) for each in [*registrations(root, authority), entry]])
     path = folder(root, authority) / "register.yaml"
     put(path, text)

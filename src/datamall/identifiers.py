@@ -9,6 +9,8 @@ each of a list passes (`service_numbers`).
 import re
 from collections.abc import Sequence
 
+from datamall.errors import DatamallError
+
 ALONE = r"(?<![\w.,+-])", r"(?![\w-]|[.,]\d)"
 NINE = re.compile(rf"{ALONE[0]}\d{{9}}{ALONE[1]}|{ALONE[0]}\d{{4}}[. ]\d{{2}}[. ]\d{{3}}{ALONE[1]}")
 NAMED = re.compile(
@@ -24,6 +26,7 @@ POSTCODE = r"\b[1-9]\d{3} ?(?!SA|SD|SS)[A-Z]{2}\b"  # three pairs of letters are
 # With the number of the house after it, or before it as in an address.
 ADDRESS = re.compile(rf"{POSTCODE}[ ,;/-]{{1,3}}\d{{1,5}}\b|[a-z]\.? \d{{1,5}} ?\w?, ?{POSTCODE}")
 SHORTEST, LONGEST = 15, 34  # letters of a bank account
+SENTENCE = 600  # letters of what somebody says and the mall keeps
 FEWEST = 3  # numbers that pass together: by chance once in 1,331 times
 
 
@@ -73,3 +76,32 @@ def found(text: str, strict: bool) -> str | None:
     if strict and ADDRESS.search(text):
         return "a postcode with the number of a house"
     return None
+
+
+def sentence(text: str, what: str) -> str:
+    """Return what somebody says and the mall keeps for good, such as why something was decided.
+
+    Parameters
+    ----------
+    text
+        As given.
+    what
+        What it is, such as "a condition", for the sentence.
+
+    Raises
+    ------
+    DatamallError
+        When it is empty, too long or more than one line, or holds what identifies a person.
+    """
+    whole = text.strip()
+    if not whole or not whole.isprintable() or len(whole) > SENTENCE:
+        raise DatamallError(
+            f"{what[0].upper()}{what[1:]} must be one line of at most {SENTENCE} letters, about "
+            "no person by name."
+        )
+    if kind := found(whole, strict=True):
+        raise DatamallError(
+            f"{what[0].upper()}{what[1:]} holds {kind}: it is kept for good and read by many, so "
+            "say it without anything that identifies a person."
+        )
+    return whole

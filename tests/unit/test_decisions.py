@@ -69,6 +69,7 @@ def test_who_decides_otherwise_says_why(mall: Mall) -> None:
     [
         ({"until": TODAY - timedelta(1)}, "would have expired"),
         ({"conditions": [""]}, "A condition must be one line"),
+        ({"conditions": ["Not 999990019."]}, "A condition holds a citizen service number"),
         ({"dissent": ["two\nlines"]}, "A dissent must be one line"),
         ({"decided": "x" * 601, "why": "y"}, "What is decided must be one line"),
         ({"role": "mayor"}, "No public key of 'mayor'"),

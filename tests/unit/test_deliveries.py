@@ -278,6 +278,8 @@ def test_decisions_that_nobody_can_follow(root: Path, tmp_path: Path) -> None:
         decide(project, "town", "x", "accepted", "week0.csv", "steward", "Why not.")
     with pytest.raises(DatamallError, match="reason"):
         decide(project, "town", STORE, "accepted", "week0.csv", "steward", " ")
+    with pytest.raises(DatamallError, match="holds a telephone number"):
+        decide(project, "town", STORE, "accepted", "week0.csv", "steward", "Ask 050 123 45 67.")
     assert decisions(project, "town", STORE) == []
     accept(project, "week0.csv")
     path = project / "data" / "deliveries" / "town" / f"{STORE}.yaml"

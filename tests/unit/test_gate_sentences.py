@@ -243,13 +243,19 @@ def test_what_a_registered_plan_says_as_text_is_text(project: Project) -> None:
     assert entry.plan["leave_out"] == {"origin": ["0014"]}
 
 
-@pytest.mark.parametrize(("by", "reason"), [(" ", "As discussed."), ("ethics committee", " ")])
+@pytest.mark.parametrize(
+    ("by", "reason", "sentence"),
+    [
+        (" ", "As discussed.", r"Who decides \(--by\) must be one line"),
+        ("ethics committee", " ", r"The reason \(--reason\) must be one line"),
+        ("ethics committee", "Ask 999990019.", r"The reason \(--reason\) holds a citizen service"),
+    ],
+)
 def test_a_registration_without_a_reason_or_a_role_is_none(
-    project: Project, by: str, reason: str
+    project: Project, by: str, reason: str, sentence: str
 ) -> None:
-    with pytest.raises(DatamallError) as refused:
+    with pytest.raises(DatamallError, match=sentence):
         gate.register(project.root, CITY, AUDIT, by, reason)
-    assert str(refused.value) == "A registration needs who decides (--by) and why (--reason)."
     assert not project.audits.exists()
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from datamall.errors import DatamallError
+from datamall.identifiers import sentence
 from datamall.mall.authorities import Authority
 from datamall.mall.contracts import Contract
 from datamall.mall.log import logbook
@@ -182,7 +183,7 @@ def accept(root: Path, mapping: Authority, contract: Contract, role: str, reason
         "version": contract.version,
         "terms": now,
         "less_strict": less,
-        "reason": reason.strip() if less else "",
+        "reason": sentence(reason, "the reason") if less and record is None else "",
     }
     subject = {f"terms of {contract.name} {contract.version}": digest(now)}
     content = record.signed.content if record else statement(subject, KIND, about)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from datamall.errors import DatamallError
+from datamall.identifiers import sentence
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.log import logbook
 from datamall.project import file_digest, put, raw_folder, reports_folder
@@ -200,7 +201,8 @@ def decide(
     """
     mapped = load_authority(root, authority)
     digest = _digest(root, mapped, store, file)
-    given = {"decision": decision, "file": file, "sha256": digest, "by": by, "reason": reason}
+    who, why = sentence(by, "who decides (--by)"), sentence(reason, "the reason (--reason)")
+    given = {"decision": decision, "file": file, "sha256": digest, "by": who, "reason": why}
     made = read_as(Decision, given, f"the decision on {file}")
     logbook.write(
         root,

@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from datamall.errors import DatamallError
+from datamall.identifiers import sentence
 from datamall.mall import closed_stores, epochs
 from datamall.mall.authorities import Authority
 from datamall.mall.contracts import Contract
@@ -68,6 +69,7 @@ def forget(
             f"No contract says that {epoch} of {what} is past keeping: say why it has to go "
             "(--reason).",
         )
+    why = sentence(reason or "past its retention", "the reason")
     logbook.write(
         root,
         EVENT,
@@ -76,7 +78,7 @@ def forget(
         store=what,
         epoch=epoch,
         outcome="destroyed",
-        reason=reason.strip() or "past its retention",
+        reason=why,
     )
     _destroy(root, mapping, what, epoch)
 
