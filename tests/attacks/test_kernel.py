@@ -22,6 +22,7 @@ from datamall.mall.log import logbook
 LOAD = "from datamall.mall.door import extract; print(len(extract('enforcement')))"
 
 
+@pytest.mark.slow
 def test_restart_opens_a_new_door_and_stop_deletes_everything(
     start: Callable[..., Kernel],
 ) -> None:
@@ -81,6 +82,7 @@ def test_a_notebook_runner_gets_kernels_behind_the_door(
     assert [output.text for output in cell.outputs] == ["4\n2\n"]
 
 
+@pytest.mark.slow
 def test_without_landlock_it_runs_and_says_so_once(
     start: Callable[..., Kernel], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

@@ -342,6 +342,7 @@ def test_every_jump_of_the_filter_lands_inside(machine: str) -> None:
             assert place + 1 + max(yes, no) < len(code)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("session", "granted", "refused"),
     [

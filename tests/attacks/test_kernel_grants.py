@@ -77,6 +77,7 @@ def test_nothing_beyond_the_grant_is_handed_out(
     assert not [path for path in files if HIDDEN.encode() in path.read_bytes()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("own", "other"),
     [("traffic", "fraud-profile"), ("fraud-profile", "traffic"), ("traffic", "mall")],

@@ -8,12 +8,14 @@ from pathlib import Path
 from textwrap import dedent
 
 import pyarrow.parquet as pq
+import pytest
 import yaml
 
 NAME = "newtown"
 STORE = "enforcement.fill_levels"
 
 
+@pytest.mark.slow
 def test_by_the_guide_from_contract_to_extract(
     project: Path, root: Path, tmp_path: Path, cli: Callable
 ) -> None:

@@ -44,6 +44,7 @@ def test_outside_a_project_one_sentence_says_where_to_go(tmp_path: Path, cli: Ca
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
@@ -71,6 +72,7 @@ def test_truth_is_kept_out_of_the_project(root: Path, tmp_path: Path, cli: Calla
     assert not (root / "data" / "truth").exists()
 
 
+@pytest.mark.slow
 def test_check_tells_what_each_authority_can_run(root: Path, cli: Callable) -> None:
     demo, amsterdam = (cli(root, "check", name).stdout for name in ("demo", "open-data"))
     # What its detectors could tell beside what they count, they do not.
@@ -93,6 +95,7 @@ def test_check_tells_what_each_authority_can_run(root: Path, cli: Callable) -> N
     assert "runs" in amsterdam
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -82,6 +83,7 @@ def _make_free(before: dict[str, Any], after: dict[str, Any]) -> None:
         after["columns"][name] = without_nothing(own)
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(st.data())
 def test_two_free_steps_are_one_free_step(data: st.DataObject) -> None:

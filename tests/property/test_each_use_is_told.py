@@ -120,6 +120,7 @@ def projects() -> Iterator[tuple[Path, Path]]:
         yield made
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     steps=STEPS,

@@ -41,6 +41,7 @@ def test_every_metric_has_an_oracle() -> None:
     assert set(FUNCTIONS) == set(METRICS)
 
 
+@pytest.mark.slow
 @settings(deadline=None, derandomize=True, max_examples=25)
 @given(FEW, st.booleans(), st.sampled_from([["g"], ["g", "h"]]))
 def test_rates_are_fairlearns(people: list[tuple[Any, ...]], weighted: bool, by: list[str]) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,6 +56,7 @@ def plans(draw: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @settings(deadline=None, derandomize=True, max_examples=25)
 @given(rows=st.lists(ROW, min_size=1, max_size=25), plan=plans(), rounded=st.booleans())
 def test_any_audit(rows: list[tuple[Any, ...]], plan: dict[str, Any], rounded: bool) -> None:

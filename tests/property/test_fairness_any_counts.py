@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -49,6 +50,7 @@ def test_limits_of_gaps_enclose_the_gap_and_turn_round(
     np.testing.assert_allclose(turned, (low, high), rtol=1e-9)
 
 
+@pytest.mark.slow
 @QUICK
 @given(st.lists(st.tuples(PAIR, PAIR), min_size=1, max_size=4))
 def test_verdicts_agree_with_limits(rows: list[tuple]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -116,6 +117,7 @@ def read(frame: pd.DataFrame, rounding: int) -> Bounds:
     )
 
 
+@pytest.mark.slow
 @settings(deadline=None, derandomize=True, max_examples=100)
 @given(sheets())
 def test_bounds_of_hidden_counts_hold_the_truth(
@@ -128,6 +130,7 @@ def test_bounds_of_hidden_counts_hold_the_truth(
     assert (found.low <= exact.low).all() and (exact.low <= found.high).all()
 
 
+@pytest.mark.slow
 @settings(deadline=None, derandomize=True, max_examples=20)
 @given(
     sheets(),

@@ -3,6 +3,7 @@
 import duckdb
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,6 +62,7 @@ def test_rates_are_those_of_the_people_counted(people: list[tuple]) -> None:
 COUNTS = st.lists(st.integers(0, 60), min_size=8, max_size=8)
 
 
+@pytest.mark.slow
 @QUICK
 @given(COUNTS, st.sampled_from([1, 5, 10]), st.sampled_from([None, 10]), st.booleans())
 def test_bounds_hold_the_truth(

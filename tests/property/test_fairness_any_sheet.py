@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 import yaml
 from excel_files import workbook
 from hypothesis import given, settings
@@ -40,6 +41,7 @@ def quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
+@pytest.mark.slow
 @settings(deadline=None, derandomize=True, max_examples=60)
 @given(TABLES, SEPARATORS, THOUSANDS, st.sampled_from(["utf-8", "utf-16"]), st.booleans())
 def test_one_table_is_one_audit(

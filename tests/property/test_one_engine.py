@@ -140,6 +140,7 @@ def same(kind: str, people: Counts) -> None:
 
 
 # Seeds are not made simpler: a smaller one is no smaller table.
+@pytest.mark.slow
 @settings(deadline=None, derandomize=True, max_examples=3, phases=[Phase.generate])
 @given(seed=st.integers(0, 2**32 - 1))
 @pytest.mark.parametrize("kind", KINDS)

@@ -58,6 +58,7 @@ def of(result: Audit, group: str) -> pd.DataFrame:
     return table[table["group"].eq(group)].set_index("check")
 
 
+@pytest.mark.slow
 def test_the_demo_fails_by_origin_and_both_the_profile_and_the_caseworker_are_named(
     section: dict[str, Any],
 ) -> None:

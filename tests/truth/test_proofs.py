@@ -117,6 +117,7 @@ def test_worlds_are_what_was_planted() -> None:
     assert np.array_equal(drawn.people, draw(world, 40, 1).people)
 
 
+@pytest.mark.slow
 def test_errors_stay_below_what_is_promised_on_a_small_grid(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -147,6 +148,7 @@ def test_limits_hold_where_hardly_anybody_is_drawn_or_half_of_all_people() -> No
             assert not np.isnan([own.low, own.high]).any()
 
 
+@pytest.mark.slow
 def test_a_bias_is_found_at_its_step_and_nowhere_else() -> None:
     table = verdicts.mechanisms(60, 4)
     assert (table.loc[table["should"], "p_fail"] > 0.6).all()
@@ -155,6 +157,7 @@ def test_a_bias_is_found_at_its_step_and_nowhere_else() -> None:
     assert not nothing["should"].any()  # it cannot be seen, and the page says so
 
 
+@pytest.mark.slow
 def test_the_planted_ratio_lies_in_its_interval_and_the_naive_one_far_off() -> None:
     table = verdicts.identified(200, 5).set_index("random_arm")
     assert np.isnan(table.loc[0, "covered"])

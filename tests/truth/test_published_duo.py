@@ -432,6 +432,7 @@ def students(table: pd.DataFrame) -> pd.DataFrame:
     return own.loc[own.index.repeat(own["n"])].drop(columns="n").reset_index(drop=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("year", "by"), [("2014", ["origin"]), ("2019", ["origin", "birth"])])
 def test_rates_of_rows_drawn_to_these_counts_are_fairlearns(
     counts: Counts, year: str, by: list[str]

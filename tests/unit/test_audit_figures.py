@@ -185,6 +185,7 @@ def test_outcomes_of_the_selected_alone_give_no_rate_at_another_threshold(scored
     assert by_threshold(cells.by(["g", "result"]), without).empty
 
 
+@pytest.mark.slow
 def test_the_score_is_drawn_with_the_threshold_in_use(scored: Any) -> None:
     cells, plan = scored
     said = record(audit(cells, plan))

@@ -50,6 +50,7 @@ def town() -> towns.Town:
     return towns.town()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("notebook", "damage"), [(n, d) for n in WORST for d in WORST[n]])
 def test_what_once_ended_a_page_is_a_table_or_a_sentence(
     town: towns.Town, monkeypatch: pytest.MonkeyPatch, notebook: str, damage: str
@@ -89,6 +90,7 @@ def test_figures_of_what_is_odd_can_be_drawn(
     hold(towns.run(notebook, towns.lawful(data), monkeypatch, drawn=True))
 
 
+@pytest.mark.slow
 def test_every_chapter_is_on_a_page(town: towns.Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """A chapter that no notebook asks for would be tried by no test above."""
     asked: set[str] = set()

@@ -170,6 +170,7 @@ def test_the_visits_of_each_arm_of_the_selection_count(town: Audit) -> None:
         assert less == pytest.approx(whole * (69 - nothing) / 69), arm
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rounding", "hidden"), [(5, 0), (10, 0), (5, 10)])
 def test_limits_from_rounded_and_hidden_counts_hold_those_of_the_exact_ones(
     town: Audit, rounding: int, hidden: int

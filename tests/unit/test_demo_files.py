@@ -328,6 +328,7 @@ def test_remarks_are_quoted_where_they_hold_the_separator(folder: Path) -> None:
     assert any(row["Opmerking"] == "matras; bank" for row, _ in lines(folder / "raw" / QUARTERS[0]))
 
 
+@pytest.mark.slow
 def test_clean_files_without_mess(tmp_path: Path) -> None:
     clean = replace(SMALL, weeks=13, mess=0.0)
     make(tmp_path / "raw", SEED, clean)

@@ -149,6 +149,7 @@ CHAPTERS: dict[str, Callable[[Data], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_slices_give_the_answers_of_the_whole_table(
     chapter: str, on_file: Data, whole: Data

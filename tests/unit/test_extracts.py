@@ -73,6 +73,7 @@ def test_same_bytes_however_rows_are_cut(rows: list[tuple], places: list[int], s
         assert digest(cut(given_rows, places)) == digest([given_rows])
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(ROWS)
 def test_in_order_is_what_the_engine_calls_sorted(rows: list[tuple]) -> None:
@@ -82,6 +83,7 @@ def test_in_order_is_what_the_engine_calls_sorted(rows: list[tuple]) -> None:
     assert extracts.in_order(given_rows) is given_rows.equals(inside.cast(SCHEMA))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(ROWS, st.lists(st.integers(0, 50), max_size=3), st.booleans(), st.integers(1, 4))
 def test_rows_as_they_lie_are_those_of_a_full_sort_or_refused(

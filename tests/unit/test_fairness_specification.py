@@ -242,6 +242,7 @@ def test_the_command_says_in_a_sentence_what_is_wrong(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.audit.*"))
 
 
+@pytest.mark.slow
 def test_a_page_of_an_audit_with_everything() -> None:
     draw = np.random.Generator(np.random.PCG64(1))
     n = 4000

@@ -237,6 +237,7 @@ def test_hidden_counts_are_bounds_and_never_noughts() -> None:
     assert shown["people"].tolist() == ["women"]
 
 
+@pytest.mark.slow
 def test_an_arm_in_which_nobody_was_is_nobody_and_one_without_results_is_no_nought(
     unequal: Audit,
 ) -> None:
@@ -484,6 +485,7 @@ ODD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("people", ODD.values(), ids=ODD)
 def test_odd_counts_give_no_verdict_beyond_their_evidence(
@@ -515,6 +517,7 @@ def test_odd_counts_give_no_verdict_beyond_their_evidence(
         assert isinstance(told, pd.DataFrame | Absent)
 
 
+@pytest.mark.slow
 def test_far_out_the_limits_of_wrong_visits_err_no_more_often_than_stated() -> None:
     """100,000 fair worlds in which 20 people of a group were drawn, and nearly all did no wrong."""
     draw, worlds = np.random.Generator(np.random.PCG64(3)), 100_000

@@ -92,6 +92,7 @@ def test_facts_stand_for_a_group_together_of_which_none_does_alone() -> None:
     assert of(table, "women", TOGETHER)["chance"] == 1 / 500
 
 
+@pytest.mark.slow
 def test_between_yes_and_no_it_says_that_it_does_not_know() -> None:
     clients = world()
     clients["benefit"] += 75 * clients["sex"].eq("female")  # half a standard deviation: the limit
@@ -102,6 +103,7 @@ def test_between_yes_and_no_it_says_that_it_does_not_know() -> None:
     assert of(found(clients, 0.75), "women", "monthly benefit")["beyond"] == NO
 
 
+@pytest.mark.slow
 def test_intervals_are_as_wide_as_people_drawn_again_say() -> None:
     rng = np.random.default_rng(5)
     inside = np.arange(600) < 200
@@ -118,6 +120,7 @@ def test_intervals_are_as_wide_as_people_drawn_again_say() -> None:
     assert table["pairs"].item() == pytest.approx(roc_auc_score(inside, scores), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_chances_are_right_for_all_facts_and_groups_together() -> None:
     """In 20 worlds without any proxy the least chance is below one in ten about twice."""
     least = [found(world(seed, 400))["chance"].min() for seed in range(20)]

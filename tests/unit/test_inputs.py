@@ -41,6 +41,7 @@ def names(root: Path) -> list[str]:
     return sorted(load_parameters(root)["reports"])
 
 
+@pytest.mark.slow
 def test_all_that_a_notebook_loads_is_among_what_its_page_rests_on(root: Path) -> None:
     source = root / "src" / "datamall"
     for name in names(root):

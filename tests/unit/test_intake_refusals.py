@@ -279,6 +279,7 @@ intake(Path(root), "tiny", store, memory=memory)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "limit", "memory", "only_the_engine", "sentence"),
     [

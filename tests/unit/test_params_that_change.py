@@ -72,6 +72,7 @@ def change(root: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Change
     return run
 
 
+@pytest.mark.slow
 def test_a_stage_runs_again_when_its_section_says_something_else(change: Change) -> None:
     assert change("demo", "demo") == ["audit", "city"]
     assert change("8  # a reason", "8.0  # another") == ["city"]

@@ -252,6 +252,7 @@ def test_invented_data_have_keys_that_everybody_knows(project: Path) -> None:
     assert not (project / "data" / "keys").exists()
 
 
+@pytest.mark.slow
 def test_the_command_line_seals_and_verifies(project: Path, cli: Callable) -> None:
     home = {"HOME": os.environ["HOME"]}
     done = cli(project, "seal", "--by", "steward", "--by", "committee", **home)

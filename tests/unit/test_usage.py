@@ -307,6 +307,7 @@ def run(cli: Callable, project: Path, *arguments: str, text: str = "") -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_a_number_from_a_file_and_never_as_an_argument(
     project: Path, cli: Callable, tmp_path: Path
 ) -> None:
