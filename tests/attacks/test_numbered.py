@@ -184,13 +184,16 @@ ATTACKS: dict[str, tuple[Callable[[Path], None], str]] = {
         "requirements.lock",
     ),
 }
-# A log that was cut or altered at its end takes no entry, and so nothing can be done any more.
+# A log that was cut or altered at its end takes no entry, and so nothing can be done any more; that
+# it was noticed is the next entry of the log that was restored.
 NO_ENTRY = ("16", "17")
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_the_change_is_named_and_in_the_log(project: Path, tmp_path: Path, attack: str) -> None:
     change, sentence = ATTACKS[attack]
+    log = project / "data" / "log" / logbook.ENTRIES
+    copy = log.read_bytes()
     change(project)
     done = run("verify", "--witness", str(tmp_path / "witness"))
     assert done.exit_code == 1
@@ -198,8 +201,14 @@ def test_the_change_is_named_and_in_the_log(project: Path, tmp_path: Path, attac
     if attack.split()[0] in NO_ENTRY:
         with pytest.raises(DatamallError, match=r"was (cut|altered)"):
             logbook.write(project, "gate")
+        log.write_bytes(copy)
+        logbook.write(project, "gate")
+        damaged, gate = (entry.said for entry in [*logbook.read(project)][-2:])
+        assert (damaged["event"], gate["event"]) == ("damaged", "gate")
+        assert re.search(r"was (cut|altered)", damaged["noticed"]["found"])
+        assert not (log.parent / logbook.DAMAGED).exists()
     else:
-        last = (project / "data" / "log" / logbook.ENTRIES).read_bytes().splitlines()[-1]
+        last = log.read_bytes().splitlines()[-1]
         said = json.loads(last.partition(b" ")[2])
         assert (said["event"], said["outcome"]) == ("verify", "refused")
 

@@ -8,7 +8,9 @@ line is no entry; the next one removes it and says so.
 
 ``head.json`` beside it is what has to be kept of the tree to go on, and how long the log was. It
 lets a log that was cut be refused at once; whoever can write here could change it as well, so that
-it takes a witness elsewhere to notice that (`witness`, and `datamall.mall.log.published`).
+it takes a witness elsewhere to notice that (`witness`, and `datamall.mall.log.published`). A log
+that was cut takes no entry: ``damaged.json`` keeps what was noticed until the log is restored, and
+that is then its next entry.
 
 The log is a record and no output: it has a clock, lies outside git and DVC, and nothing that the
 pipeline makes reads it. It names no persons.
@@ -34,7 +36,7 @@ from datamall.mall.log.merkle import Tree, leaf_hash
 ELSEWHERE = "DATAMALL_LOG"
 ROLE = "DATAMALL_ROLE"
 LINE = re.compile(rb"([0-9a-f]{64}) (\{[^\n]*\})\n")
-ENTRIES, HEAD = "entries.log", "head.json"
+ENTRIES, HEAD, DAMAGED = "entries.log", "head.json", "damaged.json"
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,20 @@ def write(root: Path, event: str, **said: Any) -> int:
     """
     who = {"account": account(), "role": os.environ.get(ROLE) or "not given"}
     with _explained(), _open(root) as file:
-        head, removed = _mended(root, file)
+        try:
+            head, removed = _mended(root, file)
+        except DatamallError as error:
+            _notice(folder(root), who, str(error))
+            raise
+        damage = _noticed(folder(root))
+        if damage is not None:
+            head = _add(file, head, who, {"event": "damaged", "noticed": damage})
         if removed:
             head = _add(file, head, who, {"event": "recovered", "bytes": removed})
         head = _add(file, head, who, {"event": event, **said})
         _keep(folder(root), head)
+        if damage is not None:
+            (folder(root) / DAMAGED).unlink()
     return head.tree.size
 
 
@@ -308,6 +319,21 @@ def _mended(root: Path, file: int) -> tuple[_Head, int]:
     if left:
         os.ftruncate(file, head.length)
     return head, len(left)
+
+
+def _notice(place: Path, who: dict[str, str], found: str) -> None:
+    """Keep beside the log what it cannot take: when it was first seen to be damaged, and how."""
+    if not (place / DAMAGED).exists():
+        seen = {"at": _now().isoformat(timespec="milliseconds"), **who, "found": found}
+        put(place / DAMAGED, _line(seen))
+
+
+def _noticed(place: Path) -> dict[str, Any] | None:
+    """Return what was noticed while the log was damaged; None where it never was."""
+    try:
+        return _said((place / DAMAGED).read_bytes()) or {"found": "what cannot be read any more"}
+    except FileNotFoundError:
+        return None
 
 
 def _add(file: int, head: _Head, who: dict[str, str], said: dict[str, Any]) -> _Head:
