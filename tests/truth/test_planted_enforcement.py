@@ -183,37 +183,44 @@ def test_every_place_has_the_stated_chance_of_a_random_inspection() -> None:
 
 
 @pytest.fixture(scope="module")
-def demo() -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
-    drawn = city(11, World(places=800, dump_spots=60, neighbourhoods=60, weeks=39))
-    table = drawn.tallies.copy()
-    table["period_start"] = table["period_start"].dt.to_period("M").dt.to_timestamp()
-    keys = ["cluster", "observer_role", "period_start"]
-    data = {
-        INSPECTIONS: table.groupby(keys, as_index=False).sum(),
-        "enforcement.containers": drawn.places[["cluster", "kind", "x", "y", "neighbourhood"]],
-        "shared.neighbourhoods": drawn.neighbourhoods[["neighbourhood", "district"]],
-    }
-    return data, clusters(drawn).set_index("cluster")
+def demo() -> list[tuple[dict[str, pd.DataFrame], pd.DataFrame]]:
+    """Draw cities of the demo: extract and truth of each."""
+    found = []
+    for seed in range(11, 16):
+        drawn = city(seed, World(places=800, dump_spots=60, neighbourhoods=60, weeks=39))
+        data = {
+            INSPECTIONS: drawn.tallies,
+            "enforcement.containers": drawn.places[["cluster", "kind", "x", "y", "neighbourhood"]],
+            "shared.neighbourhoods": drawn.neighbourhoods[["neighbourhood", "district"]],
+        }
+        found.append((data, clusters(drawn).set_index("cluster")))
+    return found
 
 
 def test_demo_city_is_covered_although_its_weeks_and_officers_break_the_model(
-    demo: tuple[dict[str, pd.DataFrame], pd.DataFrame],
+    demo: list[tuple[dict[str, pd.DataFrame], pd.DataFrame]],
 ) -> None:
-    data, truth = demo
-    rates = knowledge.dirty_rates(data, CONFIDENCE)
-    own = truth.loc[rates["cluster"], "rate"].to_numpy()
-    covered = ((rates["low"] <= own) & (own <= rates["high"])).mean()
-    assert abs(covered - CONFIDENCE) < 0.02
+    covered = []
+    for data, truth in demo:
+        rates = knowledge.dirty_rates(data, CONFIDENCE)
+        own = truth.loc[rates["cluster"], "rate"].to_numpy()
+        covered.append(((rates["low"] <= own) & (own <= rates["high"])).mean())
+    assert abs(np.mean(covered) - CONFIDENCE) < 0.02
 
 
 def test_hot_spots_by_rate_are_fewer_and_truer_than_by_count(
-    demo: tuple[dict[str, pd.DataFrame], pd.DataFrame],
+    demo: list[tuple[dict[str, pd.DataFrame], pd.DataFrame]],
 ) -> None:
-    data, truth = demo
-    rates = knowledge.dirty_rates(data, CONFIDENCE)
-    hot = hotspots.hot_spots(data, rates, 8, 0.05, 10)
-    hot = hot[hot["kind"] == "container"]
-    planted = truth.loc[hot["cluster"], "hot_spot"].to_numpy() > 0
-    false = {name: 1 - planted[hot[f"hot_{name}"]].mean() for name in ("count", "rate")}
+    hits = []
+    for data, truth in demo:
+        rates = knowledge.dirty_rates(data, CONFIDENCE)
+        hot = hotspots.hot_spots(data, rates, 8, 0.05, 10)
+        hot = hot[hot["kind"] == "container"]
+        planted = truth.loc[hot["cluster"], "hot_spot"].to_numpy() > 0
+        hits += [(name, ~planted[hot[f"hot_{name}"]]) for name in ("count", "rate")]
+    false = {
+        name: np.concatenate([own for kind, own in hits if kind == name]).mean()
+        for name in ("count", "rate")
+    }
     assert false["rate"] < 0.1
     assert false["count"] > 2 * false["rate"]

@@ -14,6 +14,9 @@ from datamall.errors import DatamallError
 
 SEED = 2319
 SMALL = World(places=300, dump_spots=20, neighbourhoods=24, weeks=26, hot_spot_rates=(3.0,))
+# Where nobody takes anything away and no day is like the one before, looks are independent draws of
+# the planted chance.
+UNTOUCHED = World(crew_cleans=0.0, reports=None, relaxation=20.0, actions=None)
 CAUSES = ["bulky", "residual", "cardboard", "full", "broken"]
 
 
@@ -48,9 +51,11 @@ def test_size_of_the_city(groningen: City) -> None:
     assert len(groningen.neighbourhoods) == 110
     assert groningen.neighbourhoods["district"].nunique() == 12
     assert 140_000 < groningen.tallies["inspections"].sum() < 160_000
-    assert len(groningen.tallies) < 100_000
-    assert groningen.tallies["period_start"].dt.day_of_week.eq(0).all()
-    assert groningen.tallies["period_start"].dt.year.eq(2025).all()
+    assert len(groningen.tallies) > 0.97 * groningen.tallies["inspections"].sum()
+    days = groningen.tallies["period_start"].value_counts()
+    assert len(days) == 364  # every day, the last one the Sunday before a Monday of work
+    assert days.index.min() == pd.Timestamp("2025-01-06")
+    assert days.index.max() == pd.Timestamp("2026-01-04")
 
 
 def test_places_lie_in_the_box_and_in_lumps(groningen: City) -> None:
@@ -116,7 +121,9 @@ def test_causes(groningen: City) -> None:
 
 def test_true_rates_are_those_of_the_tallies() -> None:
     """Without shocks that last and without feedback, rates of places are met within chance."""
-    drawn = city(7, replace(SMALL, weeks=104, shock_sd=0.3, shock_persistence=0.0, feedback=0.0))
+    still = replace(UNTOUCHED, places=300, dump_spots=20, neighbourhoods=24, weeks=104)
+    still = replace(still, hot_spot_rates=(3.0,), relaxation=0.35)
+    drawn = city(7, replace(still, shock_sd=0.3, shock_persistence=0.0, feedback=0.0))
     for role, rate in {
         "cleaning crew": "rate_crew",
         "enforcement officer": "rate_officer",
@@ -148,7 +155,10 @@ def test_reference_mixture_is_the_share_of_the_roles(groningen: City) -> None:
 def test_observer_odds_ratio(planted: float, low: float, high: float) -> None:
     # Feedback would send officers where chance was high, so it is off here.
     drawn = city(
-        SEED, World(observer_odds_ratio=planted, feedback=0.0, shock_sd=0.0, moving_odds=1.0)
+        SEED,
+        replace(
+            UNTOUCHED, observer_odds_ratio=planted, feedback=0.0, shock_sd=0.0, moving_odds=1.0
+        ),
     )
     assert low < odds_ratio(drawn.tallies, ["cluster"]) < high
 
@@ -170,7 +180,8 @@ def test_hot_spots(groningen: City) -> None:
 
 def test_hot_spots_are_in_the_tallies() -> None:
     """With nothing else planted, waste is found in a hot spot as often as the knob says."""
-    bare = World(
+    bare = replace(
+        UNTOUCHED,
         place_sd=0.0,
         district_sd=0.0,
         shock_sd=0.0,
@@ -192,7 +203,9 @@ def test_effects_of_districts_and_places(groningen: City) -> None:
     effects = groningen.places.groupby("district")["district_effect"].first()
     assert 0.2 < effects.std() < 0.3
     # With little else planted, the districts differ as they should, by nearly their effects.
-    bare = World(place_sd=0.0, shock_sd=0.0, district_sd=0.5, hot_spot_rates=(), feedback=0.0)
+    bare = replace(
+        UNTOUCHED, place_sd=0.0, shock_sd=0.0, district_sd=0.5, hot_spot_rates=(), feedback=0.0
+    )
     drawn = city(SEED, bare)
     planted = drawn.places.set_index("cluster")
     cells = drawn.tallies.join(planted[["kind", "district_effect"]], on="cluster")
@@ -238,8 +251,13 @@ def test_inspections_of_one_place_are_alike() -> None:
     """Months of one place vary more than chance, but not when no shocks are planted."""
 
     def dispersion(world: World) -> float:
-        drawn = city(11, world)
-        months = drawn.tallies.assign(month=drawn.tallies["period_start"].dt.month)
+        tallies = city(11, world).tallies
+        # One look a day: those of one day see the same.
+        tallies = tallies.drop_duplicates(["cluster", "period_start"])
+        tallies = tallies.assign(
+            with_waste=tallies["with_waste"] / tallies["inspections"], inspections=1
+        )
+        months = tallies.assign(month=tallies["period_start"].dt.month)
         cells = months.groupby(["cluster", "month"])[["inspections", "with_waste"]].sum()
         sums = cells.groupby("cluster").transform("sum")
         rate = sums["with_waste"] / sums["inspections"]
@@ -249,13 +267,17 @@ def test_inspections_of_one_place_are_alike() -> None:
         freedom = usable.sum() - cells.index.get_level_values(0)[usable].nunique()
         return float(pearson.sum() / freedom)
 
-    still = replace(SMALL, observer_odds_ratio=1.0, moving_odds=1.0, shock_sd=0.0)
+    still = replace(SMALL, weeks=52, observer_odds_ratio=1.0, moving_odds=1.0, shock_sd=0.0)
+    still = replace(still, crew_cleans=0.0, reports=None, actions=None, relaxation=20.0)
     assert 0.9 < dispersion(still) < 1.1
     assert dispersion(replace(still, shock_sd=0.8)) > 1.2
+    # So does a pile that stays for some days.
+    assert dispersion(replace(still, relaxation=0.2)) > 1.2
 
 
 def test_student_moves(groningen: City) -> None:
-    weeks = groningen.tallies.groupby("period_start")[["inspections", "with_waste"]].sum()
+    monday = groningen.tallies["period_start"].dt.to_period("W").dt.start_time
+    weeks = groningen.tallies.groupby(monday)[["inspections", "with_waste"]].sum()
     odds = weeks["with_waste"] / (weeks["inspections"] - weeks["with_waste"])
     moving = odds.index.isin(pd.to_datetime(["2025-08-25", "2025-09-01", "2025-09-08"]))
     ordinary = odds[(odds.index < "2025-08-11") | (odds.index > "2025-09-22")]

@@ -1,4 +1,4 @@
-"""Trucks' rounds and residents' reports in the demo city: planted, written and found again."""
+"""Rounds, reports and an action in the demo city: planted, written and found again."""
 
 import shutil
 from dataclasses import replace
@@ -13,7 +13,7 @@ import pytest
 from datamall.demo import City, World, city, departments, raw
 from datamall.demo.reports import reports
 from datamall.demo.rounds import rounds
-from datamall.demo.street_world import CATEGORIES, CHANNELS, ReportsWorld, RoundsWorld
+from datamall.demo.street_world import CATEGORIES, CHANNELS, ActionWorld, ReportsWorld, RoundsWorld
 from datamall.demo.truth import junctions, reporting
 from datamall.errors import DatamallError
 from datamall.mall.intake import intake
@@ -35,6 +35,13 @@ CODES = {
             *("required:cluster", "required:weekday", "required:truck", "required:start"),
             "required:service_seconds",
         ],
+    },
+    "actions": {
+        ("exact duplicate",): ["duplicate"],
+        ("contradiction",): ["conflict"],
+        ("unknown cluster",): ["reference:cluster"],
+        ("impossible date",): ["type:first_day"],
+        ("missing required field",): ["required:drawn"],
     },
     "reports": {
         ("exact duplicate",): ["duplicate"],
@@ -107,7 +114,7 @@ def test_intake_puts_exactly_the_planted_mistakes_aside(
     taken_in: tuple[Path, dict[str, Any], pd.DataFrame], name: str
 ) -> None:
     _, found, faults = taken_in
-    file = {"rounds": "routes", "reports": "meldingen"}[name]
+    file = {"rounds": "routes", "reports": "meldingen", "actions": "maatregelen"}[name]
     here = faults[faults["file"].str.startswith(file)]
     planted = here.groupby("fault")["rows"].sum()
     reasons = found[name]["reasons"]
@@ -116,7 +123,8 @@ def test_intake_puts_exactly_the_planted_mistakes_aside(
     for alike, codes in CODES[name].items():
         assert sum(reasons[code] for code in codes) == planted[list(alike)].sum(), alike
     assert found[name]["quarantined"] == planted.sum()
-    assert found[name]["quarantined_share"] < 0.012
+    # Each mistake once at least, also in a short file.
+    assert found[name]["quarantined_share"] < (0.04 if name == "actions" else 0.012)
 
 
 def test_sound_rows_are_the_plan(
@@ -206,8 +214,8 @@ def test_repeats_show_the_planted_reporting_rates(reported: pd.DataFrame, gronin
     assert np.corrcoef(np.log(rate[rate > 0]), np.log(planted[rate[rate > 0].index]))[0, 1] > 0.85
 
 
-def test_another_rate_is_another_city(groningen: City) -> None:
-    same = replace(groningen, world=replace(STREET, reports=ReportsWorld(rates=(0.3, 0.3))))
+def test_another_rate_is_another_city() -> None:
+    same = city(SEED, replace(STREET, reports=ReportsWorld(rates=(0.3, 0.3))))
     found = spells(reports(same), same)
     assert reporting(same)["rate"].eq(0.3).all()
     assert found["repeats"].sum() / found["days"].sum() == pytest.approx(0.3, rel=0.04)
@@ -269,17 +277,72 @@ def test_categories_follow_the_causes_of_the_place(reported: pd.DataFrame, groni
     assert (own.loc[~often, "category"] == "container full").mean() < 0.06
 
 
+def test_what_lies_there_stays_some_days_and_crews_take_it_away() -> None:
+    """After a find the chance decays to the usual one; after a crew's find it is low at once."""
+    still = replace(STREET, reports=None, actions=None, shock_sd=0.0, place_sd=0.0)
+    still = replace(still, district_sd=0.0, dump_spot_odds=1.0, moving_odds=1.0, feedback=0.0)
+    still = replace(still, hot_spot_rates=(), observer_odds_ratio=1.0)
+    looks = city(SEED, still).tallies
+    looks = looks.assign(waste=looks["with_waste"] > 0)
+    before = looks.shift(1).where(looks["cluster"].eq(looks["cluster"].shift(1)))
+    days = (looks["period_start"] - before["period_start"]).dt.days
+    for role, left in (("enforcement officer", 1.0), ("cleaning crew", 1 - still.crew_cleans)):
+        for waste in (True, False):
+            mine = before["observer_role"].eq(role) & before["waste"].eq(waste)
+            for since in (1, 2, 4, 8):
+                own = looks.loc[mine & days.eq(since), "waste"]
+                remains = np.exp(-still.relaxation * since)
+                chance = 0.2 + (left * waste - 0.2) * remains
+                error = np.sqrt(chance * (1 - chance) / len(own))
+                assert len(own) > 100
+                assert own.mean() == pytest.approx(chance, abs=3.5 * error), (role, waste, since)
+
+
+def test_waste_lies_where_a_report_is_open(groningen: City, reported: pd.DataFrame) -> None:
+    """But for what lies around the corner; and it is gone when the report is closed."""
+    first = reported[reported["duplicate_of"].isna() & reported["cluster"].notna()]
+    looks = groningen.tallies.merge(first, on="cluster")
+    waste = looks["with_waste"] > 0
+    since, left = looks["period_start"] - looks["opened"], looks["closed"] - looks["period_start"]
+    during = waste[(since.dt.days >= 1) & ~(left.dt.days < 0)]
+    assert len(during) > 1000
+    assert during.mean() > 1 - 1.5 * ReportsWorld().beside
+    after = waste[left.dt.days.eq(-1)]
+    assert after.mean() < 0.6 * (groningen.tallies["with_waste"] > 0).mean()
+
+
+def test_the_action_keeps_a_fifth_of_the_bags_away_where_it_was_drawn(groningen: City) -> None:
+    actions = groningen.actions
+    assert actions["drawn"].sum() == len(actions) // 2 == 99
+    first = actions["first_day"].unique()
+    assert list(first) == [pd.Timestamp("2025-07-07")]
+    looks = groningen.tallies.merge(actions, on="cluster")
+    looks["after"] = looks["period_start"] >= looks["first_day"]
+    rates = looks.groupby(["after", "drawn"])[["residual", "bulky", "inspections"]].sum()
+    shares = rates[["residual", "bulky"]].div(rates["inspections"], axis=0)
+    ratio = shares.loc[(True, True)] / shares.loc[(True, False)]
+    ratio /= shares.loc[(False, True)] / shares.loc[(False, False)]
+    assert ratio["residual"] == pytest.approx(0.8, abs=0.09)
+    assert ratio["bulky"] == pytest.approx(1, abs=0.09)
+    # They were chosen because bags were often found there: without the action it is fewer too.
+    assert shares.loc[(True, False), "residual"] < shares.loc[(False, False), "residual"]
+
+
 def test_wrong_knobs_are_refused(groningen: City) -> None:
     with pytest.raises(DatamallError, match="at least one truck"):
         RoundsWorld(trucks=0)
     with pytest.raises(DatamallError, match="rate above 0"):
         ReportsWorld(rates=(0.5, 0.1))
+    with pytest.raises(DatamallError, match=r"keep away 1\.2 of the bags"):
+        ActionWorld(effect=1.2)
+    with pytest.raises(DatamallError, match="a rate above 0"):
+        World(relaxation=0.0)
     few = replace(STREET, rounds=RoundsWorld(trucks=1))
     with pytest.raises(DatamallError, match="give more trucks"):
         rounds(SEED, few, groningen.places)
 
 
 def test_a_city_without_them_delivers_no_such_files(groningen: City) -> None:
-    bare = replace(groningen, world=replace(STREET, rounds=None, reports=None))
+    bare = replace(groningen, world=replace(STREET, rounds=None, reports=None, actions=None))
     names = {file.name for file in departments.deliver(bare)}
-    assert not any(name.startswith(("routes", "meldingen")) for name in names)
+    assert not any(name.startswith(("routes", "meldingen", "maatregelen")) for name in names)

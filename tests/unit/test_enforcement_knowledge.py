@@ -35,8 +35,9 @@ def extract(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 @pytest.fixture
 def data() -> dict[str, pd.DataFrame]:
     rng = np.random.default_rng(1)
+    months = pd.date_range("2025-01-01", periods=3, freq="MS")
     keys = pd.MultiIndex.from_product(
-        [[f"C{i:02d}" for i in range(40)], ["crew", "officer"], [1, 2, 3]],
+        [[f"C{i:02d}" for i in range(40)], ["crew", "officer"], months],
         names=["cluster", "observer_role", "period_start"],
     )
     table = keys.to_frame(index=False)
@@ -58,6 +59,15 @@ def test_odds_ratio_and_interval_equal_statsmodels(data: dict[str, pd.DataFrame]
     assert found["odds_ratio"] == pytest.approx(oracle.oddsratio_pooled, rel=1e-12)
     low, high = oracle.oddsratio_pooled_confint(alpha=0.1)
     assert (found["low"], found["high"]) == pytest.approx((low, high), rel=1e-9)
+
+
+def test_days_of_one_month_are_compared_together(data: dict[str, pd.DataFrame]) -> None:
+    """On one day both see the same pile: their ratio would be that of what one overlooks."""
+    table = data["enforcement.inspections"]
+    late = pd.to_timedelta(9 * table["observer_role"].eq("officer"), unit="D")
+    apart = extract(table.assign(period_start=table["period_start"] + late))
+    same = [knowledge.observer_habits(one, 0.9) for one in (data, apart)]
+    pd.testing.assert_frame_equal(*same)
 
 
 def test_roles_that_never_meet_leave_the_ratio_open(data: dict[str, pd.DataFrame]) -> None:

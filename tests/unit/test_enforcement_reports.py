@@ -168,6 +168,11 @@ def test_two_sources_are_compared_by_place_and_by_period(data: Data) -> None:
     late = late[~late["report"].isin(["r4"])]
     again = two_sources.overlap(data | {STORE: late}).set_index("unit")
     assert again.loc["place in one period", columns].tolist() == [4, 1, 1, 3, 1]
+    # Looks of single days count by the week in which they fall.
+    seen = data["enforcement.inspections"]
+    days = seen["period_start"] + pd.to_timedelta(np.arange(len(seen)) % 3, unit="D")
+    daily = data | {"enforcement.inspections": seen.assign(period_start=days)}
+    assert two_sources.overlap(daily).equals(two_sources.overlap(data))
     # What was closed before the first inspection was reported in no period.
     seen = data["enforcement.inspections"]
     data["enforcement.inspections"] = seen.assign(period_start=pd.Timestamp("2025-03-11"))

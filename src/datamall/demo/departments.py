@@ -19,6 +19,8 @@ def deliver(city: City) -> Iterator[Delivery]:
         yield street_raw.round_file(city)
     if city.world.reports:
         yield from street_raw.report_files(city)
+    if city.world.actions:
+        yield street_raw.action_file(city)
     if city.world.traffic and city.world.traffic.junctions:
         year = demand.traffic(city.seed, city.world)
         yield traffic_raw.junction_file(city.world, year)

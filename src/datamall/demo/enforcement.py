@@ -1,12 +1,13 @@
-"""A year of inspections in the demo city, with everything that was planted in it.
+"""A year of daily looks in the demo city, with everything that was planted in it.
 
-Log-odds that a role finds waste at a place in a week::
+Log-odds that a role would find waste at a place on a day of a week, were none taken away::
 
     base + dump spot + district + place + hot spot + season(week) + shock(place, week) + role
 
 Who looks where: cleaning crews do rounds; enforcement officers have districts they favour and
 return to places where waste was found. Hence the number of inspections depends on the outcome,
-and a count of dirty inspections says more about officers than about places.
+and a count of dirty inspections says more about officers than about places. What lies where on
+which day, and for how long, is in `datamall.demo.days`.
 """
 
 from dataclasses import dataclass
@@ -15,22 +16,13 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from datamall.demo import geography
-from datamall.demo.draws import (
-    Floats,
-    Integers,
-    expit,
-    logit,
-    normal,
-    normal_scores,
-    poisson,
-    sample,
-    stream,
-)
+from datamall.demo import days, geography
+from datamall.demo.days import CAUSES, ROLES
+from datamall.demo.draws import Floats, expit, logit, normal, normal_scores, sample, stream
+from datamall.demo.street_world import ReportsWorld
 from datamall.demo.world import World
 
-ROLES = ("cleaning crew", "enforcement officer")
-CAUSES = ("bulky", "residual", "cardboard", "full", "broken")
+__all__ = ["CAUSES", "ROLES", "City", "base_logit", "city", "reporting_rates"]
 
 
 @dataclass(frozen=True)
@@ -54,8 +46,15 @@ class City:
     weeks
         week (its Monday), season (logit).
     tallies
-        One row per cluster, week and role with at least one inspection: cluster, period_start,
+        One row per cluster, day and role with at least one inspection: cluster, period_start,
         observer_role, inspections, with_waste and `CAUSES`, in order of the key.
+    incidents
+        What residents reported, each thing once: place (row of `places`), opened and closed (days
+        since the first Monday, with fractions), category and channel (positions in
+        `street_world.CATEGORIES` and ``CHANNELS``), in order of place and time.
+    actions
+        Places that an action was drawn for: cluster, first_day, drawn (whether the place has it;
+        the others are its controls).
     """
 
     seed: int
@@ -65,6 +64,8 @@ class City:
     hot_spots: pd.DataFrame
     weeks: pd.DataFrame
     tallies: pd.DataFrame
+    incidents: pd.DataFrame
+    actions: pd.DataFrame
 
 
 def city(seed: int, world: World) -> City:
@@ -75,8 +76,27 @@ def city(seed: int, world: World) -> City:
     hot_spots = _hot_spots(seed, world, places)
     places = _effects(seed, world, places, hot_spots)
     weeks = _weeks(world)
-    tallies = _inspections(seed, world, places, weeks)
-    return City(seed, world, areas, places, hot_spots, weeks, tallies)
+    rate = reporting_rates(seed, world, areas).set_index("neighbourhood")["rate"]
+    walked = days.year(
+        seed,
+        world,
+        places,
+        weeks,
+        base_logit(world, places),
+        rate[places["neighbourhood"]].to_numpy(),
+    )
+    return City(seed, world, areas, places, hot_spots, weeks, *walked)
+
+
+def reporting_rates(seed: int, world: World, areas: pd.DataFrame) -> pd.DataFrame:
+    """Return neighbourhood and rate: reports a day on one thing that lies there.
+
+    Evenly spread on the log scale between the bounds, in random order: the same for every seed.
+    """
+    low, high = (world.reports or ReportsWorld()).rates
+    rank = sample(stream(seed, "who reports"), len(areas), len(areas))
+    rate = (low * (high / low) ** ((rank + 0.5) / len(areas))).round(6)
+    return pd.DataFrame({"neighbourhood": areas["neighbourhood"], "rate": rate})
 
 
 def base_logit(world: World, places: pd.DataFrame) -> Floats:
@@ -164,73 +184,3 @@ def _weeks(world: World) -> pd.DataFrame:
     away = np.array([(monday - world.moving_monday).days / 7 for monday in mondays])
     season = np.log(world.moving_odds) * np.exp(-0.5 * (away / world.moving_weeks) ** 2)
     return pd.DataFrame({"week": pd.to_datetime(mondays), "season": season})
-
-
-def _inspections(
-    seed: int, world: World, places: pd.DataFrame, weeks: pd.DataFrame
-) -> pd.DataFrame:
-    """Walk through the weeks: who looks where, what is found, and what officers remember."""
-    rng = stream(seed, "inspections")
-    number = len(places)
-    role_effect = np.array([[0.0], [np.log(world.observer_odds_ratio)]])
-    base = base_logit(world, places)
-    causes = places[list(CAUSES)].to_numpy().T
-    rounds = places["rounds"].to_numpy()
-    attention = places["officer_attention"].to_numpy()
-    start = rng.random(number)
-    shock = normal(rng, number)
-    memory = np.zeros(number)
-    frames = []
-    for week, season in enumerate(weeks["season"]):
-        looks = np.stack(
-            [
-                _crew(rng, world, start + rounds * week, rounds),
-                _officers(rng, world, attention * (1 + memory) ** world.feedback),
-            ]
-        )
-        chance = expit(base + season + world.shock_sd * shock + role_effect)
-        cell = np.repeat(np.arange(looks.size), looks.ravel())
-        found = rng.random(len(cell)) < chance.ravel()[cell]
-        seen = (rng.random((len(CAUSES), len(cell))) < causes[:, cell % number]) & found
-        counts = [np.bincount(cell[mask], minlength=looks.size) for mask in (found, *seen)]
-        visited = np.flatnonzero(looks.ravel())
-        frames.append(
-            pd.DataFrame(
-                {
-                    "cluster": visited % number,
-                    "period_start": week,
-                    "observer_role": visited // number,
-                    "inspections": looks.ravel()[visited],
-                    **{
-                        name: count[visited]
-                        for name, count in zip(("with_waste", *CAUSES), counts, strict=True)
-                    },
-                }
-            )
-        )
-        memory = world.memory * memory + counts[0].reshape(2, number).sum(axis=0)
-        shock = world.shock_persistence * shock + np.sqrt(1 - world.shock_persistence**2) * normal(
-            rng, number
-        )
-    # The register numbers places, and time numbers weeks, in the order of the key.
-    table = pd.concat(frames).sort_values(
-        ["cluster", "period_start", "observer_role"], ignore_index=True
-    )
-    return table.assign(
-        cluster=places["cluster"].to_numpy()[table["cluster"]],
-        period_start=weeks["week"].to_numpy()[table["period_start"]],
-        observer_role=np.array(ROLES, dtype=object)[table["observer_role"]],
-    )
-
-
-def _crew(rng: np.random.Generator, world: World, before: Floats, rounds: Floats) -> Integers:
-    """Return the looks of a crew: those of the rounds that come due, less those that fall out."""
-    due = world.crew_looks * (np.floor(before + rounds) - np.floor(before))
-    turn = np.arange(int(world.crew_looks * np.ceil(rounds.max())))[:, None]
-    kept = rng.random((len(turn), len(rounds))) >= world.crew_skips
-    return ((turn < due) & kept).sum(axis=0)
-
-
-def _officers(rng: np.random.Generator, world: World, weight: Floats) -> Integers:
-    """Return the looks of the officers: a fixed expected total, shared out by weight."""
-    return poisson(rng, world.officer_looks * len(weight) * weight / weight.sum())

@@ -66,8 +66,8 @@ INSPECTION_FAULTS = (
     Fault("no inspection at all", 10, (("Aantal schouwen", "0"),)),
     Fault("unknown cluster", 30, (("Clusternummer", "GR99901"), ("Clusternummer", "GR99902"))),
     Fault("unknown role", 25, (("Waarnemer", "Stagiair"), ("Waarnemer", "Handhaver?"))),
-    Fault("impossible date", 8, (("Week vanaf", "31-02-2025"), ("Week vanaf", "00-00-0000"))),
-    Fault("date in another form", 8, (("Week vanaf", "2025/03/31"),)),
+    Fault("impossible date", 8, (("Datum", "31-02-2025"), ("Datum", "00-00-0000"))),
+    Fault("date in another form", 8, (("Datum", "2025/03/31"),)),
     Fault(
         "text in a number",
         12,
@@ -80,7 +80,7 @@ INSPECTION_FAULTS = (
         tuple(
             (column, "")
             for column in (
-                *("Clusternummer", "Week vanaf", "Waarnemer"),
+                *("Clusternummer", "Datum", "Waarnemer"),
                 *("Aantal schouwen", "Met bijplaatsing"),
             )
         ),
@@ -182,13 +182,13 @@ def _places(city: City) -> Delivery:
 
 
 def _inspections(city: City) -> Iterator[Delivery]:
-    """Yield the inspections of each quarter: the weeks in order, each in random order."""
+    """Yield the inspections of each quarter: the days in order, each in random order."""
     rng = stream(city.seed, "faults of inspections")
     tallies = city.tallies
     table = pd.DataFrame(
         {
             "Clusternummer": tallies["cluster"],
-            "Week vanaf": tallies["period_start"].dt.strftime("%d-%m-%Y"),
+            "Datum": tallies["period_start"].dt.strftime("%d-%m-%Y"),
             "Waarnemer": tallies["observer_role"].map(ROLE),
             **{dutch: tallies[name].astype(str) for name, dutch in COUNTS.items()},
         }
@@ -199,9 +199,9 @@ def _inspections(city: City) -> Iterator[Delivery]:
     if city.world.mess:
         otherwise = {"Aantal schouwen": one_more("Aantal schouwen")}
         table = spoil(rng, city.world.mess, table, INSPECTION_FAULTS, otherwise)
-    monday = tallies["period_start"].iloc[table.index]
-    quarter = monday.dt.strftime("schouwen_%Y_k") + monday.dt.quarter.astype(str)
-    order = np.lexsort((rng.random(len(table)), monday))
+    day = tallies["period_start"].iloc[table.index]
+    quarter = day.dt.strftime("schouwen_%Y_k") + day.dt.quarter.astype(str)
+    order = np.lexsort((rng.random(len(table)), day))
     for name, part in table.iloc[order].groupby(quarter.to_numpy()[order]):
         yield delivery(f"{name}.csv", part)
 

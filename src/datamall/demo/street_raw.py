@@ -1,4 +1,4 @@
-"""The raw files of the trucks' rounds and of residents' reports, with counted mistakes."""
+"""The raw files of rounds, of residents' reports and of an action, with counted mistakes."""
 
 from collections.abc import Iterator
 
@@ -30,6 +30,12 @@ ROUND_FAULTS = (
     ),
     Fault("too many fields", 50, (("Opmerking", "paaltje; sleutel"),)),
 )
+ACTION_FAULTS = (
+    Fault("unknown cluster", 500, (("Clusternummer", "GR99901"),)),
+    Fault("impossible date", 500, (("Vanaf", "31-06-2025"),)),
+    Fault("missing required field", 500, (("Geloot", ""),)),
+)
+DRAWN = {True: "ja", False: "nee"}
 CHANNEL = {
     "app": "app",
     "web": "website",
@@ -82,6 +88,26 @@ def round_file(city: City) -> Delivery:
         otherwise = {"Stilstand (s)": one_more("Stilstand (s)")}
         table = spoil(rng, city.world.mess, table, ROUND_FAULTS, otherwise)
     return delivery("routes.csv", table.sort_index(kind="stable"))
+
+
+def action_file(city: City) -> Delivery:
+    """Return the places for which an action was drawn, with the lot of each."""
+    rng = stream(city.seed, "faults of actions")
+    actions = city.actions
+    table = pd.DataFrame(
+        {
+            "Clusternummer": actions["cluster"],
+            "Maatregel": "Bord vóór de container",
+            "Vanaf": actions["first_day"].dt.strftime("%d-%m-%Y"),
+            "Geloot": actions["drawn"].map(DRAWN),
+            "fault": "",
+        },
+        dtype=object,
+    )
+    if city.world.mess and len(table):
+        otherwise = {"Geloot": lambda lines: lines["Geloot"].map({"ja": "nee", "nee": "ja"})}
+        table = spoil(rng, city.world.mess, table, ACTION_FAULTS, otherwise)
+    return delivery("maatregelen.csv", table.sort_index(kind="stable"))
 
 
 def report_files(city: City) -> Iterator[Delivery]:

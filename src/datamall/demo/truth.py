@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from datamall.demo import demand, departments, detectors, reports, welfare
+from datamall.demo import demand, departments, detectors, welfare
 from datamall.demo import junctions as _junctions
 from datamall.demo.draws import Floats, expit
-from datamall.demo.enforcement import ROLES, City, base_logit
+from datamall.demo.enforcement import ROLES, City, base_logit, reporting_rates
 from datamall.errors import DatamallError
 
 
@@ -38,26 +38,70 @@ def clusters(city: City) -> pd.DataFrame:
     DataFrame
         The columns of `City.places` and ``rate_crew``, ``rate_officer``: the probability that
         one look of that role finds waste, averaged over the weeks of the period (each counts
-        once) and over the weekly shocks; and ``rate``, the two mixed by the shares of the roles
-        in all inspections of the city. How often a place was inspected plays no part.
+        once), over the weekly shocks and over its days: a crew's are those of its rounds, an
+        officer's any; and ``rate``, the two mixed by the shares of the roles in all inspections of
+        the city. How often officers came plays no part, nor does an action.
     """
     # Gauss-Hermite: the mean over a normal shock, exact to far more digits than are written.
     nodes, weights = np.polynomial.hermite_e.hermegauss(21)
     weights = weights / weights.sum()
     season = city.weeks["season"].to_numpy()
     base = base_logit(city.world, city.places)
-
-    def rate(role_effect: float) -> Floats:
-        mean = np.zeros(len(base))
-        for node, weight in zip(nodes, weights, strict=True):
-            shift = city.world.shock_sd * node + role_effect
-            mean += weight * expit(base[:, None] + season + shift).mean(axis=1)
-        return mean
-
-    crew, officer = rate(0.0), rate(float(np.log(city.world.observer_odds_ratio)))
+    on_rounds, on_any_day = _left_by_crews(city)
+    crew, officer = np.zeros(len(base)), np.zeros(len(base))
+    for node, weight in zip(nodes, weights, strict=True):
+        logits = base[:, None] + season + city.world.shock_sd * node
+        chance = expit(logits)
+        lies = _left_by_reports(city, chance)
+        beyond = expit(logits + np.log(city.world.observer_odds_ratio)) - chance
+        crew += weight * (lies * on_rounds[:, None]).mean(axis=1)
+        officer += weight * (beyond + lies * on_any_day[:, None]).mean(axis=1)
     share = role_shares(city)
     mixed = share[ROLES[0]] * crew + share[ROLES[1]] * officer
     return city.places.assign(rate_crew=crew, rate_officer=officer, rate=mixed)
+
+
+def _left_by_crews(city: City) -> tuple[Floats, Floats]:
+    """Return the share of the chance of waste that crews leave: on their rounds, and on any day.
+
+    Rounds come at even times. What a crew takes away comes back at the rate of relaxation, and
+    until the next round that is all that comes.
+    """
+    world = city.world
+    between = 7 / city.places["rounds"].to_numpy()
+    kept = 1 - world.crew_cleans * (1 - world.crew_skips)
+    forgets = np.exp(-world.relaxation * between)
+    on_rounds = (1 - forgets) / (1 - kept * forgets)
+    a_day = np.exp(-world.relaxation)
+    lasting = a_day * (1 - forgets) / ((1 - a_day) * between)
+    return on_rounds, 1 - (1 - kept * on_rounds) * lasting
+
+
+def _left_by_reports(city: City, chance: Floats) -> Floats:
+    """Return the chance of waste where residents report and what they report is taken away.
+
+    Mornings with waste over all mornings from one pile to the next (renewal reward): what is
+    reported stays until it is closed, and then nothing lies there until something new does.
+    """
+    knobs = city.world.reports
+    if not knobs:
+        return chance
+    areas = reporting(city).set_index("neighbourhood")["rate"]
+    rate = areas[city.places["neighbourhood"]].to_numpy()[:, None]
+    shares = city.places[["full", "broken", "bulky"]].assign(
+        bags=city.places["residual"] + city.places["cardboard"]
+    )
+    first = shares.div(shares.sum(axis=1).clip(lower=1), axis=0).to_numpy()
+    delay = np.average(knobs.channel_delay, weights=knobs.channels)
+    # A pile that is none of the causes is not reported.
+    named = first.sum(axis=1, keepdims=True)
+    stays = first @ np.array(knobs.closing_days[:4])[:, None] / named * delay
+    told, renewed = -np.expm1(-rate), -np.expm1(-city.world.relaxation)
+    mornings = 1 / (1 - (1 - told) * (1 - renewed))
+    reported, noticed = told * mornings, knobs.incidents * named
+    with_waste = (1 - noticed) / renewed + noticed * (mornings + reported * stays)
+    longer = (noticed + knobs.around_the_corner() * named) * reported * stays
+    return chance * with_waste / (1 / renewed + chance * longer)
 
 
 def role_shares(city: City) -> dict[str, float]:
@@ -89,7 +133,7 @@ def districts(places: pd.DataFrame) -> pd.DataFrame:
 
 def reporting(city: City) -> pd.DataFrame:
     """Return neighbourhood and rate: reports a day on one thing that lies there."""
-    return reports.rates(city)
+    return reporting_rates(city.seed, city.world, city.neighbourhoods)
 
 
 def junctions(city: City) -> pd.DataFrame:
@@ -153,13 +197,15 @@ def tables(city: City) -> dict[str, pd.DataFrame]:
     Returns
     -------
     dict
-        clusters, hot_spots and districts; where the world has them reporting; junctions,
-        lane_groups, detector_faults and road_works; and the tables of
-        `datamall.demo.welfare.truth_tables`.
+        clusters, hot_spots and districts; where the world has them actions (with the share of
+        residual waste that each keeps away); reporting; junctions, lane_groups, detector_faults and
+        road_works; and the tables of `datamall.demo.welfare.truth_tables`.
     """
     world = city.world
     places = clusters(city)
     found = {"clusters": places, "hot_spots": city.hot_spots, "districts": districts(places)}
+    if world.actions:
+        found["actions"] = city.actions.assign(effect=world.actions.effect * city.actions["drawn"])
     if world.reports:
         found["reporting"] = reporting(city)
     if world.traffic and world.traffic.junctions:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from datamall.demo.street_world import ReportsWorld, RoundsWorld
+from datamall.demo.street_world import ActionWorld, ReportsWorld, RoundsWorld
 from datamall.demo.traffic_world import TrafficWorld
 from datamall.demo.welfare_world import WelfareWorld
 from datamall.errors import DatamallError
@@ -29,9 +29,12 @@ class World:
         Mean of the log-normal number of households that depend on a container.
     first_monday, weeks
         Period of the inspections; the default weeks all start in 2025.
-    crew_looks, crew_skips
-        Looks of a cleaning crew at a place in one round (on the way out and on the way back),
-        and the share of them that fall out (illness, road works).
+    relaxation
+        Rate per day at which a place forgets what lay there: 0.35 makes waste at an average place
+        stay for 3.6 days if nobody takes it away.
+    crew_skips, crew_cleans
+        Share of the looks of a cleaning crew that fall out (illness, road works), and the share of
+        what it finds that it takes away on the same day. A couch waits for the lorry.
     officer_looks
         Mean looks of enforcement officers per place and week. Their number is fixed for the
         city; what follows only says where they go.
@@ -43,8 +46,9 @@ class World:
     memory
         Share of a past hit that is still remembered a week later.
     dirty_rate
-        Probability that a crew finds waste at an average container in an average week. Low
-        enough that three times as much is still possible.
+        Probability that waste lies at an average container in an average week, as a crew sees
+        it, if nobody but chance takes it away. Low enough that three times as much is still
+        possible.
     dump_spot_odds
         Odds of waste on a dump spot, as a multiple of those at a container.
     district_sd
@@ -77,6 +81,8 @@ class World:
         Trucks and when they empty containers; see `RoundsWorld`. None for no plan.
     reports
         What residents report; see `ReportsWorld`. None for no reports.
+    actions
+        An action drawn by lot; see `ActionWorld`. None for none.
     traffic
         Junctions, counts and detectors; see `TrafficWorld`. None for a city without.
     welfare
@@ -91,8 +97,9 @@ class World:
     first_monday: date = date(2025, 1, 6)
     weeks: int = 52
 
-    crew_looks: int = 2
+    relaxation: float = 0.35
     crew_skips: float = 0.08
+    crew_cleans: float = 0.6
     officer_looks: float = 0.45
     officer_district_sd: float = 0.7
     feedback: float = 0.6
@@ -124,11 +131,18 @@ class World:
     mess: float = 1.0
     rounds: RoundsWorld | None = RoundsWorld()  # noqa: RUF009 (frozen, like those below)
     reports: ReportsWorld | None = ReportsWorld()  # noqa: RUF009
+    actions: ActionWorld | None = ActionWorld()  # noqa: RUF009
     traffic: TrafficWorld | None = TrafficWorld()  # noqa: RUF009
     welfare: WelfareWorld | None = WelfareWorld()  # noqa: RUF009
 
     def __post_init__(self) -> None:
         """Refuse a city that cannot be drawn."""
+        if not (self.relaxation > 0 and 0 <= self.crew_cleans <= 1):
+            raise DatamallError(
+                f"Waste cannot come and go {self.relaxation} times a day, nor crews take "
+                f"{self.crew_cleans} of it away: give a rate above 0 and a share from 0 to 1 for "
+                "World(relaxation=…, crew_cleans=…)."
+            )
         if not 14 <= self.neighbourhoods <= 160:
             raise DatamallError(
                 f"A demo city cannot have {self.neighbourhoods} neighbourhoods: choose a number "

@@ -24,13 +24,13 @@ def check_level(name: str, level: float) -> None:
 
 @needs("Habits of observers", *COUNTED, varying=(_ROLE,))
 def observer_habits(data: Tables, confidence: float) -> pd.DataFrame:
-    """Compare roles that looked at the same place in the same period.
+    """Compare roles that looked at the same place in the same month.
 
     Returns
     -------
     pandas.DataFrame
         One row per role other than the most active (the reference): role, reference, pairs (places
-        × periods seen by both), inspections, reference_inspections (within pairs), odds_ratio, low,
+        × months seen by both), inspections, reference_inspections (within pairs), odds_ratio, low,
         high.
 
     Notes
@@ -38,7 +38,8 @@ def observer_habits(data: Tables, confidence: float) -> pd.DataFrame:
     Common odds ratio of Mantel and Haenszel with the variance of Robins, Breslow and Greenland
     (1986, Biometrics 42:311). It joins habit and timing: an officer who is sent when it is dirtier
     shows the same odds ratio as one who records more. Only two observers at the same visit would
-    tell them apart.
+    tell them apart. Months, not days or weeks: within days both see the same pile, and its ratio is
+    that of what one overlooks, not that of how often each finds something.
     """
     check_level("confidence", confidence)
     found = sums(data[INSPECTIONS])
@@ -110,8 +111,7 @@ def within_places(data: Tables) -> pd.DataFrame:
     Notes
     -----
     Quarters, not weeks: what makes one week dirtier lasts into the next, and blocks that are too
-    short to hold such a spell take its weeks for independent. On the demo city 87 % of the 90 %
-    intervals held the true rate with weeks as blocks, 88 % with months, 90 % with quarters.
+    short to hold such a spell take its weeks for independent.
     """
     found = sums(data[INSPECTIONS])
     table = found.visits

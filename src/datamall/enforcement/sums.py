@@ -36,8 +36,8 @@ class Sums:
         Days on which periods begin, in order.
     pairs
         Two roles (`first` before `other`, positions in `roles`) that looked at the same place in
-        the same period, and what each counted there: `first_…`, `other_…`, and how many places ×
-        periods have just these numbers (`times`).
+        the same month, and what each counted there: `first_…`, `other_…`, and how many places ×
+        months have just these numbers (`times`).
     """
 
     places: pd.DataFrame
@@ -127,14 +127,15 @@ def _of_slice(own: pd.DataFrame, clusters: pd.Index, before: int) -> tuple[Any, 
     by_month = own.groupby(month)
     months = by_month[COUNTS].sum()
     months.insert(0, "places", by_month["place"].nunique())
-    return places.set_index(clusters), visits, months, np.unique(day), _pairs(own.assign(day=day))
+    return places.set_index(clusters), visits, months, np.unique(day), _pairs(own, month)
 
 
-def _pairs(own: pd.DataFrame) -> pd.DataFrame:
+def _pairs(own: pd.DataFrame, month: pd.Series) -> pd.DataFrame:
     """Return the pairs of `Sums` among some rows."""
-    keys = ["place", "day"]
+    keys = ["place", "month"]
     by_role = {
-        role: rows.groupby(keys)[COUNTS].sum().reset_index() for role, rows in own.groupby("role")
+        role: rows.groupby(keys)[COUNTS].sum().reset_index()
+        for role, rows in own.assign(month=month).groupby("role")
     }
     counted = [f"{who}_{name}" for who in ("first", "other") for name in COUNTS]
     empty = pd.DataFrame(columns=["first", "other", *counted, "times"], dtype="int64")

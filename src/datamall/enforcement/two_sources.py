@@ -29,9 +29,13 @@ def overlap(data: Tables) -> pd.DataFrame:
     pandas.DataFrame
         unit ("place" and, where there are several, "place in one period"), reported, of these
         not_inspected and nothing_found (inspected), found (with waste, by inspectors), of these
-        not_reported. A place counts as reported in all periods in which a report was open.
+        not_reported. A place counts as reported in all periods in which a report was open; periods
+        of less than a week are taken together by the week, from Monday on.
     """
     seen, starts = data[INSPECTIONS], sums(data[INSPECTIONS]).periods
+    if (np.diff(starts) < np.timedelta64(7, "D")).any():
+        day = starts.astype("M8[D]").astype("int64")
+        starts = np.unique((day - (day + 3) % 7).astype("M8[D]")).astype(starts.dtype)
     told, names = _told(data, starts)
     by_place = sums(seen).places["with_waste"].reset_index().assign(period=0)
     rows = [("place", *_counted(told.max(axis=1, keepdims=True), names, [by_place]))]
@@ -68,7 +72,7 @@ def _told(data: Tables, starts: np.ndarray) -> tuple[np.ndarray, pd.Index]:
 
 def _by_period(own: pd.DataFrame, starts: np.ndarray) -> pd.DataFrame:
     """Return cluster, period (position in `starts`) and with_waste of some inspections."""
-    period = np.searchsorted(starts, own["period_start"].to_numpy())
+    period = np.searchsorted(starts, own["period_start"].to_numpy(), side="right") - 1
     keys = ["cluster", "period"]
     by_period = own.assign(period=period).groupby(keys, as_index=False, observed=True)
     return by_period["with_waste"].sum()
