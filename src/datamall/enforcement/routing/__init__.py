@@ -5,6 +5,7 @@ reckoned again here from its routes.
 """
 
 from datamall.enforcement.routing.plan import Plan, plan
+from datamall.enforcement.routing.redirect import Redirect, redirect
 from datamall.enforcement.routing.settings import Settings
 
-__all__ = ["Plan", "Settings", "plan"]
+__all__ = ["Plan", "Redirect", "Settings", "plan", "redirect"]

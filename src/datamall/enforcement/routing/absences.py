@@ -11,8 +11,15 @@ from datamall.enforcement.routing.settings import Settings
 NOBODY = "no truck can drive: one on duty would make it possible"
 
 
-def absent(problem: Problem, rounds: Rounds, settings: Settings) -> pd.DataFrame:
+def absent(problem: Problem, rounds: Rounds, settings: Settings, least: float = 0) -> pd.DataFrame:
     """Return the candidates that are in no round, each with the reason.
+
+    Parameters
+    ----------
+    problem, rounds, settings
+        Of the plan.
+    least
+        Seconds that a change of a round has to gain.
 
     Returns
     -------
@@ -22,15 +29,14 @@ def absent(problem: Problem, rounds: Rounds, settings: Settings) -> pd.DataFrame
     day = problem.day
     served = {step.number for steps in (*rounds, *day.before) for step in steps if not step.at_site}
     rows = [row for row in range(len(day.candidates)) if row not in served]
-    reasons = [_reason(problem, rounds, row, settings) for row in rows]
+    reasons = [_reason(problem, rounds, row, settings, least) for row in rows]
     table = day.candidates.iloc[rows]
     return left_out(table, pd.Series(reasons, index=table.index, dtype=object))
 
 
-def _reason(problem: Problem, rounds: Rounds, row: int, settings: Settings) -> str:
+def _reason(problem: Problem, rounds: Rounds, row: int, settings: Settings, least: float) -> str:
     """Return why a candidate is in no round."""
     day = problem.day
-    own = day.candidates.iloc[row]
     if not day.able[:, row].any():
         return _nobody(day, row)
     if not any(step.number == row for step in problem.visits):
@@ -53,16 +59,18 @@ def _reason(problem: Problem, rounds: Rounds, row: int, settings: Settings) -> s
             fits = way
             break
     assert cheapest is not None
-    value = f"{own['value']:.2g} dirty days"
-    worth = own["value"] * settings.worth
-    if fits is not None or cheapest.extra >= problem.prizes[row]:
+    value = day.candidates["value"].iloc[row]
+    if fits is not None or cheapest.extra >= problem.prizes[row] - least:
         way = fits or cheapest
-        name = day.duties[way.truck]["truck"]
+        taken = way.extra
+        if fits is not None:  # what is waited for counts too
+            before, after = (problem.cost(way.truck, own) for own in (rounds[way.truck], way.steps))
+            taken = after - before + int(problem.prizes[row])
+        threshold = f", and a change has to gain {minutes(least)}" if least else ""
         return (
-            f"not worth the detour: {minutes(way.extra)} of {name} for {value}, which are worth "
-            f"{minutes(worth)}" if worth >= 60 else
-            f"not worth the detour: {minutes(way.extra)} of {name} for {value}"
-        )  # fmt: skip
+            f"not worth the detour: {minutes(taken)} of {day.duties[way.truck]['truck']} for "
+            f"{value:.2g} dirty days, which are worth {minutes(value * settings.worth)}{threshold}"
+        )
     name = day.duties[cheapest.truck]["truck"]
     if cheapest.late:
         return (

@@ -204,15 +204,17 @@ def _able(
 ) -> npt.NDArray[np.bool_]:
     """Return duty × candidate: kind, size and the driver allow it."""
     able = np.zeros((len(duties), len(table)), dtype=bool)
-    refused = set()
+    refused: dict[str, set[str]] = {}
     if vetoes is not None:
-        refused = set(zip(vetoes["truck"].astype(str), vetoes["place"].astype(str), strict=True))
+        places = vetoes["place"].astype(str).groupby(vetoes["truck"].astype(str))
+        refused = {str(truck): set(own) for truck, own in places}
     for row, duty in enumerate(duties.to_dict("records")):
+        vetoed = refused.get(duty["truck"], set())
         able[row] = (
             table["kind"].isin(duty["takes"])
             & (table["litres"] <= duty["litres"])
             & (table["kilograms"] <= duty["kilograms"])
-            & np.array([(duty["truck"], place) not in refused for place in table["place"]], bool)
+            & np.array([own.isdisjoint(vetoed) for own in table["records"]], dtype=bool)
         )
     return able
 
@@ -220,7 +222,8 @@ def _able(
 def _decided(day: Day, truck: int) -> list[Step]:
     """Return the steps of a truck that no plan changes."""
     duty, steps = day.duties[truck], []
-    committed = day.candidates.index[day.candidates["place"] == duty["committed"]]
+    own = [duty["committed"] in records for records in day.candidates["records"]]
+    committed = day.candidates.index[own]
     more = day.candidates.loc[committed, ["litres", "kilograms"]].sum()
     if len(day.sites) and (
         duty["load_litres"] + more["litres"] > duty["litres"]

@@ -53,12 +53,12 @@ def insertions(problem: Problem, rounds: Rounds, row: int) -> Iterator[Insertion
             yield Insertion(extra, truck, whole, late, over)
 
 
-def insert(problem: Problem, rounds: Rounds) -> Rounds:
+def insert(problem: Problem, rounds: Rounds, least: float = 0) -> Rounds:
     """Return rounds into which nothing that is left out could be put with profit.
 
     Before the search, this makes the rounds that it starts from: the highest prize comes first, so
     what must be served is in them. After the search, which looks at near neighbours alone, it makes
-    "not worth it" and "does not fit" true of each candidate.
+    "not worth it" and "does not fit" true of each candidate. An insertion gains `least` seconds.
     """
     rounds = [list(steps) for steps in rounds]
     order = sorted({step.number for step in problem.visits}, key=lambda row: -problem.prizes[row])
@@ -68,12 +68,13 @@ def insert(problem: Problem, rounds: Rounds) -> Rounds:
         served = {step.number for steps in rounds for step in steps if not step.at_site}
         for row in (row for row in order if row not in served):
             for way in insertions(problem, rounds, row):
-                if way.extra >= problem.prizes[row]:
+                if way.extra >= problem.prizes[row] - least:
                     break
                 if way.late or way.over:
                     continue
                 before, after = rounds[way.truck], way.steps
-                if problem.cost(way.truck, after) < problem.cost(way.truck, before):
+                gain = problem.cost(way.truck, before) - problem.cost(way.truck, after)
+                if gain > 0 and gain >= least:
                     rounds[way.truck], inserted = after, True
                     break
     return rounds

@@ -56,8 +56,9 @@ class Problem:
     ----------
     day
         Places, trucks and travel.
-    prizes
-        Seconds that each candidate is worth.
+    worth, prizes
+        Seconds that the nuisance at each candidate is worth, without and with what sets a must
+        above all else.
     visits
         The clients of PyVRP in order: a candidate in one of its windows. After them, for trucks
         under way, comes an anchor for each.
@@ -68,6 +69,7 @@ class Problem:
     """
 
     day: Day
+    worth: Integers
     prizes: Integers
     visits: list[Step]
     number: dict[Step, int]
@@ -151,10 +153,11 @@ def model(day: Day, settings: Settings) -> Problem:
     must be served and to which no other truck has a road.
     """
     committed = {step.number for steps in day.before for step in steps if not step.at_site}
-    prizes = np.rint(day.candidates["value"].astype(float) * settings.worth).astype(np.int64)
+    value = day.candidates["value"].to_numpy(dtype=float)
+    worth = np.rint(value * settings.worth).astype(np.int64)
     shifts = sum(duty["end"] - duty["start"] for duty in day.duties)
-    most = int(prizes.sum()) + shifts + 1  # nothing that a must could cost is worth as much
-    prizes = (prizes + most * (day.candidates["demand"] == "must")).to_numpy(dtype=np.int64)
+    most = int(worth.sum()) + shifts + 1  # nothing that a must could cost is worth as much
+    prizes = worth + most * (day.candidates["demand"] == "must").to_numpy(dtype=np.int64)
     if 100 * most > NO_ROAD:
         raise DatamallError(
             f"The candidates are worth {most:,} seconds together, too near the value for no road: "
@@ -207,7 +210,7 @@ def model(day: Day, settings: Settings) -> Problem:
     places = [Location(0, 0) for _ in range(points + trucks)]
     distances, durations = ([pair[which] for pair in matrices] for which in (0, 1))
     data = ProblemData(places, clients, depots, fleet, distances, durations, groups)
-    return Problem(day, prizes, visits, {step: i for i, step in enumerate(visits)}, data)
+    return Problem(day, worth, prizes, visits, {step: i for i, step in enumerate(visits)}, data)
 
 
 def _search(data: ProblemData, settings: Settings, first: Solution | None) -> Solution:

@@ -70,7 +70,8 @@ def fit(candidates: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     Returns
     -------
     tuple of DataFrame
-        Candidates in order of place and kind, and `LEFT_OUT` of the others.
+        Candidates in order of place and kind, with the places whose records they stand for
+        (`records`, a set), and `LEFT_OUT` of the others.
 
     Raises
     ------
@@ -101,6 +102,7 @@ def fit(candidates: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     table = table.sort_values(["rank", "less", "place", "kind"], ignore_index=True)
     reason = pd.Series("", table.index, dtype=object)
     stands: dict[tuple[object, ...], int] = {}
+    records: list[set[str]] = [{place} for place in table["place"]]
     for row, (place, kind, x, y) in enumerate(
         zip(table["place"], table["kind"], *(table[c].astype(float) for c in "xy"), strict=True)
     ):
@@ -110,6 +112,7 @@ def fit(candidates: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         own = next((stands[spot] for spot in spots if spot in stands), row)
         if own != row:
             reason[row] = f"two records of one pile: it is served, or not, as {table['place'][own]}"
+            records[own].add(place)
             for name in ("volume", "mass", "service"):
                 table.loc[own, name] = max(table[name][own], table[name][row])
         elif len(spots) == 1:
@@ -118,5 +121,6 @@ def fit(candidates: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             reason[row] = f"not to be served: {table['reason'][row]}"
         stands |= dict.fromkeys(spots, own)
     out = reason != ""
+    table["records"] = records
     kept = table[~out].sort_values(["place", "kind"], ignore_index=True)
     return kept.drop(columns=["rank", "less"]), left_out(table[out], reason[out])

@@ -86,7 +86,8 @@ def drive(
     Notes
     -----
     The break begins at the first moment from `pause_from` on at which nothing is served: on the
-    road, waiting, or between two stops. One who is home before needs none.
+    road, waiting, or between two stops; who breaks off waiting arrives after it. One who is home
+    before needs none.
     """
     moment, metres, pause = int(duty["start"]), 0, None
     litres, kilograms = int(duty["load_litres"]), int(duty["load_kilograms"])
@@ -98,9 +99,8 @@ def drive(
         rest = max(moment, int(duty["pause_from"]))
         if owed and rest <= begin:
             pause, owed = (rest, rest + owed), 0
-            after = pause[1] + max(0, arrival - rest)
-            arrival = after if rest < arrival else arrival
-            begin, late = opening(leg.windows, after)
+            arrival = pause[1] + max(0, arrival - rest)
+            begin, late = opening(leg.windows, arrival)
         metres += int(travel.metres[here, leg.location])
         litres = 0 if leg.unloads else litres + leg.litres
         kilograms = 0 if leg.unloads else kilograms + leg.kilograms
