@@ -226,3 +226,13 @@ def test_the_same_bytes_twice() -> None:
         for name in ("changes", "trucks", "nothing"):
             assert getattr(found, name).to_csv() == getattr(again, name).to_csv()
         assert found.plan.stops.to_csv() == again.plan.stops.to_csv()
+
+
+def test_a_truck_drives_home_whatever_it_serves_so_its_stop_on_the_way_is_not_given_away() -> None:
+    """To one that counts no way home of an idle truck, giving it away would spare 4,800 s."""
+    fleet = routed.trucks([{"truck": "W1"}, {"truck": "W2"}])
+    now = under_way([{"truck": "W1", "x": 5000.0}, {"truck": "W2", "x": 3900.0}])
+    own = pd.concat([rest("W1", "d"), rest("W2", "b")])
+    found = redirect(LINE[LINE["place"].isin(["b", "d"])], own, fleet, now, None, CALM)
+    assert found.changes.empty
+    assert driven(found.plan.stops, "W1") == ["d"]
