@@ -39,6 +39,7 @@ FILES = sorted(
         *("beschermd.csv", "bijstand_2024.csv", "bijstand_2025.csv", "cbs_tellingen.csv"),
         *("kalender.csv", "kruispunten.csv", "onderzoeken_2024.csv", "onderzoeken_2025.csv"),
         *(f"meldingen_2025_k{quarter}.csv" for quarter in (1, 2, 3, 4)),
+        *("onderweg.csv", "stortplaatsen.csv", "terugmeldingen.csv", "wagens.csv"),
         *("meldingen_2026_k1.csv", "routes.csv"),  # the last week of inspections ends in 2026
         *(f"tellingen_2025_{month:02d}.csv" for month in range(1, 13)),
     ]
