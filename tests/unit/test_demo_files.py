@@ -41,6 +41,7 @@ FILES = sorted(
         *("kalender.csv", "kruispunten.csv", "onderzoeken_2024.csv", "onderzoeken_2025.csv"),
         *(f"meldingen_2025_k{quarter}.csv" for quarter in (1, 2, 3, 4)),
         *("maatregelen.csv", "meldingen_2026_k1.csv", "routes.csv"),
+        *("onderweg.csv", "stortplaatsen.csv", "terugmeldingen.csv", "wagens.csv"),
         *(f"tellingen_2025_{month:02d}.csv" for month in range(1, 13)),
     ]
 )

@@ -5,7 +5,16 @@ from dataclasses import replace
 
 import pandas as pd
 
-from datamall.demo import calendar, demand, detectors, raw, street_raw, traffic_raw, welfare
+from datamall.demo import (
+    calendar,
+    demand,
+    detectors,
+    fleet_raw,
+    raw,
+    street_raw,
+    traffic_raw,
+    welfare,
+)
 from datamall.demo.enforcement import City
 from datamall.demo.raw import Delivery
 from datamall.demo.welfare_world import WelfareWorld
@@ -17,6 +26,7 @@ def deliver(city: City) -> Iterator[Delivery]:
     yield from raw.deliver(city)
     if city.world.rounds:
         yield street_raw.round_file(city)
+        yield from fleet_raw.fleet_files(city)
     if city.world.reports:
         yield from street_raw.report_files(city)
     if city.world.actions:

@@ -32,6 +32,16 @@ class RoundsWorld:
         Bounds of the time that a truck stands at a container: hook on, lift, empty, put back.
     load, unload_minutes
         Stops after which a truck is full, and the time to empty it at the depot.
+    grabs
+        Further trucks with a grab for what lies beside containers, without rounds that repeat.
+    volume, mass
+        What a truck with a lift and one with a grab may carry: m³ and kg. A load is 20 m³ of
+        household waste; furniture is light.
+    end, rest
+        Minute of the day at which the shift ends, 8½ hours after its start, and the break: its
+        minutes, and from when until when it may begin.
+    second_site
+        Where trucks can unload beside the depot (m, RD): at the western edge.
     """
 
     trucks: int = 8
@@ -44,6 +54,12 @@ class RoundsWorld:
     service_seconds: tuple[int, int] = (90, 210)
     load: int = 45
     unload_minutes: int = 15
+    grabs: int = 2
+    volume: tuple[float, float] = (20.0, 16.0)
+    mass: tuple[int, int] = (9000, 3500)
+    end: int = 900
+    rest: tuple[int, int, int] = (30, 690, 780)
+    second_site: tuple[float, float] = (230_600.0, 581_900.0)
 
     def __post_init__(self) -> None:
         """Refuse rounds that cannot be planned."""
