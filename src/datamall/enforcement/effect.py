@@ -140,10 +140,11 @@ def effects(
     Safety") with the model of `pooling`, from the looks before the action began anywhere. The
     places compared say by how much the log-odds moved in each month: places drawn for the action
     that wait or have not yet started; else all places that the action left alone, which say too
-    whether bad places moved otherwise than good ones. A period in which the action began is left
-    out. Interval on the log scale from the part of each place (cluster-robust, Liang and Zeger
-    1986, as the jackknife over places: CR3 of Bell and McCaffrey 2002), Student's t with one degree
-    of freedom less than the fewer places.
+    whether bad places moved otherwise than good ones. For what should not move, places of the
+    action are pulled towards their own mean, as they were chosen by something else. A period in
+    which the action began is left out. Interval on the log scale from the part of each place
+    (cluster-robust, Liang and Zeger 1986, as the jackknife over places: CR3 of Bell and McCaffrey
+    2002), Student's t with one degree of freedom less than the fewer places.
     """
     check_level("confidence", confidence)
     check_level("worthwhile", worthwhile)
@@ -158,8 +159,8 @@ def effects(
     touched = treated.groupby("cluster")["first_day"].min()
 
     @cache
-    def looks(name: str, day: pd.Timestamp) -> Looks | None:
-        return Looks.of(data, name, day)
+    def looks(name: str, day: pd.Timestamp, apart: frozenset[str]) -> Looks | None:
+        return Looks.of(data, name, day, apart)
 
     rows = []
     for action, own in table.groupby("action", sort=True):
@@ -172,7 +173,8 @@ def effects(
         for about, name in ((OWN, outcome), (f"{unaffected}, which should not move", unaffected)):
             if name is None:
                 continue
-            looked = looks(name, begun.min())
+            # Places were chosen by the outcome: what else lies there is not at its worst by luck.
+            looked = looks(name, begun.min(), frozenset(own["cluster"] if about != OWN else ()))
             if looked is None:  # nobody looked before
                 rows.append((action, about, method, *Found(), NOT_ENOUGH))
                 continue

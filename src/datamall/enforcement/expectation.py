@@ -63,10 +63,24 @@ class Looks:
     after: pd.DataFrame
 
     @classmethod
-    def of(cls, data: Tables, outcome: str, begun: pd.Timestamp) -> "Looks | None":
-        """Divide the inspections at the first day of the action; `outcome` is what is counted.
+    def of(
+        cls, data: Tables, outcome: str, begun: pd.Timestamp, apart: frozenset[str]
+    ) -> "Looks | None":
+        """Divide the inspections at the first day of the action.
 
-        None where there were no inspections before.
+        Parameters
+        ----------
+        data, begun
+            The extract; first day.
+        outcome
+            What is counted.
+        apart
+            Places that are pulled towards their own mean instead of that of their district.
+
+        Returns
+        -------
+        Looks or None
+            None where there were no inspections before.
         """
         parts = []
         for part in slices(data[INSPECTIONS]):
@@ -81,7 +95,9 @@ class Looks:
         if not early.any():
             return None
         old = seen[early].drop(columns=["day", "end"])
-        before = pooled({**data, INSPECTIONS: old}, 0.9)
+        names = pd.Index(old["cluster"].unique())
+        groups = pd.Series(names.isin(list(apart)), names) if apart else None
+        before = pooled({**data, INSPECTIONS: old}, 0.9, groups)
         after = seen[~early]
         after = after.assign(
             place=pd.Index(before.places["cluster"]).get_indexer(after["cluster"]),

@@ -198,8 +198,16 @@ class PooledPlaces:
     kinds: list[tuple[np.ndarray, pooling.Pooled]]
 
 
-def pooled(data: Tables, confidence: float) -> PooledPlaces:
-    """Return the posterior on which `dirty_rates` rests; the parameters are the same."""
+def pooled(data: Tables, confidence: float, groups: pd.Series | None = None) -> PooledPlaces:
+    """Return the posterior on which `dirty_rates` rests.
+
+    Parameters
+    ----------
+    data, confidence
+        As for `dirty_rates`.
+    groups
+        Group towards whose mean a place is pulled, by cluster; None: its district.
+    """
     check_level("confidence", confidence)
     found, result = sums(data[INSPECTIONS]), places(data)
     habits, quarters = observer_habits(data, confidence), within_places(data)
@@ -216,6 +224,7 @@ def pooled(data: Tables, confidence: float) -> PooledPlaces:
     result["effective_inspections"] = _effective(found, rho).to_numpy()
     # Where districts are not delivered, all places of a kind are one.
     districts = result.get("district", pd.Series("", index=result.index))
+    districts = districts if groups is None else result["cluster"].map(groups)
     scale = (result["effective_inspections"] / result["inspections"]).to_numpy()[:, None]
     kinds = []
     for kind in sorted(result["kind"].unique()):
