@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaincinv
 
+from datamall.errors import DatamallError
+
 _OUR_RANGE = "assumption: what a visit leaves undone on the day is not recorded"
 # Not corrected for regression to the mean: the worst places improve by themselves.
 _BOARDS = "at most {} %, of boards at the 100 worst places (Amsterdam OIS 2021)"
@@ -30,12 +32,39 @@ FOUND = {
 _DRAWS, _LEVELS = 2000, 200
 
 
-def recorded(table: pd.DataFrame) -> pd.DataFrame:
+def replaced(measured: pd.DataFrame) -> pd.DataFrame:
+    """Return `EFFECTS` with measured ranges in the place of assumed ones.
+
+    Parameters
+    ----------
+    measured
+        cause, action, low, high and source, as from `effect.measured`.
+
+    Raises
+    ------
+    DatamallError
+        When an action on a cause is measured twice, or is none of `EFFECTS`.
+    """
+    keys = ["cause", "action"]
+    new = measured.set_index(keys)[["low", "high", "source"]]
+    strange = new.index.difference(pd.MultiIndex.from_frame(EFFECTS[keys]))
+    if len(strange) or not new.index.is_unique:
+        cause, action = strange[0] if len(strange) else new.index[new.index.duplicated()][0]
+        wrong = "is no effect that a plan uses" if len(strange) else "is measured twice"
+        raise DatamallError(f"{action!r} on {cause!r} {wrong}: give one row per action and cause.")
+    table = EFFECTS.set_index(keys)
+    table.update(new)
+    return table.reset_index()[list(EFFECTS)]
+
+
+def recorded(table: pd.DataFrame, effects: pd.DataFrame = EFFECTS) -> pd.DataFrame:
     """Return the effects on the causes for which the table has a column."""
-    return EFFECTS[EFFECTS["cause"].isin(table.columns)]
+    return effects[effects["cause"].isin(table.columns)]
 
 
-def draws(chosen: pd.DataFrame, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def draws(
+    chosen: pd.DataFrame, seed: int, effects: pd.DataFrame = EFFECTS
+) -> tuple[np.ndarray, np.ndarray]:
     """Simulate what is removed, with and without a known effect of the action.
 
     Parameters
@@ -44,6 +73,8 @@ def draws(chosen: pd.DataFrame, seed: int) -> tuple[np.ndarray, np.ndarray]:
         Places and actions, as from `wisdom.options`; a place may occur more than once.
     seed
         Of the draws.
+    effects
+        As `EFFECTS`.
 
     Returns
     -------
@@ -58,7 +89,7 @@ def draws(chosen: pd.DataFrame, seed: int) -> tuple[np.ndarray, np.ndarray]:
     inverse of their distribution function at evenly spaced levels.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
-    about = recorded(chosen)
+    about = recorded(chosen, effects)
     own = chosen.drop_duplicates("cluster").sort_values("cluster")
     mean = np.column_stack([own["rate"], own[list(about["cause"])]]).clip(1e-6, 1 - 1e-6)
     weight = np.repeat(own["weight"].to_numpy()[:, None], mean.shape[1], axis=1)

@@ -10,7 +10,7 @@ from datamall.enforcement import spatial
 from datamall.enforcement.information import COUNTED, ON_MAP, Tables, known_of
 from datamall.enforcement.knowledge import check_level
 from datamall.enforcement.sums import COUNTS
-from datamall.requirements import Absent, needs
+from datamall.requirements import Absent, needs, passes_absent
 
 # Fewer places than this give no pattern in space.
 LEAST_PLACES = 30
@@ -69,6 +69,34 @@ def hot_spots(
     table["hot"] = names[table["hot_count"] + 2 * table["hot_rate"]]
     about = [*known_of(table), "inspections", "with_waste", "rate"]
     return table[[*about, *(c for c in table if c.startswith(("z_", "hot")))]]
+
+
+@passes_absent
+def hot_places(hot: pd.DataFrame, rates: pd.DataFrame, neighbours: int) -> pd.DataFrame:
+    """Return which places are dirty together: hot spots by rate, and dirty places beside them.
+
+    Gi* looks at a place with its neighbours, so that it misses places at the edge of a dirty area.
+    A place in the neighbourhood of a hot spot by rate belongs to it if its own interval lies above
+    the rate of its kind. How often that finds what is there: `proofs`.
+
+    Parameters
+    ----------
+    hot, rates, neighbours
+        As from and for `hot_spots`; rates as from `dirty_rates`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `hot` with together (bool).
+    """
+    low = hot["cluster"].map(rates.set_index("cluster")["low"])
+    together = hot["hot_rate"].copy()
+    for _, own in hot.groupby("kind"):
+        near = spatial.nearest(own["x"].to_numpy(), own["y"].to_numpy(), neighbours)
+        beside = own.index[np.unique(near[own["hot_rate"]])]
+        usual = own["with_waste"].sum() / own["inspections"].sum()
+        together[beside] |= low[beside] > usual
+    return hot.assign(together=together)
 
 
 def hot_spot_lists(hot: pd.DataFrame | Absent) -> pd.DataFrame | Absent:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from datamall.enforcement.effects import EFFECTS, recorded
+from datamall.enforcement.effects import recorded
 from datamall.enforcement.information import Tables, known_of, registered
 from datamall.enforcement.knowledge import check_level, leading
 from datamall.enforcement.wisdom import Options, chosen_stops, left_out
@@ -89,7 +89,8 @@ def _worth_knowing(
     if isinstance(choices, Absent) or isinstance(chosen_stops(choices, crews), Absent):
         return rates[columns].assign(gain=rates["sd"], reason="The rate is uncertain.")
     edges = left_out(choices, crews)
-    effects = EFFECTS[["low", "high"]].mean(axis=1).groupby(EFFECTS["crew"]).max()
+    about = choices.effects
+    effects = about[["low", "high"]].mean(axis=1).groupby(about["crew"]).max()
     tables = []
     for crew, edge in edges.items():
         if not crews[crew]:

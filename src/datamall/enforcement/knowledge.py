@@ -1,5 +1,6 @@
 """Knowledge: what the counts say once it is weighed how often, and by whom, was looked."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -161,6 +162,52 @@ def dirty_rates(data: Tables, confidence: float) -> pd.DataFrame:
     less (quasi-likelihood); where there is one period that cannot be seen, and the intervals are
     too narrow if weeks differ.
     """
+    found = pooled(data, confidence)
+    result, mix = found.places, found.mix
+    standard = pooling.standard_rate(found.offsets.to_numpy(), mix.to_numpy())
+    for own, posterior in found.kinds:
+        reckon = partial(_summary, standard, confidence, pooling.Field.of(posterior.blocks()))
+        names = ["rate", "low", "high", "sd", "rank_low", "rank_high"]
+        for name, values in zip(names, posterior.summary(reckon), strict=True):
+            result.loc[own, name] = values
+        # Rounded, so that equal counts tie and the order is that of the clusters.
+        order = (-result.loc[own, "rate"]).round(10).rank(method="first")
+        result.loc[own, "rank"] = order
+    whole = ["rank", "rank_low", "rank_high"]
+    columns = [name for name in result if name not in whole]
+    return result[[*columns, *whole]].astype(dict.fromkeys(whole, int))
+
+
+@dataclass(frozen=True)
+class PooledPlaces:
+    """Posterior of all places.
+
+    Attributes
+    ----------
+    places
+        As `information.places`, with effective_inspections.
+    offsets, mix
+        Habit (log-odds) and share of the inspections of each role, which is the index.
+    kinds
+        For each kind which places are of it, shape (places,), and their posterior.
+    """
+
+    places: pd.DataFrame
+    offsets: pd.Series
+    mix: pd.Series
+    kinds: list[tuple[np.ndarray, pooling.Pooled]]
+
+
+def pooled(data: Tables, confidence: float, groups: pd.Series | None = None) -> PooledPlaces:
+    """Return the posterior on which `dirty_rates` rests.
+
+    Parameters
+    ----------
+    data, confidence
+        As for `dirty_rates`.
+    groups
+        Group towards whose mean a place is pulled, by cluster; None: its district.
+    """
     check_level("confidence", confidence)
     found, result = sums(data[INSPECTIONS]), places(data)
     habits, quarters = observer_habits(data, confidence), within_places(data)
@@ -173,27 +220,19 @@ def dirty_rates(data: Tables, confidence: float) -> pd.DataFrame:
         np.bincount(cell, found.visits[name], len(result) * len(offset)).reshape(-1, len(offset))
         for name in COUNTS
     )
-    mix = n.sum(axis=0)
-    standard = pooling.standard_rate(offset.to_numpy(), mix / mix.sum())
+    mix = pd.Series(n.sum(axis=0) / n.sum(), index=found.roles)
     result["effective_inspections"] = _effective(found, rho).to_numpy()
     # Where districts are not delivered, all places of a kind are one.
     districts = result.get("district", pd.Series("", index=result.index))
+    districts = districts if groups is None else result["cluster"].map(groups)
     scale = (result["effective_inspections"] / result["inspections"]).to_numpy()[:, None]
+    kinds = []
     for kind in sorted(result["kind"].unique()):
         own = (result["kind"] == kind).to_numpy()
         district = pd.factorize(districts[own], sort=True)[0]
         counts = y[own] * scale[own], n[own] * scale[own]
-        pooled = pooling.pool(*counts, offset.to_numpy(), district)
-        reckon = partial(_summary, standard, confidence, pooling.Field.of(pooled.blocks()))
-        names = ["rate", "low", "high", "sd", "rank_low", "rank_high"]
-        for name, values in zip(names, pooled.summary(reckon), strict=True):
-            result.loc[own, name] = values
-        # Rounded, so that equal counts tie and the order is that of the clusters.
-        order = (-result.loc[own, "rate"]).round(10).rank(method="first")
-        result.loc[own, "rank"] = order
-    whole = ["rank", "rank_low", "rank_high"]
-    columns = [name for name in result if name not in whole]
-    return result[[*columns, *whole]].astype(dict.fromkeys(whole, int))
+        kinds.append((own, pooling.pool(*counts, offset.to_numpy(), district)))
+    return PooledPlaces(result, offset, mix, kinds)
 
 
 def _summary(

@@ -40,11 +40,13 @@ class Options(Mapping[str, pd.DataFrame]):
     A table has one row per place: what is known of the place, inspections, with_waste, found of
     each cause, rate and sd, and its causes, side by side with action, crew, records (inspections at
     which a cause of this action was found), share (of the inspections with waste) and expected:
-    nuisance removed per stop, counted in inspections with waste.
+    nuisance removed per stop, counted in inspections with waste. `effects` are those it rests on.
     """
 
-    def __init__(self, places: pd.DataFrame, removed: Mapping[str, pd.DataFrame]) -> None:
-        self._places, self._removed = places, removed
+    def __init__(
+        self, places: pd.DataFrame, removed: Mapping[str, pd.DataFrame], effects: pd.DataFrame
+    ) -> None:
+        self._places, self._removed, self.effects = places, removed, effects
 
     def __getitem__(self, crew: str) -> pd.DataFrame:
         [action] = EFFECTS.loc[EFFECTS["crew"] == crew, "action"].unique()
@@ -59,13 +61,17 @@ class Options(Mapping[str, pd.DataFrame]):
 
 
 @passes_absent
-def options(rates: pd.DataFrame, causes: pd.DataFrame) -> Options | Absent:
+def options(
+    rates: pd.DataFrame, causes: pd.DataFrame, effects: pd.DataFrame = EFFECTS
+) -> Options | Absent:
     """Return what each crew would remove at each place.
 
     Parameters
     ----------
     rates, causes
         As from `knowledge.dirty_rates` and `causes.place_causes`.
+    effects
+        What actions take away: assumed, or with measured ranges as from `effects.replaced`.
 
     Returns
     -------
@@ -84,7 +90,7 @@ def options(rates: pd.DataFrame, causes: pd.DataFrame) -> Options | Absent:
     table = rates[known].rename(columns=counts)
     table = table.merge(causes, on="cluster", validate="one_to_one")
     removed = {}
-    for crew, own in recorded(causes).groupby("crew", sort=False):
+    for crew, own in recorded(causes, effects).groupby("crew", sort=False):
         shares = table[list(own["cause"])].to_numpy()
         expected = table["rate"] * (shares @ own[["low", "high"]].mean(axis=1).to_numpy())
         records = table[[counts[cause] for cause in own["cause"]]].sum(axis=1)
@@ -93,7 +99,7 @@ def options(rates: pd.DataFrame, causes: pd.DataFrame) -> Options | Absent:
     if not removed:
         reason = "Not possible here: the authority records no cause that an action could remove."
         return Absent("Tomorrow's plan", reason)
-    return Options(table, removed)
+    return Options(table, removed, effects)
 
 
 def plan(
@@ -131,7 +137,7 @@ def plan(
     chosen = chosen_stops(choices, crews)
     if isinstance(choices, Absent) or isinstance(chosen, Absent):
         return chosen
-    certain, drawn = draws(chosen, seed)
+    certain, drawn = draws(chosen, seed, choices.effects)
     low, high = np.quantile(drawn, _tails(confidence), axis=1)
     edge = chosen["crew"].map(left_out(choices, crews)).to_numpy()
     chance = (certain > edge[:, None]).mean(axis=1)
@@ -171,7 +177,7 @@ def crew_values(
     chosen = chosen_stops(choices, crews)
     if isinstance(choices, Absent) or isinstance(chosen, Absent):
         return chosen
-    drawn = pd.DataFrame(draws(chosen, seed)[1]).groupby(chosen["crew"]).sum()
+    drawn = pd.DataFrame(draws(chosen, seed, choices.effects)[1]).groupby(chosen["crew"]).sum()
     own = chosen.groupby("crew")["expected"]
     table = pd.DataFrame(index=pd.Index(crews, name="crew"))
     table["stops"] = own.size().reindex(table.index, fill_value=0)
@@ -242,7 +248,7 @@ def compare_plans(
     if len(truck):
         plans["regular truck only"] = truck
     # One draw per place and per effect for all plans, so that differences are not blurred.
-    _, drawn = draws(pd.concat(plans.values()), seed)
+    _, drawn = draws(pd.concat(plans.values()), seed, choices.effects)
     tails, edges = _tails(confidence), np.cumsum([0, *(len(own) for own in plans.values())])
     pairs = pd.MultiIndex.from_frame(best[["cluster", "crew"]])
     rows = []
