@@ -112,10 +112,11 @@ def _grabs(seed: int, knobs: RoundsWorld, grabs: list[str], where: pd.DataFrame)
 
 
 def _moment(table: pd.DataFrame) -> pd.DataFrame:
-    """Return rounds under way at the moment of the snapshot, before any break."""
+    """Return rounds under way at the moment of the snapshot; the first has had its break."""
     day, minute = SNAPSHOT
     columns = ["day", "minute", "truck", "x", "y", "volume", "mass", "stops_done", "next_place"]
-    return table.assign(day=pd.Timestamp(day), minute=minute)[columns].assign(break_taken="no")
+    table = table.assign(day=pd.Timestamp(day), minute=minute)[columns]
+    return table.assign(break_taken=["yes", *["no"] * (len(table) - 1)])
 
 
 def _results(seed: int, plan: pd.DataFrame) -> pd.DataFrame:

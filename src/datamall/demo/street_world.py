@@ -58,7 +58,7 @@ class RoundsWorld:
     volume: tuple[float, float] = (20.0, 16.0)
     mass: tuple[int, int] = (9000, 3500)
     end: int = 900
-    rest: tuple[int, int, int] = (30, 690, 780)
+    rest: tuple[int, int, int] = (30, 600, 780)
     second_site: tuple[float, float] = (230_600.0, 581_900.0)
 
     def __post_init__(self) -> None:
