@@ -134,11 +134,12 @@ def year(
     actions = actions.assign(
         cluster=cluster[actions["place"]], first_day=_days(weeks, actions["day"])
     )
-    names = ["place", "opened", "closed", "category", "channel"]
-    happened = pd.concat(incidents) if incidents else pd.DataFrame(columns=names, dtype=float)
+    types = {"place": "int64", "opened": "float64", "closed": "float64"}
+    types |= {"category": "int64", "channel": "int64"}
+    happened = pd.concat(incidents) if incidents else pd.DataFrame(columns=list(types))
     return (
         table,
-        happened.sort_values(["place", "opened"], ignore_index=True),
+        happened.astype(types).sort_values(["place", "opened"], ignore_index=True),
         actions[["cluster", "first_day", "drawn"]],
     )
 
