@@ -1,0 +1,289 @@
+"""The morning: what each truck serves today, from what lies there now, beside the fixed rounds.
+
+A truck with a round keeps it, in its order; what lies elsewhere is put between its stops where that
+gains enough (`routing.redirect` from the depot). Trucks without a round go where waste is expected.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from datamall.enforcement import histories
+from datamall.enforcement.chain import Chain
+from datamall.enforcement.effects import EFFECTS, FOUND
+from datamall.enforcement.information import Tables
+from datamall.enforcement.routing import Redirect, Settings, redirect
+from datamall.enforcement.routing.refusals import CANDIDATES, clock
+from datamall.requirements import Absent
+
+ROUNDS, TRUCKS, SITES = (f"enforcement.{name}" for name in ("rounds", "trucks", "disposal_sites"))
+# What a truck can take of what is found, and which report says so. A broken container is for a
+# mechanic.
+KINDS = {
+    "bulky": "bulky waste",
+    "full": "container full",
+    "residual": "bags beside container",
+    "cardboard": "",
+}
+# Room, weight and time of one stop (m³, kg, s, parking included): assumptions until crews tell.
+SIZES = {
+    "bulky": (1.2, 90.0, 420.0),
+    "full": (0.45, 160.0, 180.0),
+    "residual": (0.3, 40.0, 180.0),
+    "cardboard": (0.4, 20.0, 150.0),
+}
+PICKED_UP = "bulky"  # whose effect is that of taking away whatever a crew was sent for
+LONGEST = 14.0  # days that waste is held to lie where nobody comes: assumption
+REGULAR = "regular round"
+OWED = ("place", "kind", "since", "what", "outcome")
+
+
+def freshness(data: Tables, day: pd.Timestamp, late: int) -> pd.DataFrame:
+    """Return how old what was delivered is on a morning.
+
+    Parameters
+    ----------
+    data
+        The extract.
+    day
+        The morning.
+    late
+        Days from which on a delivery is late; from seven times as many it is stale.
+
+    Returns
+    -------
+    pandas.DataFrame
+        store, last_day, days (since) and state: "fresh", "late", "stale", or "never delivered".
+    """
+    rows = []
+    for store, column in ((histories.INSPECTIONS, "period_start"), (histories.REPORTS, "opened")):
+        known = histories.before(data, day)
+        if store not in known or not len(known[store]):
+            rows.append((store, pd.NaT, np.nan, "never delivered"))
+            continue
+        last = known[store][column].astype("datetime64[s]").max()
+        days = int((day - last).days)
+        state = "fresh" if days < late + 1 else "late" if days < 7 * late else "stale"
+        rows.append((store, last, float(days), state))
+    return pd.DataFrame(rows, columns=["store", "last_day", "days", "state"])
+
+
+def candidates(
+    data: Tables, now: pd.DataFrame | Absent, chain: Chain | None, day: pd.Timestamp, most: int
+) -> pd.DataFrame:
+    """Return what trucks could serve today, as `routing.redirect` takes it.
+
+    Parameters
+    ----------
+    data
+        The extract with containers, reports and rounds.
+    now
+        As from `state.today`; where it is an `Absent` the regular rounds are all there is.
+    chain
+        Of the same state.
+    day
+        The morning.
+    most
+        Places of each kind that are thought of beside the rounds and what is owed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `routing.refusals.CANDIDATES`. A place of today's round must be served, and
+        so must one where an open report or the find of the last two days says what lies there and
+        nobody took it away; of the others those of the highest value may. Value is in dirty days:
+        the chance that it lies there, times the days it would go on lying there (at most
+        `LONGEST`), times what a crew takes away of it.
+    """
+    register = data["enforcement.containers"].set_index("cluster")
+    [(low, high)] = EFFECTS.loc[EFFECTS["cause"] == PICKED_UP, ["low", "high"]].to_numpy()
+    tables = []
+    if not isinstance(now, Absent) and chain is not None:
+        open_ = _reported(data, day)
+        gone = chain.relaxation * (1 - now["rate"].clip(0, 0.99))
+        days = (1 / gone.clip(lower=1e-6)).clip(upper=LONGEST)
+        for kind, category in KINDS.items():
+            if kind not in now:
+                continue
+            value = now[kind] * days * (low + high) / 2
+            told = (now["cluster"] + "|" + category).isin(open_)
+            seen = (now["days"] <= 2) & _names(now["last"], kind) & (now["chance"] >= 0.5)
+            must = told | seen
+            best = must | (value.rank(ascending=False, method="first") <= most)
+            own = pd.DataFrame(
+                {
+                    "place": now["cluster"],
+                    "kind": kind,
+                    "value": value,
+                    "demand": np.where(must, "must", "may"),
+                    "reason": now["reason"],
+                }
+            )
+            tables.append(own[best])
+    fixed = todays_rounds(data, day)
+    chance = pd.Series(0.0, index=register.index)
+    if not isinstance(now, Absent) and "full" in now:
+        chance = now.set_index("cluster")["full"].reindex(register.index).fillna(0)
+    tables.append(
+        pd.DataFrame(
+            {
+                "place": fixed["place"],
+                "kind": "full",
+                "value": chance.reindex(fixed["place"]).to_numpy(),
+                "demand": "must",
+                "reason": REGULAR,
+            }
+        )
+    )
+    table = pd.concat(tables, ignore_index=True)
+    sizes = pd.DataFrame(SIZES, index=["volume", "mass", "service"]).T
+    table = table.join(sizes, on="kind").join(register[["x", "y"]].astype(float), on="place")
+    own = fixed.drop_duplicates("place").set_index("place")["service"]
+    regular = table["reason"] == REGULAR
+    table.loc[regular, "service"] = table.loc[regular, "place"].map(own)
+    return table.assign(opens=np.nan, closes=np.nan)[list(CANDIDATES)]
+
+
+def todays_rounds(data: Tables, day: pd.Timestamp) -> pd.DataFrame:
+    """Return the regular rounds of a day: truck, turn, place, kind and service (s)."""
+    if ROUNDS not in data:
+        return pd.DataFrame(columns=["truck", "turn", "place", "kind", "service"])
+    table = data[ROUNDS]
+    own = table[table["weekday"] == day.isoweekday()].sort_values(["truck", "start", "cluster"])
+    return pd.DataFrame(
+        {
+            "truck": own["truck"].astype(str),
+            "turn": own.groupby("truck").cumcount() + 1,
+            "place": own["cluster"].astype(str),
+            "kind": "full",
+            "service": own["service_seconds"].astype(float),
+        }
+    ).reset_index(drop=True)
+
+
+def at_the_depot(trucks: pd.DataFrame) -> pd.DataFrame:
+    """Return trucks as they are when their shift begins: empty, and where they are kept."""
+    return pd.DataFrame(
+        {
+            "truck": trucks["truck"].astype(str),
+            "minute": trucks["shift_start"],
+            "x": trucks["x"],
+            "y": trucks["y"],
+            "volume": 0.0,
+            "mass": 0.0,
+            "next_place": "",
+            "break_taken": "no",
+        }
+    )
+
+
+def plan(
+    data: Tables,
+    wanted: pd.DataFrame,
+    day: pd.Timestamp,
+    settings: Settings,
+    avoid: pd.DataFrame | None = None,
+) -> Redirect:
+    """Return the rounds of a day beside the regular ones.
+
+    Parameters
+    ----------
+    data
+        The extract with trucks, disposal sites and rounds.
+    wanted
+        As from `candidates`.
+    day, settings, avoid
+        See `routing.redirect`.
+    """
+    rest = todays_rounds(data, day)
+    there = rest["truck"].isin(data[TRUCKS]["truck"].astype(str))
+    return redirect(
+        wanted,
+        rest[there],
+        data[TRUCKS],
+        at_the_depot(data[TRUCKS]),
+        data.get(SITES),
+        settings,
+        avoid=avoid,
+        weekday=day.isoweekday(),
+    )
+
+
+def owed(data: Tables, now: pd.DataFrame, made: Redirect, day: pd.Timestamp) -> pd.DataFrame:
+    """Return what became of each find of yesterday and of each open report.
+
+    Parameters
+    ----------
+    data, now, day
+        As for `candidates`.
+    made
+        As from `plan`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        place, kind (of waste), since (day), what ("found yesterday" or "open report") and outcome:
+        which truck comes when, or why none does; what is no truck's work is named, too.
+    """
+    served = {
+        (row.place, row.kind): f"{row.truck} at {clock(row.arrival)}"
+        for row in made.plan.stops.itertuples()
+    }
+    absent = {
+        (row.place, row.kind): f"no truck today: {row.reason}"
+        for row in made.plan.left_out.itertuples()
+    }
+    chance = now.set_index("cluster")["chance"]
+    rows = []
+    for place, kind, since, what in _owed(data, day):
+        key = (place, kind)
+        outcome = served.get(key) or absent.get(key)
+        if outcome is None and kind not in KINDS:
+            outcome = "no truck's work: for maintenance or the report desk"
+        if outcome is None:
+            left = chance.get(place, np.nan)
+            outcome = (
+                f"taken away since, or seen gone: the chance that waste lies there is {left:.2f}"
+            )
+        rows.append((place, kind, since, what, outcome))
+    table = pd.DataFrame(rows, columns=list(OWED))
+    return table.sort_values(["since", "place", "kind"], ignore_index=True)
+
+
+def _owed(data: Tables, day: pd.Timestamp) -> Iterator[tuple[str, str, pd.Timestamp, str]]:
+    seen = histories.looks(histories.before(data, day))
+    causes = [name for name in (*KINDS, "broken") if name in seen]
+    yesterday = seen[seen["day"] == day - pd.Timedelta(days=1)]
+    for cause in causes:
+        for place in yesterday.loc[yesterday[cause] > 0, "cluster"].unique():
+            yield str(place), cause, day - pd.Timedelta(days=1), "found yesterday"
+    kinds = {category: kind for kind, category in KINDS.items() if category}
+    for row in _open(data, day).itertuples():
+        yield (
+            str(row.cluster),
+            kinds.get(str(row.category), str(row.category)),
+            row.opened,
+            "open report",
+        )
+
+
+def _open(data: Tables, day: pd.Timestamp) -> pd.DataFrame:
+    """Return the first reports that are open on a morning, of places in the register."""
+    if histories.REPORTS not in data:
+        return pd.DataFrame(columns=["cluster", "category", "opened"])
+    table = histories.before(data, day)[histories.REPORTS]
+    table = table[table["closed"].isna() & table["cluster"].notna()]
+    if "duplicate_of" in table:
+        table = table[table["duplicate_of"].isna()]
+    return table.astype({"cluster": str, "category": str})
+
+
+def _reported(data: Tables, day: pd.Timestamp) -> set[str]:
+    table = _open(data, day)
+    return set(table["cluster"] + "|" + table["category"])
+
+
+def _names(last: pd.Series, kind: str) -> pd.Series:
+    """Return whether the last look found a kind, from its words."""
+    return last.str.contains(FOUND[kind], regex=False)
