@@ -27,7 +27,7 @@ class Settings:
     worth: float = 3600.0
     factor: float = 1.3
     speed: float = 25.0
-    iterations: int = 1000
+    iterations: int = 600
     seed: int = 1
     threshold: float = 300.0
 
