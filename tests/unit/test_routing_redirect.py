@@ -236,3 +236,20 @@ def test_a_truck_drives_home_whatever_it_serves_so_its_stop_on_the_way_is_not_gi
     found = redirect(LINE[LINE["place"].isin(["b", "d"])], own, fleet, now, None, CALM)
     assert found.changes.empty
     assert driven(found.plan.stops, "W1") == ["d"]
+
+
+def test_handing_over_many_stops_for_little_is_not_worth_the_trouble() -> None:
+    """The truck that drives home along the line could serve all of it: three stops more."""
+    fleet = routed.trucks([{"truck": "W1"}, {"truck": "W2"}])
+    places = LINE.assign(x=LINE["x"] / 10 + 300)
+    now = under_way([{"truck": "W1", "x": 1000.0}, {"truck": "W2"}])
+    own = pd.concat([rest("W1", *"fdb"), rest("W2", *"ace")])
+    eager = redirect(places, own, fleet, now, None, replace(CALM, threshold=60.0))
+    given = (eager.changes["change"] == "hands over").sum()
+    assert given == 3
+    gain = eager.trucks["gain"].sum()
+    at = replace(CALM, threshold=gain / 3)
+    assert redirect(places, own, fleet, now, None, at).trucks["gain"].sum() == gain
+    above = redirect(places, own, fleet, now, None, replace(at, threshold=gain / 3 + 1))
+    assert above.changes.empty
+    assert above.trucks["gain"].sum() == 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,13 +83,25 @@ class Day:
 
     def leg(self, step: Step) -> Leg:
         """Return what a truck does at a step."""
-        if step.at_site:
-            site = self.sites.iloc[step.number]
-            hours = ((int(site["opens"]), int(site["closes"])),)
-            return Leg(self.location(step), hours, int(site["unload"]), unloads=True)
-        row = self.candidates.iloc[step.number]
-        seconds, litres, kilograms = (int(row[c]) for c in ("seconds", "litres", "kilograms"))
-        return Leg(self.location(step), self.windows[step.number], seconds, litres, kilograms)
+        return (self._at_sites if step.at_site else self._at_places)[step.number]
+
+    @cached_property
+    def _at_sites(self) -> list[Leg]:
+        rows = enumerate(self.sites[["opens", "closes", "unload"]].itertuples(index=False))
+        return [
+            Leg(self.location(Step(True, row)), ((opens, closes),), unload, unloads=True)
+            for row, (opens, closes, unload) in rows
+        ]
+
+    @cached_property
+    def _at_places(self) -> list[Leg]:
+        whole = self.candidates[["seconds", "litres", "kilograms"]].to_numpy().tolist()
+        return [
+            Leg(self.location(Step(False, row)), hours, seconds, litres, kilograms)
+            for row, (hours, (seconds, litres, kilograms)) in enumerate(
+                zip(self.windows, whole, strict=True)
+            )
+        ]
 
     def owes(self, truck: int) -> tuple[int, int]:
         """Return pause and pause_from of a truck, nought and late for one that owes none."""
@@ -97,6 +110,13 @@ class Day:
 
     def ready(self, truck: int) -> tuple[int, int, int, int]:
         """Return where and when a truck is free after what is decided, with which load."""
+        return self._ready[truck]
+
+    @cached_property
+    def _ready(self) -> list[tuple[int, int, int, int]]:
+        return [self._free(truck) for truck in range(len(self.duties))]
+
+    def _free(self, truck: int) -> tuple[int, int, int, int]:
         legs, duty = self.decided(truck), self.duties[truck]
         passages = drive(self.travel, duty, legs, truck, paused=False).passages
         if not passages:

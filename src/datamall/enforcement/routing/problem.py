@@ -110,7 +110,7 @@ class Problem:
         driven = [self.route(t, steps) for t, steps in enumerate(start) if steps or self.anchored]
         first = Solution(self.data, driven)
         assert first.is_feasible()
-        found = _search(self.data, settings, first if driven else None)
+        found = best_found(self.data, settings, first if driven else None)
         if not found.is_feasible():
             return start
         rounds: Rounds = [[] for _ in self.day.duties]
@@ -213,20 +213,21 @@ def model(day: Day, settings: Settings) -> Problem:
     return Problem(day, worth, prizes, visits, {step: i for i, step in enumerate(visits)}, data)
 
 
-def _search(data: ProblemData, settings: Settings, first: Solution | None) -> Solution:
+def best_found(data: ProblemData, settings: Settings, first: Solution | None = None) -> Solution:
     """Return PyVRP's best solution.
 
-    This is `pyvrp.solve` with other penalties at the start. It begins at 50,000 seconds for each
-    litre too much or second too late and takes hundreds of thousands of iterations to come down,
-    so that within our thousand no place is tried that needs a disposal trip of its own.
+    This is `pyvrp.solve` with other penalties at the start. It begins at 50,000 for each litre too
+    much or second too late and comes down by a tenth every 500 iterations, so that within a
+    thousand no place is tried that needs a disposal trip of its own. From far below what a second
+    of a full shift is worth, on the other hand, it finds only rounds that nobody can drive.
     """
     random = RandomNumberGenerator(seed=settings.seed)
     local = LocalSearch(data, random, compute_neighbours(data), PerturbationManager())
     for operator in OPERATORS:
         if operator.supports(data):
             local.add_operator(operator(data))
-    loads = [0.5] * data.num_load_dimensions
-    penalties = PenaltyManager((loads, 1.0, 1.0), PenaltyParams(solutions_between_updates=100))
+    start = ([2.0] * data.num_load_dimensions, 10.0, 1.0)
+    penalties = PenaltyManager(start, PenaltyParams(solutions_between_updates=50))
     if first is None:
         drawn = Solution.make_random(data, random)
         first = local(drawn, penalties.max_cost_evaluator(), exhaustive=True)

@@ -163,7 +163,8 @@ def calm(problem: Problem, nothing: Rounds, settings: Settings) -> Rounds:
     """Return better rounds of which each change gains the threshold, or those that there are.
 
     First what is new is put between the stops in their order. Only where planning anew gains the
-    threshold beside that, trucks change their order or exchange stops.
+    threshold beside that, for each stop that another truck then serves or nobody and each truck
+    with another order, trucks change their order or exchange stops.
     """
     least = settings.threshold
     added = insert(problem, nothing, least)
@@ -171,7 +172,7 @@ def calm(problem: Problem, nothing: Rounds, settings: Settings) -> Rounds:
     rounds = list(added)
     for group in _groups(added, searched):
         gain = sum(problem.cost(t, added[t]) - problem.cost(t, searched[t]) for t in group)
-        if gain > 0 and gain >= least:
+        if gain > 0 and gain >= least * _changed(added, searched, group):
             for truck in group:
                 rounds[truck] = searched[truck]
     return insert(problem, rounds, least)
@@ -194,6 +195,22 @@ def _served(rounds: Rounds) -> dict[int, int]:
     """Return the truck of each candidate that is served."""
     return {step.number: truck for truck, steps in enumerate(rounds) for step in steps
             if not step.at_site}  # fmt: skip
+
+
+def _changed(before: Rounds, after: Rounds, group: list[int]) -> int:
+    """Return how many stops of some trucks are served by another or none, and trucks reordered."""
+    then, now = _served(before), _served(after)
+    stops = [row for row in then.keys() | now.keys() if {then.get(row), now.get(row)} & set(group)]
+    moved = sum(then.get(row) != now.get(row) for row in stops)
+    return moved + sum(_reordered(before[truck], after[truck]) for truck in group)
+
+
+def _reordered(before: list[Step], after: list[Step]) -> bool:
+    """Return whether the stops that stay in a round have another order."""
+    rows = [[step.number for step in steps if not step.at_site] for steps in (before, after)]
+    both = set(rows[0]) & set(rows[1])
+    kept = [[row for row in own if row in both] for own in rows]
+    return kept[0] != kept[1]
 
 
 def _groups(before: Rounds, after: Rounds) -> list[list[int]]:
@@ -236,7 +253,7 @@ def _trucks(problem: Problem, nothing: Rounds, rounds: Rounds) -> pd.DataFrame:
     places, rows = problem.day.candidates, []
     for truck, duty in enumerate(problem.day.duties):
         row: dict[str, object] = {"truck": duty["truck"]}
-        won, orders = [], []
+        won = []
         for steps, end in ((rounds[truck], ""), (nothing[truck], "_before")):
             served = [step.number for step in steps if not step.at_site]
             last = problem.day.drive(truck, steps).passages[-1]
@@ -249,8 +266,6 @@ def _trucks(problem: Problem, nothing: Rounds, rounds: Rounds) -> pd.DataFrame:
                 "home" + end: last.arrival,
             }
             won.append(int(problem.worth[served].sum()) - problem.route(truck, steps).duration())
-            orders.append(served)
-        both = set(orders[0]) & set(orders[1])
-        orders = [[number for number in own if number in both] for own in orders]
-        rows.append(row | {"reordered": orders[0] != orders[1], "gain": won[0] - won[1]})
+        reordered = _reordered(nothing[truck], rounds[truck])
+        rows.append(row | {"reordered": reordered, "gain": won[0] - won[1]})
     return pd.DataFrame(rows)

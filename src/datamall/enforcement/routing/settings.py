@@ -21,13 +21,14 @@ class Settings:
     iterations, seed
         Of the search. The number of iterations and no clock ends it: same input, same plan.
     threshold
-        Seconds that a change to a round under way must gain; smaller ones are not made.
+        Seconds that each change to a round under way must gain: a stop added, dropped or handed
+        over, or another order. Smaller ones are not made.
     """
 
     worth: float = 3600.0
     factor: float = 1.3
     speed: float = 25.0
-    iterations: int = 1000
+    iterations: int = 600
     seed: int = 1
     threshold: float = 300.0
 
