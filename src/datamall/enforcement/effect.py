@@ -142,9 +142,9 @@ def effects(
     that wait or have not yet started; else all places that the action left alone, which say too
     whether bad places moved otherwise than good ones (not so for what should not move, where
     places of the action are pulled towards their own mean, as they were chosen by something else).
-    A period in which the action began is left out. Interval on the log scale from the part of each place
-    (cluster-robust, Liang and Zeger 1986, as the jackknife over places: CR3 of Bell and McCaffrey
-    2002), Student's t with one degree of freedom less than the fewer places.
+    A period in which the action began is left out. Interval on the log scale from the part of each
+    place (cluster-robust, Liang and Zeger 1986, as the jackknife over places: CR3 of Bell and
+    McCaffrey 2002), Student's t with one degree of freedom less than the fewer places.
     """
     check_level("confidence", confidence)
     check_level("worthwhile", worthwhile)
