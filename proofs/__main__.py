@@ -1,38 +1,66 @@
-"""Run the studies (``python -m proofs run``), or print what they found (``python -m proofs``)."""
+"""Run a study (``python -m proofs run STUDY``), or print what all found (``python -m proofs``)."""
 
 import sys
+from pathlib import Path
 
 import pandas as pd
 
 from datamall.project import find_root, load_parameters
 from datamall.provenance import canonical_digest, file_digests
 from datamall.reporting.notebooks import run
-from proofs import words
+from proofs import effects, words
 
-NAME = "fairness"
-PLAN = "fraud_audit"  # all that they take of params.yaml
+# Of each study: its modules here, what it judges, and all that it takes of params.yaml.
+STUDIES: dict[str, tuple[list[str], list[str], list[str]]] = {
+    "fairness": (
+        ["coverage", "power", "printed", "resampling", "verdicts", "words", "worlds"],
+        ["fairness", "fraud/audit/sources.py", "fraud/disclosure.py", "small_numbers.py"],
+        ["fraud_audit"],
+    ),
+    "effects": (
+        ["cities", "discs", "effects"],
+        [
+            *(
+                f"enforcement/{name}.py"
+                for name in ("effect", "expectation", "hotspots", "information", "knowledge")
+            ),
+            *(f"enforcement/{name}.py" for name in ("pooling", "spatial", "sums")),
+        ],
+        [],
+    ),
+}
+
+
+def files(root: Path, study: str) -> list[Path]:
+    """Return the files on which a study rests."""
+    modules, judged, _ = STUDIES[study]
+    folder, source = root / "proofs", root / "src" / "datamall"
+    found = [folder / f"{study}.ipynb", folder / "__init__.py", folder / "__main__.py"]
+    found += [folder / f"{name}.py" for name in modules]
+    for name in judged:
+        path = source / name
+        found += [path] if path.suffix else sorted(path.glob("*.py"))
+    return found
 
 
 def main() -> None:
-    """Write proofs/results from the notebook, or print its lines."""
+    """Write proofs/results from a notebook, or print the lines of all."""
     root = find_root()
-    folder, out = root / "proofs", root / "proofs" / "results"
-    if sys.argv[1:] == ["run"]:
-        files = [folder / f"{NAME}.ipynb", *sorted(folder.glob("*.py"))]
-        fraud = root / "src" / "datamall" / "fraud"
-        files += [fraud / "disclosure.py", fraud / "audit" / "sources.py"]
-        files += [
-            fraud.parent / "small_numbers.py",
-            *sorted((fraud.parent / "fairness").glob("*.py")),
-        ]
-        digests = file_digests(root, files)
-        digests[f"params.yaml: {PLAN}"] = canonical_digest(load_parameters(root)[PLAN])
-        notebook = folder / f"{NAME}.ipynb"
+    out = root / "proofs" / "results"
+    if sys.argv[1:2] == ["run"]:
+        [study] = sys.argv[2:]
+        digests = file_digests(root, files(root, study))
+        for name in STUDIES[study][2]:
+            digests[f"params.yaml: {name}"] = canonical_digest(load_parameters(root)[name])
+        notebook = root / "proofs" / f"{study}.ipynb"
         run(root, "demo", notebook, parameters={}, provenance=digests, out_folder=out)
         return
-    names = ("grid", "intervals", "power", "identified")
-    tables = [pd.read_csv(out / "results" / NAME / f"{name}.csv") for name in names]
-    print("\n".join(words.lines(*tables)))
+    for study, names, say in (
+        ("fairness", ("grid", "intervals", "power", "identified"), words.lines),
+        ("effects", ("estimates", "hot_spots"), effects.lines),
+    ):
+        tables = [pd.read_csv(out / "results" / study / f"{name}.csv") for name in names]
+        print("\n".join(say(*tables)))
 
 
 if __name__ == "__main__":

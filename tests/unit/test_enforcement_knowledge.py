@@ -279,3 +279,29 @@ def test_levels_outside_zero_to_one_are_refused(
         knowledge.dirty_rates(data, level)
     with pytest.raises(DatamallError, match="between 0 and 1"):
         hotspots.hot_spots(data, pd.DataFrame(), 8, level, 1)
+
+
+def test_dirty_places_beside_a_hot_spot_belong_to_it() -> None:
+    """A row of places 100 m apart: the first four are hot by Gi*, the next two dirty themselves."""
+    number = np.arange(12)
+    hot = pd.DataFrame(
+        {
+            "cluster": [f"C{k:02d}" for k in number],
+            "kind": "container",
+            "x": 100.0 * number,
+            "y": 0.0,
+            "inspections": 10,
+            "with_waste": 5,
+            "hot_rate": number < 4,
+        }
+    )
+    low = np.where(number < 6, 0.6, 0.3)
+    low[[1, 11]] = 0.3, 0.6  # within, clean; dirty, but beside no hot spot
+    rates = hot[["cluster"]].assign(low=low)[::-1]
+    table = hotspots.hot_places(hot, rates, 2)
+    # Its two nearest others: of C03 these are C02 and C04, so that C05 is beside no hot spot.
+    assert table["together"].tolist() == [True] * 5 + [False] * 7
+    clean = hotspots.hot_places(hot, rates.assign(low=0.4), 2)
+    assert clean["together"].equals(hot["hot_rate"].rename("together"))
+    absent = Absent("Hot spots", "none")
+    assert hotspots.hot_places(absent, rates, 2) is absent

@@ -140,11 +140,11 @@ def effects(
     Safety") with the model of `pooling`, from the looks before the action began anywhere. The
     places compared say by how much the log-odds moved in each month: places drawn for the action
     that wait or have not yet started; else all places that the action left alone, which say too
-    whether bad places moved otherwise than good ones. For what should not move, places of the
-    action are pulled towards their own mean, as they were chosen by something else. A period in
-    which the action began is left out. Interval on the log scale from the part of each place
-    (cluster-robust, Liang and Zeger 1986, as the jackknife over places: CR3 of Bell and McCaffrey
-    2002), Student's t with one degree of freedom less than the fewer places.
+    whether bad places moved otherwise than good ones (not so for what should not move, where
+    places of the action are pulled towards their own mean, as they were chosen by something else).
+    A period in which the action began is left out. Interval on the log scale from the part of each
+    place (cluster-robust, Liang and Zeger 1986, as the jackknife over places: CR3 of Bell and
+    McCaffrey 2002), Student's t with one degree of freedom less than the fewer places.
     """
     check_level("confidence", confidence)
     check_level("worthwhile", worthwhile)
@@ -182,7 +182,7 @@ def effects(
             beside = looked.beside(begun, near) if near else looked.days(begun[:0])
             apart = np.isnat(beside)
             among = apart & np.isin(looked.clusters, own["cluster"]) if lot else apart
-            found = looked.effect(start, other, among, confidence, tilt=not lot)
+            found = looked.effect(start, other, among, confidence, tilt=not lot and about == OWN)
             if about != OWN:
                 rows.append((action, about, method, *found, _judged(found, worthwhile, FALSIFIED)))
                 continue
