@@ -337,3 +337,13 @@ def test_inspections_alone_have_a_state_too(data: Data) -> None:
 )  # fmt: skip
 def test_reasons(facts: tuple, sentence: str) -> None:
     assert state.reason(*facts) == sentence
+
+
+def test_reports_without_a_day_are_left_out_and_few_looks_are_no_tenths(data: Data) -> None:
+    bare = data | {REPORTS: data[REPORTS].drop(columns="opened")}
+    first = MORNING - pd.Timedelta(weeks=1)
+    seen = data[INSPECTIONS]
+    few = pd.concat([seen[seen["period_start"] < first], seen[seen["period_start"] >= first][:4]])
+    scores, tenths = foresight.held_out(bare | {INSPECTIONS: few}, MORNING, 1, 0.9)
+    assert scores["looks"].tolist() == [4, 4]
+    assert tenths["looks"].tolist() == [1] * 4

@@ -58,7 +58,7 @@ def held_out(
     columns = ["score", "looks", "places", "rate", "state", "gain", "low", "high", "better"]
     order = np.argsort(by_state, kind="stable")
     parts = []
-    for tenth, own in enumerate(np.array_split(order, TENTHS), start=1):
+    for tenth, own in enumerate(np.array_split(order, min(TENTHS, len(order))), start=1):
         found, low, high = _clustered(y[own], place[own], width)
         parts.append((tenth, len(own), by_state[own].mean(), found, max(low, 0), min(high, 1)))
     names = ["tenth", "looks", "foretold", "found", "low", "high"]

@@ -27,7 +27,7 @@ def before(data: Tables, day: pd.Timestamp) -> dict[str, Any]:
         seen = data[INSPECTIONS]
         seen = seen.whole() if isinstance(seen, Rows) else seen
         known[INSPECTIONS] = seen[seen["period_start"].astype("datetime64[s]") < day]
-    if REPORTS in data:
+    if "opened" in data.get(REPORTS, pd.DataFrame()):
         table = data[REPORTS]
         table = table[table["opened"].astype("datetime64[s]") < day]
         if "closed" in table:
