@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := run
-.PHONY: run fresh release lab test test-slow test-all bench proofs mutants lock clean help
+.PHONY: run fresh morning release lab test test-slow test-all bench proofs mutants lock clean help
 SHELL := /bin/sh
 PYTHON ?= python3
 AUTHORITY ?= demo
@@ -16,6 +16,9 @@ run: $(READY) ## Set up, run every stage that is not up to date (AUTHORITY=demo)
 
 fresh: $(READY) ## Run every stage again, changed or not
 	@$(BIN)/datamall run $(AUTHORITY) --force
+
+morning: $(READY) ## Plan the day: make morning DATE=2026-01-05 (AUTHORITY=demo)
+	@$(BIN)/datamall morning --authority $(AUTHORITY) --date "$(DATE)"
 
 release: $(READY) ## Freeze the reviewed pages, signed by one of two people (BY=steward)
 	@$(BIN)/datamall release --authority $(AUTHORITY) --by $(BY)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from datamall import cli_contracts, cli_decisions, cli_evidence, cli_releases
+from datamall import cli_contracts, cli_decisions, cli_evidence, cli_morning, cli_releases
 from datamall.cli_options import AUTHORITY, NAME, THREADS, NotPlain
 from datamall.errors import DatamallError
 from datamall.project import find_root, load_parameters, reports_folder
@@ -59,7 +59,7 @@ def main() -> None:
     """Share data by lawful purpose, and turn them into decisions that people can answer for."""
 
 
-for module in (cli_contracts, cli_decisions, cli_evidence, cli_releases):
+for module in (cli_contracts, cli_decisions, cli_evidence, cli_morning, cli_releases):
     for command in module.COMMANDS:
         main.add_command(command)
 
@@ -248,50 +248,11 @@ def inputs(kind: str, authority: str) -> None:
 @THREADS
 def report(notebook: str, authority: str, threads: int | None) -> None:
     """Run a NOTEBOOK on the extract of its purpose and write its page and results."""
-    from datamall import limits
-    from datamall.decisions import shown
-    from datamall.mall.contracts import load_contracts
-    from datamall.mall.kernel import behind_the_door, open_ways
-    from datamall.mall.log.logbook import refusals
-    from datamall.mall.purposes import people
     from datamall.memory import give_back
-    from datamall.provenance import provenance
-    from datamall.reporting.notebooks import run
+    from datamall.running import make
 
     give_back()
-    root = find_root()
-    parameters = load_parameters(root)
-    reports = parameters["reports"]
-    if notebook not in reports:
-        raise DatamallError(
-            f"No report called {notebook!r} in params.yaml under reports: "
-            f"there are {', '.join(sorted(reports))}."
-        )
-    rests_on = provenance(root, authority, notebook)
-    with refusals(root, "report", authority=authority, report=notebook):
-        run(
-            root,
-            authority,
-            root / "notebooks" / f"{notebook}.ipynb",
-            parameters=parameters[notebook],
-            config=behind_the_door(
-                root,
-                authority,
-                purposes=reports[notebook]["purposes"],
-                threads=threads or 1,
-                occasion=f"report {notebook}",
-            ),
-            provenance=rests_on,
-            decided=partial(shown, root, authority, notebook, rests_on),
-            open_ways=open_ways(),
-            people=people(root, load_contracts(root), reports[notebook]["purposes"]),
-            out_folder=reports_folder(root, authority),
-        )
-    limits.note(root, authority, notebook)
-    if reports[notebook].get("audit"):
-        from datamall.gate import record
-
-        record(root, authority, notebook)
+    make(find_root(), authority, notebook, threads or 1)
 
 
 @main.command()

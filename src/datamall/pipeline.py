@@ -48,6 +48,25 @@ def run(root: Path, authority: str, force: bool = False) -> None:
         )
 
 
+def take_in(root: Path, authority: str, stores: Iterable[str]) -> None:
+    """Take in those of some stores that are not up to date, and what they refer to.
+
+    Raises
+    ------
+    DatamallError
+        When the authority is unknown or a stage fails (the stage has said why).
+    """
+    _check(root, authority)
+    demo = authority == "demo"
+    folder = root if demo else prepare(root, authority)
+    targets = [f"intake{'@' if demo else '-'}{store}" for store in stores]
+    if targets and dvc(["repro", "--quiet", *targets], folder) != 0:
+        raise DatamallError(
+            f"Not all that arrived for {authority} could be taken in: mend what the stage above "
+            "says, and run it again; the stores of yesterday stay."
+        )
+
+
 def write_parameters(root: Path, authority: str) -> None:
     """Write each section of params.yaml to ``data/parameters/<authority>/<section>.json``.
 

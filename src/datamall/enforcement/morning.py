@@ -4,20 +4,25 @@ A truck with a round keeps it, in its order; what lies elsewhere is put between 
 gains enough (`routing.redirect` from the depot). Trucks without a round go where waste is expected.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from datamall.enforcement import histories
-from datamall.enforcement.chain import Chain
 from datamall.enforcement.effects import EFFECTS, FOUND
 from datamall.enforcement.information import Tables
-from datamall.enforcement.routing import Redirect, Settings, redirect
-from datamall.enforcement.routing.refusals import CANDIDATES, clock
-from datamall.requirements import Absent
+from datamall.enforcement.routing import Plan, Redirect, Settings, redirect
+from datamall.enforcement.routing.refusals import CANDIDATES, LEFT_OUT, clock
+from datamall.enforcement.state import State
+from datamall.errors import DatamallError
+from datamall.requirements import Absent, passes_absent
 
-ROUNDS, TRUCKS, SITES = (f"enforcement.{name}" for name in ("rounds", "trucks", "disposal_sites"))
+CONTAINERS, ROUNDS, TRUCKS, SITES = (
+    f"enforcement.{name}" for name in ("containers", "rounds", "trucks", "disposal_sites")
+)
 # What a truck can take of what is found, and which report says so. A broken container is for a
 # mechanic.
 KINDS = {
@@ -36,7 +41,18 @@ SIZES = {
 PICKED_UP = "bulky"  # whose effect is that of taking away whatever a crew was sent for
 LONGEST = 14.0  # days that waste is held to lie where nobody comes: assumption
 REGULAR = "regular round"
+TITLE = "Today's rounds"
 OWED = ("place", "kind", "since", "what", "outcome")
+
+
+def together(*extracts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stores of several extracts as one; what two of them hold comes from the first."""
+    return {store: own[store] for own in reversed(extracts) for store in own}
+
+
+def both(found: tuple[pd.DataFrame, pd.DataFrame] | Absent) -> tuple[Any, Any]:
+    """Return two tables, or an `Absent` in place of each."""
+    return (found, found) if isinstance(found, Absent) else found
 
 
 def freshness(data: Tables, day: pd.Timestamp, late: int) -> pd.DataFrame:
@@ -70,7 +86,11 @@ def freshness(data: Tables, day: pd.Timestamp, late: int) -> pd.DataFrame:
 
 
 def candidates(
-    data: Tables, now: pd.DataFrame | Absent, chain: Chain | None, day: pd.Timestamp, most: int
+    data: Tables,
+    now: pd.DataFrame | Absent,
+    learnt: State | Absent,
+    day: pd.Timestamp,
+    most: int,
 ) -> pd.DataFrame:
     """Return what trucks could serve today, as `routing.redirect` takes it.
 
@@ -80,8 +100,8 @@ def candidates(
         The extract with containers, reports and rounds.
     now
         As from `state.today`; where it is an `Absent` the regular rounds are all there is.
-    chain
-        Of the same state.
+    learnt
+        As from `state.fit`.
     day
         The morning.
     most
@@ -96,12 +116,12 @@ def candidates(
         the chance that it lies there, times the days it would go on lying there (at most
         `LONGEST`), times what a crew takes away of it.
     """
-    register = data["enforcement.containers"].set_index("cluster")
+    register = data[CONTAINERS].set_index("cluster")
     [(low, high)] = EFFECTS.loc[EFFECTS["cause"] == PICKED_UP, ["low", "high"]].to_numpy()
     tables = []
-    if not isinstance(now, Absent) and chain is not None:
+    if not isinstance(now, Absent) and not isinstance(learnt, Absent):
         open_ = _reported(data, day)
-        gone = chain.relaxation * (1 - now["rate"].clip(0, 0.99))
+        gone = learnt.chain.relaxation * (1 - now["rate"].clip(0, 0.99))
         days = (1 / gone.clip(lower=1e-6)).clip(upper=LONGEST)
         for kind, category in KINDS.items():
             if kind not in now:
@@ -184,8 +204,11 @@ def plan(
     day: pd.Timestamp,
     settings: Settings,
     avoid: pd.DataFrame | None = None,
-) -> Redirect:
+) -> Redirect | Absent:
     """Return the rounds of a day beside the regular ones.
+
+    Trucks that can take nothing that the others take are planned apart, which changes nothing and
+    is quicker.
 
     Parameters
     ----------
@@ -196,20 +219,88 @@ def plan(
     day, settings, avoid
         See `routing.redirect`.
     """
-    rest = todays_rounds(data, day)
-    there = rest["truck"].isin(data[TRUCKS]["truck"].astype(str))
-    return redirect(
-        wanted,
-        rest[there],
-        data[TRUCKS],
-        at_the_depot(data[TRUCKS]),
-        data.get(SITES),
-        settings,
-        avoid=avoid,
-        weekday=day.isoweekday(),
+    if TRUCKS not in data or not len(data[TRUCKS]):
+        return Absent(TITLE, f"Not possible here: the authority does not deliver {TRUCKS}.")
+    trucks, rest = data[TRUCKS].astype({"truck": str}), todays_rounds(data, day)
+    made = []
+    for names, kinds in _apart(trucks):
+        own = trucks[trucks["truck"].isin(names)]
+        made.append(
+            redirect(
+                wanted[wanted["kind"].isin(kinds)],
+                rest[rest["truck"].isin(names)],
+                own,
+                at_the_depot(own),
+                data.get(SITES),
+                settings,
+                avoid=avoid,
+                weekday=day.isoweekday(),
+            )
+        )
+    taken = set().union(*(kinds for _, kinds in _apart(trucks)))
+    nobody = wanted[~wanted["kind"].isin(taken)].assign(reason="no truck takes this kind of waste")
+    plans = [one.plan for one in made]
+    return Redirect(
+        Plan(
+            _joined(one.stops for one in plans),
+            _joined([*(one.left_out for one in plans), nobody[list(LEFT_OUT)]]),
+            _joined(one.refusals for one in plans).drop_duplicates(ignore_index=True),
+        ),
+        *(_joined(getattr(one, name) for one in made) for name in ("nothing", "changes", "trucks")),
     )
 
 
+def _joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return tables below each other; an empty one has no say in the types of columns."""
+    every = [*tables]
+    return pd.concat([own for own in every if len(own)] or every[:1], ignore_index=True)
+
+
+def _apart(trucks: pd.DataFrame) -> list[tuple[set[str], set[str]]]:
+    """Return groups of trucks of which no two take a common kind of waste, with their kinds."""
+    groups: list[tuple[set[str], set[str]]] = []
+    for row in trucks.to_dict("records"):
+        own = {kind for kind in KINDS if row.get(f"takes_{kind}") == "yes"}
+        names = {str(row["truck"])}
+        for group in [one for one in groups if one[1] & own]:
+            groups.remove(group)
+            names, own = names | group[0], own | group[1]
+        groups.append((names, own))
+    return groups
+
+
+def on_map(data: Tables, made: Redirect | Absent) -> pd.DataFrame | Absent:
+    """Return all places with what serves them today: cluster, x, y (m) and served by."""
+    if isinstance(made, Absent):
+        return made
+    register = data["enforcement.containers"][["cluster", "x", "y"]].astype(
+        {"x": float, "y": float}
+    )
+    own = made.plan.stops[made.plan.stops["kind"].isin(list(KINDS))]
+    regular = own["reason"] == REGULAR
+    served = np.select(
+        [register["cluster"].isin(own.loc[part, "place"]) for part in (~regular, regular)],
+        ["put in today", "regular round"],
+        "none",
+    )
+    return register.assign(**{"served by": served})
+
+
+def as_day(text: str) -> pd.Timestamp:
+    """Return the day that a text such as 2026-01-05 names.
+
+    Raises
+    ------
+    DatamallError
+        When it names none.
+    """
+    try:
+        return pd.Timestamp(date.fromisoformat(text))
+    except ValueError:
+        raise DatamallError(f"The day is {text!r}: give it as 2026-01-05.") from None
+
+
+@passes_absent
 def owed(data: Tables, now: pd.DataFrame, made: Redirect, day: pd.Timestamp) -> pd.DataFrame:
     """Return what became of each find of yesterday and of each open report.
 

@@ -8,6 +8,7 @@ always a plan.
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -86,15 +87,27 @@ class Problem:
 
     def route(self, truck: int, steps: Sequence[Step]) -> Route:
         """Return PyVRP's route of steps."""
-        trucks = len(self.day.duties)
-        stops = [
-            (ActivityType.DEPOT, 2 * trucks + step.number)
-            if step.at_site
-            else (ActivityType.CLIENT, self.number[step])
-            for step in steps
+        own = map(self.activities.__getitem__, steps)
+        return Route(self.data, [*self.anchors[truck], *own], truck)
+
+    @cached_property
+    def activities(self) -> dict[Step, Activity]:
+        """PyVRP's word for each step; hundreds of thousands of routes are tried in a morning."""
+        first = 2 * len(self.day.duties)
+        trips = range(len(self.day.sites))
+        return {
+            **{Step(True, n): Activity(ActivityType.DEPOT, first + n) for n in trips},
+            **{step: Activity(ActivityType.CLIENT, n) for step, n in self.number.items()},
+        }
+
+    @cached_property
+    def anchors(self) -> list[list[Activity]]:
+        """What each truck begins with: its anchor where it is under way."""
+        first, trucks = len(self.visits), range(len(self.day.duties))
+        return [
+            [Activity(ActivityType.CLIENT, first + truck)] if self.anchored else []
+            for truck in trucks
         ]
-        anchor = [(ActivityType.CLIENT, len(self.visits) + truck)] if self.anchored else []
-        return Route(self.data, [Activity(*stop) for stop in (*anchor, *stops)], truck)
 
     def cost(self, truck: int, steps: Sequence[Step]) -> int:
         """Return the seconds that a round takes less those that it wins."""

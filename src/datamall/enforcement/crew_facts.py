@@ -1,0 +1,53 @@
+"""What a crew reads of a stop: at most three facts, in Dutch."""
+
+import numpy as np
+import pandas as pd
+
+from datamall.enforcement.morning import KINDS, REGULAR
+from datamall.requirements import Absent
+
+SEPARATOR = "; "
+DUTCH = {
+    "bulky waste": "grofvuil",
+    "full container": "volle container",
+    "broken container": "kapotte container",
+    "bags": "zakken",
+    "cardboard": "karton",
+    "nothing": "niets",
+    " and ": " en ",
+    "waste": "afval",
+}
+
+
+def facts(now: pd.DataFrame | Absent, stops: pd.DataFrame) -> pd.DataFrame:
+    """Return the stops with the facts that a crew reads at each, in Dutch, at most three."""
+    own = pd.Series(dtype=object)
+    if not isinstance(now, Absent):
+        about = now.set_index("cluster")
+        own = pd.Series(
+            [
+                _facts(*row)
+                for row in zip(*(about[c] for c in ("days", "last", "open", "oldest")), strict=True)
+            ],
+            index=about.index,
+            dtype=object,
+        )
+    texts = own.reindex(stops["place"]).fillna("").to_numpy()
+    regular = (stops["reason"] == REGULAR).to_numpy()
+    served = stops["kind"].isin(list(KINDS)).to_numpy()
+    texts = np.where(regular, "vaste ronde", np.where(served, texts, ""))
+    return stops.assign(facts=texts)
+
+
+def _facts(days: float, last: str, reports: int, oldest: float) -> str:
+    parts = []
+    if reports:
+        since = "gisteren" if oldest == 1 else f"{int(oldest)} dagen geleden"
+        first = "1 open melding van" if reports == 1 else f"{reports} open meldingen, de oudste van"
+        parts.append(f"{first} {since}")
+    if np.isfinite(days):
+        for english, dutch in DUTCH.items():
+            last = last.replace(english, dutch)
+        when = "gisteren" if days == 1 else f"{int(days)} dagen geleden"
+        parts.append(f"{when} gezien: {last}")
+    return SEPARATOR.join(parts)

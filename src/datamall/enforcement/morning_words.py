@@ -1,0 +1,135 @@
+"""What the page of a morning says of its tables, in words."""
+
+import pandas as pd
+
+from datamall.enforcement.morning import KINDS
+from datamall.enforcement.routing import Redirect
+from datamall.enforcement.words import counted
+from datamall.requirements import Absent, passes_absent
+
+HEADINGS = {
+    "arrival": "Arrival (s of the day)",
+    "days": "Days ago",
+    "demand": "Demand",
+    "departure": "Departure (s of the day)",
+    "facts": "What the crew reads (Dutch)",
+    "found": "Share that found waste",
+    "foretold": "Chance foretold",
+    "gain": "Gain",
+    "gain_seconds": "Gained (s)",
+    "high": "To",
+    "home": "Home (s of the day)",
+    "home_before": "Home without (s of the day)",
+    "kind": "Kind",
+    "last_day": "Last day",
+    "left": "Left out",
+    "logarithmic": "Logarithmic",
+    "looks": "Looks",
+    "low": "From",
+    "mass": "On board (kg)",
+    "metres": "Metres",
+    "metres_before": "Metres without",
+    "musts": "Must be served",
+    "musts_before": "Must be served, without",
+    "outcome": "What becomes of it",
+    "place": "Place",
+    "places": "Places",
+    "rate": "Long-run rate",
+    "reason": "Reason",
+    "score": "Score",
+    "sentence": "What would make it possible",
+    "since": "Since",
+    "state": "State",
+    "stops": "Stops",
+    "stops_before": "Stops without",
+    "store": "Store",
+    "subject": "What",
+    "tenth": "Tenth of the chances",
+    "truck": "Truck",
+    "turn": "Turn",
+    "value": "Dirty days prevented",
+    "value_before": "Dirty days prevented, without",
+    "volume": "On board (m³)",
+    "what": "How it is known",
+}
+
+
+def answer(
+    made: Redirect | Absent, owing: pd.DataFrame | Absent, fresh: pd.DataFrame, day: pd.Timestamp
+) -> str:
+    """Return what is planned today, and what is owed and does not fit, in few words.
+
+    Parameters
+    ----------
+    made, owing, fresh
+        As from `morning.plan`, `owed` and `freshness`; an `Absent` becomes a sentence.
+    day
+        The morning.
+    """
+    stale = fresh[fresh["state"] != "fresh"]
+    warning = "".join(
+        f" {row.store} is {row.state}." if row.days != row.days else
+        f" {row.store} is {row.state}: its last day is {row.days:.0f} days ago."
+        for row in stale.itertuples()
+    )  # fmt: skip
+    if isinstance(made, Absent):
+        return f"{made.chapter} of {day:%Y-%m-%d} cannot be planned: {made.reason}{warning}"
+    served = made.plan.stops[made.plan.stops["kind"].isin(list(KINDS))]
+    text = (
+        f"On {day:%Y-%m-%d} (valid this day alone) {counted(served['truck'].nunique(), 'truck')} "
+        f"make {counted(len(served), 'stop')}"
+    )
+    if isinstance(owing, Absent):
+        return f"{text}: the regular rounds, as what lies there today is not known.{warning}"
+    own = owing[owing["kind"].isin(list(KINDS))]
+    missed = own["outcome"].str.startswith("no truck")
+    return (
+        f"{text}. Of {len(own):,} finds of yesterday and open reports that are a truck's work, "
+        f"{int((~missed).sum()):,} are served or gone, and {int(missed.sum()):,} do not fit: each "
+        f"has its reason.{warning}"
+    )
+
+
+def metrics(made: Redirect | Absent) -> dict[str, float]:
+    """Return the numbers worth following from day to day, by name."""
+    if isinstance(made, Absent) or not len(made.trucks):
+        return {}
+    own = made.trucks[["stops", "musts", "value", "metres"]].sum()
+    return {str(name): float(number) for name, number in own.items()}
+
+
+@passes_absent
+def describe_reliability(table: pd.DataFrame) -> str:
+    """Say how far what was foretold lies from what was found."""
+    off = (table["foretold"] - table["found"]).abs().max()
+    return (
+        f"Ten groups of looks by chance foretold, from {table['foretold'].min():.2f} to "
+        f"{table['foretold'].max():.2f}; the share that found waste is at most {off:.2f} off."
+    )
+
+
+@passes_absent
+def describe_map(table: pd.DataFrame) -> str:
+    """Say what the map of stops shows."""
+    own = table.loc[table["served by"] != "none", "served by"].value_counts().sort_index()
+    parts = [f"{truck} {number}" for truck, number in own.items()]
+    return f"Stops by truck: {', '.join(parts) or 'none'}; other places in grey. North is up."
+
+
+@passes_absent
+def decision_records(made: Redirect, owing: pd.DataFrame) -> pd.DataFrame:
+    """Return one record per truck and one for what is left: part, recommended, expected."""
+    rows = [
+        (
+            str(row.truck),
+            f"{counted(row.stops, 'stop')}, {row.metres / 1000:.0f} km",
+            f"{row.value:.0f} dirty days prevented",
+        )
+        for row in made.trucks.itertuples()
+    ]
+    missed = owing["kind"].isin(list(KINDS)) & owing["outcome"].str.startswith("no truck")
+    if missed.any():
+        number = counted(int(missed.sum()), "place")
+        text = f"{number} that no truck reaches: another crew, or tomorrow"
+        rows.append(("Team lead", text, "nothing lies there unseen"))
+    return pd.DataFrame(rows, columns=["part", "recommended", "expected"])
