@@ -16,7 +16,7 @@ DAY = date(2026, 1, 5)
 
 def stop(truck: str, turn: int, place: str, kind: str, **other: object) -> dict[str, object]:
     row = {"truck": truck, "turn": turn, "place": place, "kind": kind, "x": 233_000.0 + 100 * turn}
-    row |= {"y": 582_000.0, "arrival": 23_400 + 600 * turn, "departure": 23_520 + 600 * turn}
+    row |= {"y": 582_000.0, "arrival": f"6:{30 + 5 * turn}", "departure": f"6:{32 + 5 * turn}"}
     return row | {"volume": 1.25 * turn, "mass": 1_100.0 * turn, "facts": ""} | other
 
 
@@ -24,7 +24,7 @@ STOPS = [
     stop("W 1", 1, "GR00001", "bulky", facts="gisteren gezien: grofvuil; 2 meldingen open"),
     stop("W 1", 2, "break", "break"),
     stop("W 1", 3, "Oost", "disposal"),
-    stop("W 1", 4, "depot", "depot", arrival=86_700),
+    stop("W 1", 4, "depot", "depot", arrival="24:05"),
     stop("W2", 1, "GR00002", "full"),
     stop("W2", 2, "depot", "depot"),
 ]
@@ -40,7 +40,7 @@ def test_a_sheet_says_what_a_driver_needs_and_for_which_day(tmp_path: Path) -> N
     assert list(found) == ["W-1.gpx", "W-1.html", "W2.gpx", "W2.html"]
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found["W-1.html"]))
     assert "Plan van maandag 5 januari 2026. Alleen geldig op deze dag." in text
-    assert "1 stop, van 06:40 tot 24:05 terug op de werf" in text
+    assert "1 stop, van 6:35 tot 24:05 terug op de werf" in text
     for fact in ("gisteren gezien: grofvuil", "2 meldingen open", "aan boord 1,2 m³, 1.100 kg"):
         assert fact in text
     assert text.count("er lag niets") == 1  # asked at places alone
@@ -77,4 +77,3 @@ def test_four_facts_are_too_many(tmp_path: Path) -> None:
 
 def test_numbers_are_dutch() -> None:
     assert crew.number(1234.56, 1) == "1.234,6"
-    assert crew.clock(86_460) == "24:01"

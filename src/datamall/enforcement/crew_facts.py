@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from datamall.enforcement.morning import KINDS, REGULAR
+from datamall.enforcement.routing.refusals import clock
 from datamall.requirements import Absent
 
 SEPARATOR = "; "
@@ -36,7 +37,8 @@ def facts(now: pd.DataFrame | Absent, stops: pd.DataFrame) -> pd.DataFrame:
     regular = (stops["reason"] == REGULAR).to_numpy()
     served = stops["kind"].isin(list(KINDS)).to_numpy()
     texts = np.where(regular, "vaste ronde", np.where(served, texts, ""))
-    return stops.assign(facts=texts)
+    times = {name: stops[name].map(clock) for name in ("arrival", "departure")}
+    return stops.assign(facts=texts, **times)
 
 
 def _facts(days: float, last: str, reports: int, oldest: float) -> str:

@@ -4,22 +4,26 @@ import pandas as pd
 
 from datamall.enforcement.morning import KINDS
 from datamall.enforcement.routing import Redirect
+from datamall.enforcement.routing.refusals import clock
 from datamall.enforcement.words import counted
 from datamall.requirements import Absent, passes_absent
 
 HEADINGS = {
-    "arrival": "Arrival (s of the day)",
+    "arrival": "Arrival",
+    "chance": "Chance",
+    "cluster": "Place",
+    "km": "Kilometres",
+    "km_before": "Kilometres without",
     "days": "Days ago",
     "demand": "Demand",
-    "departure": "Departure (s of the day)",
+    "departure": "Departure",
     "facts": "What the crew reads (Dutch)",
     "found": "Share that found waste",
     "foretold": "Chance foretold",
     "gain": "Gain",
     "gain_seconds": "Gained (s)",
     "high": "To",
-    "home": "Home (s of the day)",
-    "home_before": "Home without (s of the day)",
+    "home": "Home at",
     "kind": "Kind",
     "last_day": "Last day",
     "left": "Left out",
@@ -27,10 +31,7 @@ HEADINGS = {
     "looks": "Looks",
     "low": "From",
     "mass": "On board (kg)",
-    "metres": "Metres",
-    "metres_before": "Metres without",
-    "musts": "Must be served",
-    "musts_before": "Must be served, without",
+    "metres": "Metres so far",
     "outcome": "What becomes of it",
     "place": "Place",
     "places": "Places",
@@ -41,14 +42,14 @@ HEADINGS = {
     "since": "Since",
     "state": "State",
     "stops": "Stops",
-    "stops_before": "Stops without",
+    "stops_before": "Stops of its regular round",
     "store": "Store",
     "subject": "What",
     "tenth": "Tenth of the chances",
     "truck": "Truck",
     "turn": "Turn",
     "value": "Dirty days prevented",
-    "value_before": "Dirty days prevented, without",
+    "value_before": "Dirty days prevented by that",
     "volume": "On board (m³)",
     "what": "How it is known",
 }
@@ -99,12 +100,44 @@ def metrics(made: Redirect | Absent) -> dict[str, float]:
 
 
 @passes_absent
+def highest(now: pd.DataFrame, rows: int) -> pd.DataFrame:
+    """Return the places with the highest chance, and on what it rests."""
+    own = now.nlargest(rows, "chance", keep="first")
+    return own[["cluster", "chance", "low", "high", "rate", "reason"]]
+
+
+@passes_absent
+def groups(tenths: pd.DataFrame) -> pd.DataFrame:
+    """Return the tenths with the chance foretold as a label for a figure."""
+    return tenths.assign(foretold=tenths["foretold"].map("{:.2f}".format))
+
+
+@passes_absent
+def of_trucks(made: Redirect) -> pd.DataFrame:
+    """Return each truck's day beside its regular round, with distances in km and times by clock."""
+    own = made.trucks
+    return pd.DataFrame(
+        {
+            "truck": own["truck"],
+            "stops": own["stops"],
+            "stops_before": own["stops_before"],
+            "value": own["value"],
+            "value_before": own["value_before"],
+            "km": own["metres"] / 1000,
+            "km_before": own["metres_before"] / 1000,
+            "home": own["home"].map(clock),
+        }
+    )
+
+
+@passes_absent
 def describe_reliability(table: pd.DataFrame) -> str:
     """Say how far what was foretold lies from what was found."""
-    off = (table["foretold"] - table["found"]).abs().max()
+    foretold = table["foretold"].astype(float)
+    off = (foretold - table["found"]).abs().max()
     return (
-        f"Ten groups of looks by chance foretold, from {table['foretold'].min():.2f} to "
-        f"{table['foretold'].max():.2f}; the share that found waste is at most {off:.2f} off."
+        f"Ten groups of looks by chance foretold, from {foretold.min():.2f} to "
+        f"{foretold.max():.2f}; the share that found waste is at most {off:.2f} off."
     )
 
 

@@ -66,8 +66,8 @@ def write(
     day
         Whose plan it is; it is valid on this day alone.
     stops
-        Rows with `COLUMNS`, in order of truck and turn: x and y in m, arrival and departure in
-        seconds of the day, volume (m³) and mass (kg) on board afterwards, facts in Dutch.
+        Rows with `COLUMNS`, in order of truck and turn: x and y in m, arrival and departure as a
+        clock shows them, volume (m³) and mass (kg) on board afterwards, facts in Dutch.
     crs
         Coordinate system of x and y, such as EPSG:28992.
     places
@@ -104,12 +104,6 @@ def in_words(day: date) -> str:
     return f"{DAYS[day.weekday()]} {day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
-def clock(seconds: float) -> str:
-    """Return seconds of the day as hours and minutes; past midnight they go on from 24:00."""
-    minutes = round(seconds / 60)
-    return f"{minutes // 60:02}:{minutes % 60:02}"
-
-
 def number(value: float, digits: int = 0) -> str:
     """Return a number in Dutch form: a point for thousands and a comma before decimals."""
     text = f"{value:,.{digits}f}"
@@ -134,8 +128,8 @@ def _stop(row: Mapping[str, Any], places: Mapping[str, str]) -> dict[str, Any]:
         "kind": str(row["kind"]),
         "x": float(row["x"]),
         "y": float(row["y"]),
-        "arrival": clock(float(row["arrival"])),
-        "departure": clock(float(row["departure"])),
+        "arrival": str(row["arrival"]),
+        "departure": str(row["departure"]),
         "load": f"{number(float(row['volume']), 1)} m³, {number(float(row['mass']))} kg",
         "facts": facts,
         "serves": str(row["kind"]) not in ("disposal", "depot", *WITHOUT_PLACE),
