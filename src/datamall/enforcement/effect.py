@@ -16,7 +16,7 @@ from datamall.enforcement.information import COUNTED, Tables
 from datamall.enforcement.knowledge import check_level
 from datamall.enforcement.sums import INSPECTIONS
 from datamall.errors import DatamallError
-from datamall.requirements import Absent, needs
+from datamall.requirements import Absent, needs, passes_absent
 
 DRAWN = "beside places drawn to wait"
 CITY = "beside the rest of the city"
@@ -196,6 +196,7 @@ def effects(
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
+@passes_absent
 def measured(table: pd.DataFrame, cause: str) -> pd.DataFrame:
     """Return what replaces the assumed effect on a cause, where enough was found.
 

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from datamall.enforcement.crew_facts import facts
 from datamall.enforcement.morning import KINDS
 from datamall.enforcement.routing import Redirect
 from datamall.enforcement.routing.refusals import clock
@@ -128,6 +129,23 @@ def of_trucks(made: Redirect) -> pd.DataFrame:
             "home": own["home"].map(clock),
         }
     )
+
+
+def stops(now: pd.DataFrame | Absent, made: Redirect | Absent) -> pd.DataFrame | Absent:
+    """Return the day stop by stop, with what the crew reads."""
+    return made if isinstance(made, Absent) else facts(now, made.plan.stops)
+
+
+@passes_absent
+def refusals(made: Redirect) -> pd.DataFrame:
+    """Return what could not be planned, with what would make it possible."""
+    return made.plan.refusals
+
+
+@passes_absent
+def left_out(made: Redirect) -> pd.DataFrame:
+    """Return the places thought of and not served, with the reason of each."""
+    return made.plan.left_out
 
 
 @passes_absent

@@ -1,0 +1,137 @@
+"""What the page about effects shows: actions as delivered, the next trial, and words about both."""
+
+import pandas as pd
+
+from datamall.enforcement import trial
+from datamall.enforcement.effect import NAIVE, OWN
+from datamall.enforcement.information import Tables
+from datamall.enforcement.knowledge import dirty_rates
+from datamall.enforcement.words import counted
+from datamall.requirements import Absent, passes_absent
+
+ACTIONS = "enforcement.actions"
+TITLE = "Did it help?"
+HEADINGS = {
+    "about": "About",
+    "action": "Action",
+    "begun": "Has begun",
+    "cluster": "Place",
+    "compared": "Compared with (places)",
+    "day": "Day",
+    "drawn": "Drawn",
+    "enough": "Enough",
+    "estimate": "Change",
+    "findable": "Smallest change found",
+    "first_day": "First day",
+    "gain": "More than the count",
+    "gain_high": "To ",
+    "gain_low": "From ",
+    "high": "To",
+    "hit_rate": "Hit rate",
+    "list": "List",
+    "looks": "Looks",
+    "low": "From",
+    "method": "How",
+    "pai": "Hit rate / share",
+    "places": "Places",
+    "role": "Used as",
+    "share": "Share of places",
+    "starts": "Starts in step",
+    "step": "Step",
+    "total": "Weeks in all",
+    "verdict": "Verdict",
+    "weeks": "Weeks a step",
+}
+DRAWN = {"yes": "treated", "no": "control"}
+
+
+def actions(data: Tables) -> pd.DataFrame | Absent:
+    """Return the actions as `effect.effects` takes them; drawn is treated or control."""
+    if ACTIONS not in data or not len(data[ACTIONS]):
+        return Absent(TITLE, f"Not possible here: the authority does not deliver {ACTIONS}.")
+    table = data[ACTIONS]
+    return table.assign(drawn=table["drawn"].map(DRAWN), cluster=table["cluster"].astype(str))
+
+
+@passes_absent
+def by_action(table: pd.DataFrame) -> pd.DataFrame:
+    """Return how many places each action has, and how many were drawn to go without."""
+    own = table.groupby(["action", "drawn"], as_index=False)
+    return own.agg(places=("cluster", "nunique"), first_day=("first_day", "min"))
+
+
+def next_places(data: Tables, confidence: float, number: int) -> pd.DataFrame | Absent:
+    """Return the places of the highest pooled rates without an action: cluster, kind, district."""
+    rates = dirty_rates(data, confidence)
+    if isinstance(rates, Absent):
+        return rates
+    had = set(data[ACTIONS]["cluster"].astype(str)) if ACTIONS in data else set()
+    own = rates[~rates["cluster"].isin(had)].nlargest(number, "rate", keep="first")
+    return own[[name for name in ("cluster", "kind", "district") if name in own]]
+
+
+@passes_absent
+def drawn_calendar(
+    places: pd.DataFrame, steps: int, start: pd.Timestamp, weeks: int, seed: int
+) -> pd.DataFrame:
+    """Return `trial.calendar`, or the Absent that stands for the places."""
+    return trial.calendar(places, steps, start, weeks, seed)
+
+
+@passes_absent
+def lengths(
+    data: Tables, places: pd.DataFrame, drawn: pd.DataFrame, wanted: float
+) -> pd.DataFrame | Absent:
+    """Return what steps of each length could find at these places: see `trial.weeks_needed`."""
+    past = trial.past_looks(data, list(places["cluster"]))
+    return past if isinstance(past, Absent) else trial.weeks_needed(past, drawn, wanted)
+
+
+@passes_absent
+def lots(drawn: pd.DataFrame) -> pd.DataFrame:
+    """Return for each place the step in which it starts."""
+    return drawn[drawn["step"] == drawn["step"].min()][
+        [name for name in ("cluster", "kind", "starts") if name in drawn]
+    ].sort_values(["starts", "cluster"], ignore_index=True)
+
+
+def _own(found: pd.DataFrame) -> pd.DataFrame:
+    return found[(found["about"] == OWN) & (found["method"] != NAIVE)]
+
+
+def answer(found: pd.DataFrame | Absent, confidence: float) -> str:
+    """Return what each action did, with its interval, short enough for a small screen."""
+    if isinstance(found, Absent):
+        return f"Whether an action helped cannot be said. {found.reason}"
+    parts = [
+        f"{row.action[0].upper()}{row.action[1:]}: waste was found {abs(row.estimate):.0%} "
+        f"{'less' if row.estimate < 0 else 'more'} often at {counted(row.places, 'place')} "
+        f"({row.method}; {confidence:.0%} interval {row.low:+.0%} to {row.high:+.0%}): "
+        f"{row.verdict}."
+        for row in _own(found).itertuples()
+    ]
+    return " ".join(parts)
+
+
+def metrics(found: pd.DataFrame | Absent) -> dict[str, float]:
+    """Return each action's estimate and interval, by name."""
+    if isinstance(found, Absent):
+        return {}
+    return {
+        f"{row.action} {name}": float(getattr(row, name))
+        for row in _own(found).itertuples()
+        for name in ("estimate", "low", "high")
+    }
+
+
+@passes_absent
+def decision_records(found: pd.DataFrame, drawn: pd.DataFrame, weeks: pd.DataFrame) -> pd.DataFrame:
+    """Return one record per action, and one for the next trial: part, recommended, expected."""
+    rows = [
+        (row.action, row.verdict, f"{row.estimate:+.0%} ({row.low:+.0%} to {row.high:+.0%})")
+        for row in _own(found).itertuples()
+    ]
+    places, enough = drawn["cluster"].nunique(), weeks[weeks["enough"]]
+    length = f"{enough['weeks'].iloc[0]} weeks a step" if len(enough) else "more places first"
+    rows.append(("next trial", f"start {counted(places, 'place')} by lot", length))
+    return pd.DataFrame(rows, columns=["part", "recommended", "expected"])
