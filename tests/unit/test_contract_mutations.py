@@ -119,7 +119,8 @@ def search(contract: Contract, row: Row, wanted: list[bool], columns: tuple[str,
         if column.type == "number" and low is not None and low < 0:  # type: ignore[operator]
             ends.append(Decimal(0))
         same = [row[c.name] for c in contract.columns if free_text(c) and free_text(column)]
-        choices[name] = [*valid_values(column, 5), *ends, *same]
+        nothing = [] if column.required else [""]
+        choices[name] = [*valid_values(column, 5), *ends, *same, *nothing]
     for _ in range(2000):
         changed = {**row, **{name: chance.choice(values) for name, values in choices.items()}}
         if [answer is not False for answer in holds(contract, changed)] == wanted:

@@ -4,6 +4,7 @@ import pandas as pd
 
 from datamall.enforcement import trial
 from datamall.enforcement.effect import NAIVE, OWN
+from datamall.enforcement.effects import FOUND
 from datamall.enforcement.information import Tables
 from datamall.enforcement.knowledge import dirty_rates
 from datamall.enforcement.words import counted
@@ -99,13 +100,20 @@ def _own(found: pd.DataFrame) -> pd.DataFrame:
     return found[(found["about"] == OWN) & (found["method"] != NAIVE)]
 
 
-def answer(found: pd.DataFrame | Absent, confidence: float) -> str:
-    """Return what each action did, with its interval, short enough for a small screen."""
+@passes_absent
+def by_method(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the estimates with the verdict first, so that no screen hides it."""
+    first = ["about", "verdict", "method"]
+    return found[[*first, *(name for name in found if name not in first)]]
+
+
+def answer(found: pd.DataFrame | Absent, outcome: str, confidence: float) -> str:
+    """Return what each action did to what was found, short enough for a small screen."""
     if isinstance(found, Absent):
         return f"Whether an action helped cannot be said. {found.reason}"
     parts = [
-        f"{row.action[0].upper()}{row.action[1:]}: waste was found {abs(row.estimate):.0%} "
-        f"{'less' if row.estimate < 0 else 'more'} often at {counted(row.places, 'place')} "
+        f"{row.action[0].upper()}{row.action[1:]}: {FOUND.get(outcome, 'waste')} found "
+        f"{abs(row.estimate):.0%} {'less' if row.estimate < 0 else 'more'} often at {counted(row.places, 'place')} "
         f"({row.method}; {confidence:.0%} interval {row.low:+.0%} to {row.high:+.0%}): "
         f"{row.verdict}."
         for row in _own(found).itertuples()
