@@ -113,7 +113,8 @@ def answer(found: pd.DataFrame | Absent, outcome: str, confidence: float) -> str
         return f"Whether an action helped cannot be said. {found.reason}"
     parts = [
         f"{row.action[0].upper()}{row.action[1:]}: {FOUND.get(outcome, 'waste')} found "
-        f"{abs(row.estimate):.0%} {'less' if row.estimate < 0 else 'more'} often at {counted(row.places, 'place')} "
+        f"{abs(row.estimate):.0%} {'less' if row.estimate < 0 else 'more'} often at "
+        f"{counted(row.places, 'place')} "
         f"({row.method}; {confidence:.0%} interval {row.low:+.0%} to {row.high:+.0%}): "
         f"{row.verdict}."
         for row in _own(found).itertuples()
