@@ -31,6 +31,7 @@ def extract(drawn: City) -> dict[str, pd.DataFrame]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("relaxation", "cleans"), [(0.35, 0.6), (0.2, 0.9), (0.6, 0.2)])
 def test_relaxation_and_removal_are_recovered(relaxation: float, cleans: float) -> None:
     drawn = city(3, replace(CHAIN, relaxation=relaxation, crew_cleans=cleans))

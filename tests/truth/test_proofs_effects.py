@@ -38,6 +38,7 @@ def test_cities_are_what_was_planted() -> None:
     pd.testing.assert_frame_equal(actions, cities.draw(city, 1)[1])
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_and_before_and_after_does_not() -> None:
     table = effects.summary(effects.estimates(25, 4, SMALL)).set_index(["action", "method"])
     ours = table[table.index.get_level_values("method") != effect.NAIVE]
@@ -65,6 +66,7 @@ def test_what_a_trial_was_said_to_find_is_what_it_finds() -> None:
     assert np.mean(foretold) == pytest.approx(np.mean(found), rel=0.2)
 
 
+@pytest.mark.slow
 def test_hot_spots_are_found_by_the_rate_and_follow_the_looks_by_count() -> None:
     table = discs.discs(4, 2).set_index(["ratio", "list"])
     assert table.loc[(3.0, discs.TOGETHER), "found"] >= 0.93
@@ -78,6 +80,7 @@ def test_hot_spots_are_found_by_the_rate_and_follow_the_looks_by_count() -> None
     assert inside.mean() == pytest.approx(np.pi * 0.7**2 / 36, abs=0.02)
 
 
+@pytest.mark.slow
 def test_words_name_what_was_found() -> None:
     table = effects.summary(effects.estimates(2, 1, SMALL))
     hot = discs.discs(1, 1)

@@ -214,6 +214,7 @@ def test_an_open_report_raises_the_chance_and_a_closed_one_does_not(
     assert learnt.reports["factor"].between(learnt.reports["low"], learnt.reports["high"]).all()
 
 
+@pytest.mark.slow
 def test_nothing_later_than_the_morning_is_used(data: Data) -> None:
     morning = pd.Timestamp("2025-06-16")
     later = data[INSPECTIONS]["period_start"] >= morning

@@ -40,6 +40,7 @@ def test_the_calendar_has_one_row_per_place_and_step_and_is_balanced() -> None:
     pd.testing.assert_frame_equal(table, trial.calendar(places(47)[::-1], 3, DAY, 4, seed=1))
 
 
+@pytest.mark.slow
 def test_every_place_starts_at_every_step_equally_often() -> None:
     drawn = np.zeros((10, 3))
     for seed in range(600):

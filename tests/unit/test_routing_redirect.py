@@ -195,6 +195,7 @@ def some_day(seed: int, threshold: float, minutes: int) -> tuple[dict[str, Any],
     return day | {"vetoes": vetoes, "sites": town["sites"], "settings": own}, found
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([0.0, 300.0]), st.integers(10, 240))
 def test_no_redirect_is_worse_than_doing_nothing(seed: int, threshold: float, left: int) -> None:

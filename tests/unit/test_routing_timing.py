@@ -72,6 +72,7 @@ def test_what_is_reached_by_the_latest_time_is_in_time_with_the_break(
         assert (moment if moment < from_ else moment + pause) <= closes
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([0, 30, 45]), st.data())
 def test_what_pyvrp_holds_feasible_is_feasible_by_the_clock(
