@@ -9,6 +9,7 @@ from routed import sites, trucks
 
 from datamall.enforcement import crew_facts, morning, morning_words
 from datamall.enforcement.chain import Chain
+from datamall.enforcement.prevented import prevented
 from datamall.enforcement.routing import Settings
 from datamall.enforcement.state import State
 from datamall.errors import DatamallError
@@ -140,7 +141,7 @@ def test_where_nothing_is_known_the_regular_rounds_are_driven() -> None:
     assert list(stops["place"]) == ["P1", "P3", "P4"]
     assert isinstance(morning.owed(town(), unknown, made, DAY), Absent)
     fresh = morning.freshness(town(), DAY, 1)
-    text = morning_words.answer(made, unknown, fresh, DAY)
+    text = morning_words.answer(made, unknown, unknown, fresh, DAY)
     assert "the regular rounds, as what lies there today is not known" in text
 
 
@@ -165,7 +166,8 @@ def test_how_old_deliveries_are(last: str | None, state: str) -> None:
     found = morning.freshness(data, DAY, 1).set_index("store")["state"]
     assert found["enforcement.inspections"].startswith(state)
     made, _ = planned(data, now())
-    sentence = morning_words.answer(made, Absent("x", "y"), morning.freshness(data, DAY, 1), DAY)
+    absent = Absent("x", "y")
+    sentence = morning_words.answer(made, absent, absent, morning.freshness(data, DAY, 1), DAY)
     assert ("enforcement.inspections is" in sentence) == (state != "fresh")
 
 
@@ -175,6 +177,24 @@ def test_nothing_of_the_day_itself_or_later_counts() -> None:
     later = data["enforcement.reports"].assign(opened=DAY, closed=pd.NaT, cluster="P0")
     data["enforcement.reports"] = pd.concat([data["enforcement.reports"], later])
     pd.testing.assert_frame_equal(before, morning.candidates(data, now(P2=0.9), learnt(), DAY, 3))
+
+
+def test_what_is_prevented_is_the_sum_with_an_interval_of_one_day() -> None:
+    state = now(P2=0.5)
+    made, _ = planned(town(), state)
+    found = prevented(made, state, 0.9, 1)
+    stops = made.plan.stops[made.plan.stops["kind"].isin(["bulky", "full"])]
+    assert found.days == pytest.approx(stops["value"].sum())
+    assert found.low < found.days < found.high
+    # All but certain that it lies there: what is left is the assumed share of 0.7 to 1.0.
+    sure = state.assign(bulky=1.0, full=1.0)
+    certain = prevented(made, sure, 0.9, 1)
+    assert certain.low / certain.days == pytest.approx((0.7 + 0.05 * 0.3) / 0.85, abs=0.01)
+    assert certain.high / certain.days == pytest.approx((1.0 - 0.05 * 0.3) / 0.85, abs=0.01)
+    text = morning_words.answer(
+        made, morning.owed(town(), state, made, DAY), found, morning.freshness(town(), DAY, 1), DAY
+    )
+    assert f"expected to prevent {found.days:.0f} dirty days (90% interval" in text
 
 
 def test_a_crew_reads_three_facts_at_most_in_dutch() -> None:

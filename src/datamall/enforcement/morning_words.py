@@ -4,6 +4,7 @@ import pandas as pd
 
 from datamall.enforcement.crew_facts import facts
 from datamall.enforcement.morning import KINDS
+from datamall.enforcement.prevented import Prevented
 from datamall.enforcement.routing import Redirect
 from datamall.enforcement.routing.refusals import clock
 from datamall.enforcement.words import counted
@@ -57,14 +58,18 @@ HEADINGS = {
 
 
 def answer(
-    made: Redirect | Absent, owing: pd.DataFrame | Absent, fresh: pd.DataFrame, day: pd.Timestamp
+    made: Redirect | Absent,
+    owing: pd.DataFrame | Absent,
+    expected: Prevented | Absent,
+    fresh: pd.DataFrame,
+    day: pd.Timestamp,
 ) -> str:
     """Return what is planned today, and what is owed and does not fit, in few words.
 
     Parameters
     ----------
-    made, owing, fresh
-        As from `morning.plan`, `owed` and `freshness`; an `Absent` becomes a sentence.
+    made, owing, expected, fresh
+        As from `morning.plan`, `owed`, `prevented` and `freshness`; an `Absent` becomes a sentence.
     day
         The morning.
     """
@@ -81,12 +86,14 @@ def answer(
         f"On {day:%Y-%m-%d} (valid this day alone) {counted(served['truck'].nunique(), 'truck')} "
         f"make {counted(len(served), 'stop')}"
     )
-    if isinstance(owing, Absent):
+    if isinstance(owing, Absent) or isinstance(expected, Absent):
         return f"{text}: the regular rounds, as what lies there today is not known.{warning}"
     own = owing[owing["kind"].isin(list(KINDS))]
     missed = own["outcome"].str.startswith("no truck")
     return (
-        f"{text}. Of {len(own):,} finds of yesterday and open reports that are a truck's work, "
+        f"{text}, expected to prevent {expected.days:.0f} dirty days ({expected.confidence:.0%} "
+        f"interval {expected.low:.0f} to {expected.high:.0f}). Of {len(own):,} finds of yesterday "
+        "and open reports that are a truck's work, "
         f"{int((~missed).sum()):,} are served or gone, and {int(missed.sum()):,} do not fit: each "
         f"has its reason.{warning}"
     )
