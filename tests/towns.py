@@ -163,6 +163,8 @@ def granted(whole: Mapping[str, pd.DataFrame], purpose: str) -> Town:
     """Return what a purpose hands out of a town: its stores and columns."""
     found = {}
     for grant in PURPOSES[purpose].grants:
+        if grant.store not in whole:
+            continue
         names = [name for name in grant.names if name in whole[grant.store]]
         found[grant.store] = whole[grant.store][names]
     return found

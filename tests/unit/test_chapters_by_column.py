@@ -12,6 +12,7 @@ import towns
 from datamall.requirements import REGISTRY, Chapter
 
 NOTEBOOKS = ("enforcement", "traffic", "trucks")
+OTHERS = {"morning": ("enforcement", "rounds"), "effects": ("enforcement-effects",)}
 # One of each kind that once ended a page; all of them are tried by the slow test below.
 WORST = {
     "enforcement": [
@@ -104,6 +105,12 @@ def test_every_chapter_is_on_a_page(town: towns.Town, monkeypatch: pytest.Monkey
     for notebook in NOTEBOOKS:
         with monkeypatch.context() as patch:
             towns.run(notebook, towns.granted(town, notebook), patch)
+    for notebook, purposes in OTHERS.items():
+        data: towns.Town = {}
+        for purpose in purposes:
+            data |= towns.granted(town, purpose)
+        with monkeypatch.context() as patch:
+            towns.run(notebook, data, patch)
     titles = {
         chapter.title for package in ("enforcement", "traffic") for chapter in REGISTRY[package]
     }

@@ -91,7 +91,7 @@ def candidates(
     learnt: State | Absent,
     day: pd.Timestamp,
     most: int,
-) -> pd.DataFrame:
+) -> pd.DataFrame | Absent:
     """Return what trucks could serve today, as `routing.redirect` takes it.
 
     Parameters
@@ -116,6 +116,8 @@ def candidates(
         the chance that it lies there, times the days it would go on lying there (at most
         `LONGEST`), times what a crew takes away of it.
     """
+    if CONTAINERS not in data or not {"x", "y"} <= set(data[CONTAINERS]):
+        return Absent(TITLE, f"Not possible here: {CONTAINERS} is not delivered with x and y.")
     register = data[CONTAINERS].set_index("cluster")
     [(low, high)] = EFFECTS.loc[EFFECTS["cause"] == PICKED_UP, ["low", "high"]].to_numpy()
     tables = []
@@ -130,12 +132,13 @@ def candidates(
             told = (now["cluster"] + "|" + category).isin(open_)
             seen = (now["days"] <= 2) & _names(now["last"], kind) & (now["chance"] >= 0.5)
             must = told | seen
-            best = must | (value.rank(ascending=False, method="first") <= most)
+            best = must | (value.round(4).rank(ascending=False, method="first") <= most)
             own = pd.DataFrame(
                 {
                     "place": now["cluster"],
                     "kind": kind,
-                    "value": value,
+                    # Rounded, so that no processor's last digit moves a truck.
+                    "value": value.round(4),
                     "demand": np.where(must, "must", "may"),
                     "reason": now["reason"],
                 }
@@ -150,7 +153,7 @@ def candidates(
             {
                 "place": fixed["place"],
                 "kind": "full",
-                "value": chance.reindex(fixed["place"]).to_numpy(),
+                "value": chance.reindex(fixed["place"]).round(4).to_numpy(),
                 "demand": "must",
                 "reason": REGULAR,
             }
@@ -200,7 +203,7 @@ def at_the_depot(trucks: pd.DataFrame) -> pd.DataFrame:
 
 def plan(
     data: Tables,
-    wanted: pd.DataFrame,
+    wanted: pd.DataFrame | Absent,
     day: pd.Timestamp,
     settings: Settings,
     avoid: pd.DataFrame | None = None,
@@ -219,6 +222,8 @@ def plan(
     day, settings, avoid
         See `routing.redirect`.
     """
+    if isinstance(wanted, Absent):
+        return wanted
     if TRUCKS not in data or not len(data[TRUCKS]):
         return Absent(TITLE, f"Not possible here: the authority does not deliver {TRUCKS}.")
     trucks, rest = data[TRUCKS].astype({"truck": str}), todays_rounds(data, day)

@@ -96,7 +96,7 @@ def actions(drawn: pd.DataFrame, action: str) -> pd.DataFrame:
     return table.assign(drawn=np.where(table["first_day"].isna(), "control", "treated"))
 
 
-@needs("What a trial could find", *COUNTED, varying=_PERIOD[:1])
+@needs("What a trial could find", *COUNTED, _PERIOD[1], varying=_PERIOD[:1])
 def past_looks(data: Tables, clusters: Sequence[str]) -> pd.DataFrame | Absent:
     """Return what the past says of places that are to have an action.
 
