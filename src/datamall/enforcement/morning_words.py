@@ -110,8 +110,9 @@ def metrics(made: Redirect | Absent) -> dict[str, float]:
 @passes_absent
 def highest(now: pd.DataFrame, rows: int) -> pd.DataFrame:
     """Return the places with the highest chance, and on what it rests."""
-    own = now.nlargest(rows, "chance", keep="first")
-    return own[["cluster", "chance", "low", "high", "rate", "reason"]]
+    # Rounded first, so that the order hangs on no processor's last digit.
+    own = now[["cluster", "chance", "low", "high", "rate", "reason"]].round(4)
+    return own.sort_values(["chance", "cluster"], ascending=[False, True]).head(rows)
 
 
 @passes_absent
