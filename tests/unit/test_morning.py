@@ -194,7 +194,7 @@ def test_what_is_prevented_is_the_sum_with_an_interval_of_one_day() -> None:
     text = morning_words.answer(
         made, morning.owed(town(), state, made, DAY), found, morning.freshness(town(), DAY, 1), DAY
     )
-    assert f"expected to prevent {found.days:.0f} dirty days (90% interval" in text
+    assert f"expected to prevent {found.days:.0f} dirty days (90 % interval" in text
 
 
 def test_a_crew_reads_three_facts_at_most_in_dutch() -> None:

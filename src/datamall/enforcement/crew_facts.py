@@ -8,6 +8,7 @@ from datamall.enforcement.routing.refusals import clock
 from datamall.requirements import Absent
 
 SEPARATOR = "; "
+# What a look found, as `state.today` names it.
 DUTCH = {
     "bulky waste": "grofvuil",
     "full container": "volle container",
@@ -15,7 +16,6 @@ DUTCH = {
     "bags": "zakken",
     "cardboard": "karton",
     "nothing": "niets",
-    " and ": " en ",
     "waste": "afval",
 }
 
@@ -48,8 +48,7 @@ def _facts(days: float, last: str, reports: int, oldest: float) -> str:
         first = "1 open melding van" if reports == 1 else f"{reports} open meldingen, de oudste van"
         parts.append(f"{first} {since}")
     if np.isfinite(days):
-        for english, dutch in DUTCH.items():
-            last = last.replace(english, dutch)
+        found = " en ".join(DUTCH[word] for word in last.split(" and "))
         when = "gisteren" if days == 1 else f"{int(days)} dagen geleden"
-        parts.append(f"{when} gezien: {last}")
+        parts.append(f"{when} gezien: {found}")
     return SEPARATOR.join(parts)

@@ -97,11 +97,11 @@ def explain(state: State, scores: pd.DataFrame) -> str:
     return (
         "The chance that waste lies at a place starts from its long-run rate; what the last look "
         "found, and whether it was taken away then, counts less with each day (at a rate of "
-        f"{state.chain.relaxation:.2f}, so {gone:.0%} is forgotten by the next morning), and an "
-        "open report multiplies the odds by what was found where such reports were open. "
+        f"{state.chain.relaxation:.2f}, so {100 * gone:.0f} % is forgotten by the next morning), "
+        "and an open report multiplies the odds by what was found where such reports were open. "
         f"On {own['looks']:,.0f} later looks at {own['places']:,.0f} places the squared error was "
         f"{own['state']:.3f}, against {own['rate']:.3f} for the long-run rate (gain "
-        f"{own['gain']:.3f}, {state.confidence:.0%} interval {own['low']:.3f} to "
+        f"{own['gain']:.3f}, {100 * state.confidence:g} % interval {own['low']:.3f} to "
         f"{own['high']:.3f})"
         + (
             "."

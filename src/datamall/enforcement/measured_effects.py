@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from datamall.enforcement import trial
-from datamall.enforcement.effect import NAIVE, OWN
+from datamall.enforcement import foretelling, trial
+from datamall.enforcement.effect import IDENTIFIED, NAIVE, OWN
 from datamall.enforcement.effects import FOUND
 from datamall.enforcement.information import Tables
 from datamall.enforcement.knowledge import dirty_rates
@@ -28,6 +28,7 @@ HEADINGS = {
     "gain_high": "To ",
     "gain_low": "From ",
     "high": "To",
+    "identified": "What it can tell, and what not",
     "hit_rate": "Hit rate",
     "list": "List",
     "looks": "Looks",
@@ -74,8 +75,14 @@ def next_places(data: Tables, confidence: float, number: int) -> pd.DataFrame | 
 @passes_absent
 def drawn_calendar(
     places: pd.DataFrame, steps: int, start: pd.Timestamp, weeks: int, seed: int
-) -> pd.DataFrame:
-    """Return `trial.calendar`, or the Absent that stands for the places."""
+) -> pd.DataFrame | Absent:
+    """Return `trial.calendar`; an Absent where there are too few places for a lot."""
+    if len(places) < 2 * (steps + 1):
+        reason = (
+            f"Not possible here: {counted(len(places), 'place')} without an action cannot be dealt "
+            f"to {steps + 1} groups of two and more."
+        )
+        return Absent("The next trial", reason)
     return trial.calendar(places, steps, start, weeks, seed)
 
 
@@ -103,7 +110,7 @@ def _own(found: pd.DataFrame) -> pd.DataFrame:
 @passes_absent
 def by_method(found: pd.DataFrame) -> pd.DataFrame:
     """Return the estimates with the verdict first, so that no screen hides it."""
-    first = ["about", "verdict", "method"]
+    first = ["about", "verdict", "estimate", "low", "high", "method"]
     return found[[*first, *(name for name in found if name not in first)]]
 
 
@@ -111,15 +118,44 @@ def answer(found: pd.DataFrame | Absent, outcome: str, confidence: float) -> str
     """Return what each action did to what was found, short enough for a small screen."""
     if isinstance(found, Absent):
         return f"Whether an action helped cannot be said. {found.reason}"
-    parts = [
-        f"{row.action[0].upper()}{row.action[1:]}: {FOUND.get(outcome, 'waste')} found "
-        f"{abs(row.estimate):.0%} {'less' if row.estimate < 0 else 'more'} often at "
-        f"{counted(row.places, 'place')} "
-        f"({row.method}; {confidence:.0%} interval {row.low:+.0%} to {row.high:+.0%}): "
-        f"{row.verdict}."
-        for row in _own(found).itertuples()
-    ]
+    what, parts = FOUND.get(outcome, "waste"), []
+    for row in _own(found).itertuples():
+        name = f"{row.action[0].upper()}{row.action[1:]}"
+        if pd.isna(row.estimate):
+            parts.append(f"{name}: too few looks to say, so {row.verdict}.")
+            continue
+        more = "less" if row.estimate < 0 else "more"
+        parts.append(
+            f"{name}: {what} found {abs(100 * row.estimate):.0f} % {more} often at "
+            f"{counted(row.places, 'place')} ({row.method}; {100 * confidence:g} % interval "
+            f"{_interval(row.low, row.high)}): {row.verdict}."
+        )
     return " ".join(parts)
+
+
+def _interval(low: float, high: float) -> str:
+    """Return a change from one share to another, such as −43 to −16 %."""
+    return f"{100 * low:+.0f} to {100 * high:+.0f} %".replace("-", "−")
+
+
+@passes_absent
+def identified(found: pd.DataFrame) -> pd.DataFrame:
+    """Return what each method that was used can tell, and what it cannot."""
+    methods = found["method"].drop_duplicates()
+    return pd.DataFrame({"method": methods, "identified": methods.map(IDENTIFIED)})
+
+
+def caption_of_lists(lists: pd.DataFrame | Absent) -> str:
+    """Say what the lists foretell, the one to go by first."""
+    said = foretelling.describe(lists)
+    return said.reason if isinstance(said, Absent) else said
+
+
+def caption_of_lengths(lengths: pd.DataFrame | Absent, places: int, wanted: float) -> str:
+    """Say whether the next trial can find what it is made for."""
+    return (
+        lengths.reason if isinstance(lengths, Absent) else trial.describe(lengths, places, wanted)
+    )
 
 
 def metrics(found: pd.DataFrame | Absent) -> dict[str, float]:
@@ -137,7 +173,13 @@ def metrics(found: pd.DataFrame | Absent) -> dict[str, float]:
 def decision_records(found: pd.DataFrame, drawn: pd.DataFrame, weeks: pd.DataFrame) -> pd.DataFrame:
     """Return one record per action, and one for the next trial: part, recommended, expected."""
     rows = [
-        (row.action, row.verdict, f"{row.estimate:+.0%} ({row.low:+.0%} to {row.high:+.0%})")
+        (
+            row.action,
+            row.verdict,
+            "not known"
+            if pd.isna(row.estimate)
+            else f"{100 * row.estimate:+.0f} % ({_interval(row.low, row.high)})",
+        )
         for row in _own(found).itertuples()
     ]
     places, enough = drawn["cluster"].nunique(), weeks[weeks["enough"]]

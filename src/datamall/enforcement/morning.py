@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from datamall.enforcement import histories
-from datamall.enforcement.effects import EFFECTS, FOUND
+from datamall.enforcement.effects import EFFECTS
 from datamall.enforcement.information import Tables
 from datamall.enforcement.routing import Plan, Redirect, Settings, redirect
 from datamall.enforcement.routing.refusals import CANDIDATES, LEFT_OUT, clock
@@ -39,6 +39,7 @@ SIZES = {
     "cardboard": (0.4, 20.0, 150.0),
 }
 PICKED_UP = "bulky"  # whose effect is that of taking away whatever a crew was sent for
+RECENT = 2  # days for which a find is held to be known
 LONGEST = 14.0  # days that waste is held to lie where nobody comes: assumption
 REGULAR = "regular round"
 TITLE = "Today's rounds"
@@ -118,54 +119,58 @@ def candidates(
     """
     if CONTAINERS not in data or not {"x", "y"} <= set(data[CONTAINERS]):
         return Absent(TITLE, f"Not possible here: {CONTAINERS} is not delivered with x and y.")
-    register = data[CONTAINERS].set_index("cluster")
-    [(low, high)] = EFFECTS.loc[EFFECTS["cause"] == PICKED_UP, ["low", "high"]].to_numpy()
-    tables = []
+    register = data[CONTAINERS].set_index("cluster")[["x", "y"]].astype(float)
+    tables = [_regular(data, now, day)]
     if not isinstance(now, Absent) and not isinstance(learnt, Absent):
-        open_ = _reported(data, day)
-        gone = learnt.chain.relaxation * (1 - now["rate"].clip(0, 0.99))
-        days = (1 / gone.clip(lower=1e-6)).clip(upper=LONGEST)
-        for kind, category in KINDS.items():
-            if kind not in now:
-                continue
-            value = now[kind] * days * (low + high) / 2
-            told = (now["cluster"] + "|" + category).isin(open_)
-            seen = (now["days"] <= 2) & _names(now["last"], kind) & (now["chance"] >= 0.5)
-            must = told | seen
-            best = must | (value.round(4).rank(ascending=False, method="first") <= most)
-            own = pd.DataFrame(
-                {
-                    "place": now["cluster"],
-                    "kind": kind,
-                    # Rounded, so that no processor's last digit moves a truck.
-                    "value": value.round(4),
-                    "demand": np.where(must, "must", "may"),
-                    "reason": now["reason"],
-                }
-            )
-            tables.append(own[best])
-    fixed = todays_rounds(data, day)
-    chance = pd.Series(0.0, index=register.index)
+        tables += _expected(data, now, learnt, day, most)
+    table = pd.concat(tables, ignore_index=True)
+    sizes = pd.DataFrame(SIZES, index=["volume", "mass", "usual"]).T
+    table = table.join(sizes, on="kind").join(register, on="place")
+    service = table["service"].fillna(table["usual"])
+    # Rounded, so that no processor's last digit moves a truck.
+    table = table.assign(service=service, value=table["value"].round(4))
+    return table.assign(opens=np.nan, closes=np.nan)[list(CANDIDATES)]
+
+
+def _regular(data: Tables, now: pd.DataFrame | Absent, day: pd.Timestamp) -> pd.DataFrame:
+    """Return the stops of today's rounds; their value is the chance of a full container."""
+    fixed = todays_rounds(data, day).drop_duplicates("place")
+    full = pd.Series(dtype=float)
     if not isinstance(now, Absent) and "full" in now:
-        chance = now.set_index("cluster")["full"].reindex(register.index).fillna(0)
-    tables.append(
-        pd.DataFrame(
+        full = now.set_index("cluster")["full"]
+    value = full.reindex(fixed["place"]).fillna(0).to_numpy()
+    own = fixed[["place", "kind", "service"]]
+    return own.assign(value=value, demand="must", reason=REGULAR)
+
+
+def _expected(
+    data: Tables, now: pd.DataFrame, learnt: State, day: pd.Timestamp, most: int
+) -> Iterator[pd.DataFrame]:
+    """Yield for each kind of waste the places where it must be taken away, and where it may be."""
+    [(low, high)] = EFFECTS.loc[EFFECTS["cause"] == PICKED_UP, ["low", "high"]].to_numpy()
+    gone = learnt.chain.relaxation * (1 - now["rate"].clip(0, 0.99))
+    days = (1 / gone.clip(lower=1e-6)).clip(upper=LONGEST)
+    last = histories.looks(histories.before(data, day)).drop_duplicates("cluster", keep="last")
+    last = last.set_index("cluster").reindex(now["cluster"])
+    told = set(_open(data, day)[["cluster", "category"]].itertuples(index=False, name=None))
+    for kind, category in KINDS.items():
+        if kind not in now:
+            continue
+        value = (now[kind] * days * (low + high) / 2).round(4)
+        reported = np.array([(place, category) in told for place in now["cluster"]])
+        seen = (now["days"] <= RECENT) & (now["chance"] >= 0.5) & (last[kind].to_numpy() > 0)
+        must = reported | seen
+        own = pd.DataFrame(
             {
-                "place": fixed["place"],
-                "kind": "full",
-                "value": chance.reindex(fixed["place"]).round(4).to_numpy(),
-                "demand": "must",
-                "reason": REGULAR,
+                "place": now["cluster"],
+                "kind": kind,
+                "value": value,
+                "demand": np.where(must, "must", "may"),
+                "reason": now["reason"],
+                "service": np.nan,
             }
         )
-    )
-    table = pd.concat(tables, ignore_index=True)
-    sizes = pd.DataFrame(SIZES, index=["volume", "mass", "service"]).T
-    table = table.join(sizes, on="kind").join(register[["x", "y"]].astype(float), on="place")
-    own = fixed.drop_duplicates("place").set_index("place")["service"]
-    regular = table["reason"] == REGULAR
-    table.loc[regular, "service"] = table.loc[regular, "place"].map(own)
-    return table.assign(opens=np.nan, closes=np.nan)[list(CANDIDATES)]
+        yield own[must | (value.rank(ascending=False, method="first") <= most)]
 
 
 def todays_rounds(data: Tables, day: pd.Timestamp) -> pd.DataFrame:
@@ -366,20 +371,5 @@ def _owed(data: Tables, day: pd.Timestamp) -> Iterator[tuple[str, str, pd.Timest
 
 def _open(data: Tables, day: pd.Timestamp) -> pd.DataFrame:
     """Return the first reports that are open on a morning, of places in the register."""
-    if histories.REPORTS not in data:
-        return pd.DataFrame(columns=["cluster", "category", "opened"])
-    table = histories.before(data, day)[histories.REPORTS]
-    table = table[table["closed"].isna() & table["cluster"].notna()]
-    if "duplicate_of" in table:
-        table = table[table["duplicate_of"].isna()]
-    return table.astype({"cluster": str, "category": str})
-
-
-def _reported(data: Tables, day: pd.Timestamp) -> set[str]:
-    table = _open(data, day)
-    return set(table["cluster"] + "|" + table["category"])
-
-
-def _names(last: pd.Series, kind: str) -> pd.Series:
-    """Return whether the last look found a kind, from its words."""
-    return last.str.contains(FOUND[kind], regex=False)
+    table = histories.first_reports(histories.before(data, day))
+    return table[table["closed"].isna()]

@@ -3,10 +3,12 @@
 import pandas as pd
 
 from datamall.enforcement.crew_facts import facts
+from datamall.enforcement.foresight import explain
 from datamall.enforcement.morning import KINDS
 from datamall.enforcement.prevented import Prevented
 from datamall.enforcement.routing import Redirect
 from datamall.enforcement.routing.refusals import clock
+from datamall.enforcement.state import State
 from datamall.enforcement.words import counted
 from datamall.requirements import Absent, passes_absent
 
@@ -91,9 +93,9 @@ def answer(
     own = owing[owing["kind"].isin(list(KINDS))]
     missed = own["outcome"].str.startswith("no truck")
     return (
-        f"{text}, expected to prevent {expected.days:.0f} dirty days ({expected.confidence:.0%} "
-        f"interval {expected.low:.0f} to {expected.high:.0f}). Of {len(own):,} finds of yesterday "
-        "and open reports that are a truck's work, "
+        f"{text}, expected to prevent {expected.days:.0f} dirty days "
+        f"({100 * expected.confidence:g} % interval {expected.low:.0f} to {expected.high:.0f}). "
+        f"Of {len(own):,} finds of yesterday and open reports that are a truck's work, "
         f"{int((~missed).sum()):,} are served or gone, and {int(missed.sum()):,} do not fit: each "
         f"has its reason.{warning}"
     )
@@ -113,6 +115,12 @@ def highest(now: pd.DataFrame, rows: int) -> pd.DataFrame:
     # Rounded first, so that the order hangs on no processor's last digit.
     own = now[["cluster", "chance", "low", "high", "rate", "reason"]].round(4)
     return own.sort_values(["chance", "cluster"], ascending=[False, True]).head(rows)
+
+
+def caption_of_scores(learnt: State | Absent, scores: pd.DataFrame | Absent) -> str:
+    """Say in two sentences how the chances come about and what they are worth."""
+    said = explain(learnt, scores)
+    return said.reason if isinstance(said, Absent) else said
 
 
 @passes_absent
