@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -20,6 +21,7 @@ from tiny_intake import GOOD, HEADER, STORE, fields, folder, stored, write_proje
 from datamall.errors import DatamallError
 from datamall.mall.intake import intake
 from datamall.mall.intake import write as intake_write
+from datamall.mall.intake.fill import fill_store
 from datamall.tabular import reading
 
 RAW = "data/raw/tiny/things.csv"
@@ -308,6 +310,30 @@ def test_limits_in_earnest(
     assert re.search(f"^datamall.errors.DatamallError: .*{sentence}", said), done.stderr
     assert contents(project) == before
     assert [path.name for path in folder(project).parent.iterdir()] == [STORE]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_where_memory_fails_two_threads_one_does_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    before, tried = contents(project), []
+
+    def fails_once(engine: duckdb.DuckDBPyConnection, rows: Path, *others: Any) -> Any:
+        tried.append(engine.execute("SELECT current_setting('threads')").fetchone()[0])
+        filled = fill_store(engine, rows, *others)
+        if len(tried) == 1:
+            (rows / "part-99.parquet").write_bytes(b"half a part")
+            raise duckdb.OutOfMemoryException("381.2 of 381.4 MiB used")
+        return filled
+
+    monkeypatch.setattr("datamall.mall.intake.fill_store", fails_once)
+    if threads == 1:
+        with pytest.raises(DatamallError, match="not even on one thread"):
+            intake(project, "tiny", STORE, threads=threads)
+    else:
+        intake(project, "tiny", STORE, threads=threads)
+    assert tried == ([1] if threads == 1 else [2, 1])
+    assert contents(project) == before
 
 
 def test_a_fault_of_ours_is_no_quarantine_without_a_trace(

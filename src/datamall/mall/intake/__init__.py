@@ -12,6 +12,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -26,6 +27,7 @@ from datamall.mall.intake.observed import Brought
 from datamall.mall.intake.read import RawRecords
 from datamall.mall.intake.workplace import (
     aside,
+    clear,
     explained,
     in_plain,
     open_engine,
@@ -117,16 +119,26 @@ def _intake(
         in_plain(folder, contract.personal) as rows,
     ):
 
-        def fill(without: Collection[str]) -> tuple[list[RawRecords], Filled]:
+        def fill(
+            without: Collection[str], threads: int = threads
+        ) -> tuple[list[RawRecords], Filled]:
             sources: list[RawRecords] = []
             for source in mapping.sources:
                 first = sum(len(before.paths) for before in sources)
                 sources.append(RawRecords(root, mapped, source, contract, first, without))
             spill = rows / "spill"
             spill.mkdir()
-            with open_engine(threads, memory, spill, references) as engine:
-                checks = [checks_of(contract, source, references) for source in mapping.sources]
-                filled = fill_store(engine, rows, spill, sources, contract, mapping, checks)
+            try:
+                with open_engine(threads, memory, spill, references) as engine:
+                    checks = [checks_of(contract, source, references) for source in mapping.sources]
+                    filled = fill_store(engine, rows, spill, sources, contract, mapping, checks)
+            except duckdb.OutOfMemoryException:
+                # Threads race for what the engine may use: two may fail, now and then, where one
+                # never does.
+                if threads == 1:
+                    raise
+                clear(rows)
+                return fill(without, 1)
             shutil.rmtree(spill)
             return sources, filled
 

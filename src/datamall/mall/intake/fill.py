@@ -23,6 +23,7 @@ from datamall.mall.intake.write import Kept, Parts, Reason, Repeats, write_quara
 from datamall.mall.protected import said
 
 BATCH_ROWS = 125_000
+NO_MEMORY = "Out of Memory Error"
 DUPLICATE = Reason("duplicate", "The same row was read before; the first one is kept.")
 CONFLICT = Reason("conflict", "Rows with this key differ; none of them is kept.")
 
@@ -91,10 +92,12 @@ def fill_store(
             parts.write(repeats.feed(table))
         parts.write(repeats.finish())
         written = parts.finish()
-    except (duckdb.Error, pa.ArrowException, OSError):
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
         for source in sources:
             if source.error is not None:  # the engine has buried its message
                 raise source.error from None
+        if str(error).startswith(NO_MEMORY):  # as Arrow says it, once batches are being read
+            raise duckdb.OutOfMemoryException(str(error)) from None
         raise
     finally:
         parts.close()

@@ -51,13 +51,18 @@ def aside(target: Path) -> Iterator[Path]:
         try:
             if not target.exists() and _old(target).exists():  # of a run that was killed
                 _old(target).rename(target)
-            for left in folder.iterdir():
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            clear(folder)
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     finally:
         os.close(lock)
+
+
+def clear(folder: Path) -> None:
+    """Delete what is in a folder."""
+    for left in folder.iterdir():
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 @contextmanager
@@ -122,7 +127,8 @@ def explained(store: str) -> Iterator[None]:
     except duckdb.Error as error:
         if isinstance(error, duckdb.OutOfMemoryException):
             raise DatamallError(
-                f"The memory that intake may use does not suffice for {store}: use fewer threads."
+                f"The memory that intake may use does not suffice for {store}, not even on one "
+                "thread: call `intake` of datamall.mall.intake with more `memory`."
             ) from None
         if isinstance(error, duckdb.IOException):
             raise _no_room(store) from None
