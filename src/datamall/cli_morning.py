@@ -1,16 +1,20 @@
-"""The command of half past six: take in what arrived, plan the day, write the crews' sheets."""
+"""The commands of a day: plan it at half past six, and change rounds under way."""
 
 import csv
 import json
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import date, datetime
+from pathlib import Path
 
 import click
 
 from datamall.cli_options import AUTHORITY, THREADS
-from datamall.project import find_root, reports_folder
+from datamall.errors import DatamallError
+from datamall.project import find_root, put, reports_folder
 
 MORNING = "morning"
 OF_TRUCKS = "enforcement."
+PLAN = "plan.csv"
 
 
 @click.command()
@@ -27,14 +31,13 @@ def morning(day: datetime, authority: str, threads: int | None) -> None:
     from datamall.mall.authorities import load_authority
     from datamall.mall.places import GRID
     from datamall.memory import give_back
-    from datamall.pipeline import take_in
     from datamall.reporting import crew, pages
     from datamall.running import make
 
     give_back()
     root = find_root()
     mapping = load_authority(root, authority)
-    take_in(root, authority, [name for name in mapping.stores if name.startswith(OF_TRUCKS)])
+    _take_in(root, authority, mapping.stores)
     make(root, authority, MORNING, threads or 1, day=f"{day:%Y-%m-%d}")
     results = reports_folder(root, authority) / "results" / MORNING
     click.echo(json.loads((results / "answer.json").read_text("utf-8"))["sentence"])
@@ -44,13 +47,106 @@ def morning(day: datetime, authority: str, threads: int | None) -> None:
         return
     with stops.open(encoding="utf-8", newline="") as file:
         rows = [*csv.DictReader(file)]
-    folder = root / "data" / "crew" / authority / f"{day:%Y-%m-%d}"
+    folder = _sheets(root, authority, day.date())
     about = pages.about_authority(root, authority)
     sheets = crew.write(folder, about, day.date(), rows, about.get("crs", GRID))
+    put(folder / PLAN, stops.read_text("utf-8"))
     click.echo(f"  {reports_folder(root, authority).relative_to(root) / 'morning.html'}")
     click.echo(
         f"  {folder.relative_to(root)}: {len(sheets) // 2} sheets and routes, for crews alone"
     )
 
 
-COMMANDS = (morning,)
+@click.command()
+@click.option(
+    *("--at", "moment"),
+    type=click.DateTime(["%Y-%m-%d %H:%M"]),
+    required=True,
+    help='Day and time, such as "2026-01-05 10:40": nothing later is known.',
+)
+@AUTHORITY
+def redirect(moment: datetime, authority: str) -> None:
+    """Change rounds under way for what was reported and found since; beside doing nothing."""
+    import pandas as pd
+
+    from datamall.enforcement import foresight, on_the_way, redirect_words, state
+    from datamall.enforcement import morning as planning
+    from datamall.enforcement.crew_facts import facts
+    from datamall.enforcement.routing import Settings
+    from datamall.mall.authorities import load_authority
+    from datamall.mall.door import Door, Extract
+    from datamall.mall.places import GRID
+    from datamall.memory import give_back
+    from datamall.project import load_parameters
+    from datamall.reporting import crew, pages
+    from datamall.requirements import Absent
+
+    give_back()
+    root = find_root()
+    mapping = load_authority(root, authority)
+    planned = pd.read_csv(
+        _plan(root, authority, moment), dtype={"truck": str, "place": str, "kind": str}
+    )
+    _take_in(root, authority, mapping.stores)
+    parameters = load_parameters(root)
+    own, purposes = parameters[MORNING], parameters["reports"][MORNING]["purposes"]
+    with Door(root, authority, purposes, "redirect") as door:
+        data = planning.together(*(Extract(door.hand_out(purpose)) for purpose in purposes))
+    names = ("worth", "factor", "speed", "iterations", "seed", "threshold")
+    day, confidence = pd.Timestamp(moment.date()), own["confidence"]
+    learnt = state.fit(data, day, confidence)
+    scores, _ = planning.both(foresight.held_out(data, day, own["weeks"], confidence))
+    now = state.today(data, learnt, scores, pd.Timestamp(moment))
+    if isinstance(now, Absent) or isinstance(learnt, Absent):
+        raise DatamallError(f"What lies there now is not known: {now.reason}")
+    settings = Settings(**{name: own[name] for name in names})
+    made, new = on_the_way.plan(data, planned, now, learnt, pd.Timestamp(moment), settings)
+    for sentence in redirect_words.sentences(made, new):
+        click.echo(sentence)
+    if not len(made.plan.stops):
+        return
+    about = pages.about_authority(root, authority)
+    folder = _sheets(root, authority, moment.date()) / f"{moment:%H%M}"
+    rows = on_the_way.marked(facts(now, made.plan.stops), made.changes)
+    crew.write(
+        *(folder, about, moment.date(), rows.to_dict("records"), about.get("crs", GRID)),
+        changed=f"{moment:%-H:%M}",
+    )
+    put(folder / PLAN, rows.to_csv(index=False, lineterminator="\n"))
+    click.echo(f"  {folder.relative_to(root)}: the rest of each round, for crews alone")
+
+
+def _take_in(root: Path, authority: str, stores: Iterable[str]) -> None:
+    """Take in what arrived for the stores of city management; name what is held back."""
+    from datamall.mall.deliveries import HELD_BACK
+    from datamall.pipeline import take_in
+
+    own = [name for name in stores if name.startswith(OF_TRUCKS)]
+    take_in(root, authority, own)
+    for store in own:
+        path = reports_folder(root, authority) / "quality" / f"{store}.json"
+        for one in json.loads(path.read_text("utf-8"))["deliveries"]:
+            if one["state"] == HELD_BACK:
+                click.echo(f"{store}: {one['file']} is held back, and not known here. {one['why']}")
+
+
+def _sheets(root: Path, authority: str, day: date) -> Path:
+    """Return the folder of a day's sheets, outside git; changes are in folders within."""
+    return root / "data" / "crew" / authority / f"{day:%Y-%m-%d}"
+
+
+def _plan(root: Path, authority: str, moment: datetime) -> Path:
+    """Return the plan that holds at a moment: the last change before it, or that of the morning."""
+    folder = _sheets(root, authority, moment.date())
+    changed = sorted(folder.glob(f"[0-9][0-9][0-9][0-9]/{PLAN}"))
+    before = [path for path in changed if path.parent.name < f"{moment:%H%M}"]
+    path = [folder / PLAN, *before][-1]
+    if not path.is_file():
+        raise DatamallError(
+            f"There is no plan of {moment:%Y-%m-%d} to change: make it first, "
+            f"`datamall morning --authority {authority} --date {moment:%Y-%m-%d}`."
+        )
+    return path
+
+
+COMMANDS = (morning, redirect)

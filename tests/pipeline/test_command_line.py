@@ -24,6 +24,8 @@ def test_help_names_every_command(tmp_path: Path, cli: Callable) -> None:
         "register",
         "gate",
         "decide",
+        "morning",
+        "redirect",
         "usage",
         "verify",
         "release",

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from datamall.enforcement.morning import KINDS, REGULAR
+from datamall.enforcement.crews import KINDS
+from datamall.enforcement.morning import REGULAR
 from datamall.enforcement.routing.refusals import clock
 from datamall.requirements import Absent
 
@@ -44,11 +45,14 @@ def facts(now: pd.DataFrame | Absent, stops: pd.DataFrame) -> pd.DataFrame:
 def _facts(days: float, last: str, reports: int, oldest: float) -> str:
     parts = []
     if reports:
-        since = "gisteren" if oldest == 1 else f"{int(oldest)} dagen geleden"
+        since = _ago(oldest)
         first = "1 open melding van" if reports == 1 else f"{reports} open meldingen, de oudste van"
         parts.append(f"{first} {since}")
     if np.isfinite(days):
         found = " en ".join(DUTCH[word] for word in last.split(" and "))
-        when = "gisteren" if days == 1 else f"{int(days)} dagen geleden"
-        parts.append(f"{when} gezien: {found}")
+        parts.append(f"{_ago(days)} gezien: {found}")
     return SEPARATOR.join(parts)
+
+
+def _ago(days: float) -> str:
+    return {0: "vandaag", 1: "gisteren"}.get(int(days), f"{int(days)} dagen geleden")

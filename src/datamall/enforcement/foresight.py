@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit, ndtri
 
-from datamall.enforcement import histories
+from datamall.enforcement import crews, histories
 from datamall.enforcement.information import COUNTED, Tables
 from datamall.enforcement.state import STARTS, TITLE, State, every_rate, fit, foretell
 from datamall.requirements import Absent, needs, passes_absent
@@ -38,8 +38,8 @@ def held_out(
     if isinstance(state, Absent):
         return state
     known = histories.before(data, as_of)
-    seen, told = histories.looks(known), histories.first_reports(known)
-    happened = histories.events(seen, told)
+    seen, told = histories.looks(known), crews.reports(known)
+    happened = histories.events(seen, told, crews.cleared(known, seen))
     table = histories.mornings(seen[seen["day"] >= first], happened, told)
     table["rate"] = table["cluster"].map(every_rate(data, state).set_index("cluster")["rate"])
     table = table[table["role"].isin(state.usual.index)]

@@ -10,6 +10,8 @@ from datamall.enforcement.sums import INSPECTIONS, recorded_causes
 from datamall.rows import Rows
 
 REPORTS = "enforcement.reports"
+STOPS = "enforcement.stop_results"
+# Of a report; or of what was last found, by a crew that took it away.
 CLOSED = "report closed"
 FOUND, NOTHING = "found", "nothing"
 # Days that a report has been open: up to so many, and how a page calls it.
@@ -21,6 +23,7 @@ def before(data: Tables, day: pd.Timestamp) -> dict[str, Any]:
     """Return the extract as it was known on the morning of a day: nothing of that day or later.
 
     A report that was closed on that day or later was still open; one that came in was not there.
+    At a moment of the day what is known of that day by then counts, too.
     """
     known = dict(data)
     if INSPECTIONS in data:
@@ -34,7 +37,14 @@ def before(data: Tables, day: pd.Timestamp) -> dict[str, Any]:
             closed = table["closed"].astype("datetime64[s]")
             table = table.assign(closed=closed.where(closed < day))
         known[REPORTS] = table
+    if {"day", "minute"} <= set(data.get(STOPS, pd.DataFrame())):
+        known[STOPS] = data[STOPS][moments(data[STOPS]) < day]
     return known
+
+
+def moments(table: pd.DataFrame) -> pd.Series:
+    """Return day and minute of a table as one time."""
+    return table["day"].astype("datetime64[s]") + pd.to_timedelta(table["minute"], unit="min")
 
 
 def looks(data: Tables) -> pd.DataFrame:
@@ -77,15 +87,21 @@ def first_reports(data: Tables) -> pd.DataFrame:
     return table[["cluster"]].astype(str).assign(category=category, **days)[names]
 
 
-def events(seen: pd.DataFrame, reports: pd.DataFrame) -> pd.DataFrame:
+def events(
+    seen: pd.DataFrame, reports: pd.DataFrame, cleared: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Return what happened at each place: cluster, day, event and the causes found, by day.
 
-    Of several on one day the last counts: a closing, else a look that found something.
+    Of several on one day the last counts: a closing, else a look that found something. What a crew
+    cleared (cluster and day, as from `crews.cleared`) is as good as closed.
     """
     result = np.where(seen["found"] > 0, FOUND, NOTHING)
     own = seen.assign(event=seen["role"] + ": " + result, order=seen["found"])
     done = reports.dropna(subset="closed")[["cluster", "closed"]]
-    done = done.rename(columns={"closed": "day"}).assign(event=CLOSED, order=2)
+    done = done.rename(columns={"closed": "day"})
+    if cleared is not None and len(cleared):
+        done = pd.concat([done, cleared], ignore_index=True)
+    done = done.assign(event=CLOSED, order=2)
     table = pd.concat([own.drop(columns=["role", "found"]), done], ignore_index=True)
     table["cluster"] = table["cluster"].astype(seen["cluster"].dtype)
     table = table.sort_values(["day", "cluster", "order", "event"], ignore_index=True)
@@ -121,7 +137,7 @@ def mornings(asked: pd.DataFrame, happened: pd.DataFrame, reports: pd.DataFrame)
         by="cluster",
         allow_exact_matches=False,
     )
-    table["days"] = (table["day"] - table["since"]) / DAY
+    table["days"] = np.floor((table["day"] - table["since"]) / DAY)
     table["event"] = table["event"].fillna("")
     told = table[["row", "cluster", "day"]].merge(reports, on="cluster")
     told = told[(told["opened"] < told["day"]) & ~(told["closed"] < told["day"])]
@@ -131,7 +147,7 @@ def mornings(asked: pd.DataFrame, happened: pd.DataFrame, reports: pd.DataFrame)
         told["row"].value_counts().reindex(table["row"]).fillna(0).astype(int).to_numpy()
     )
     table["category"] = oldest["category"].reindex(table["row"]).fillna("").to_numpy()
-    age = ((oldest["day"] - oldest["opened"]) / DAY).reindex(table["row"]).to_numpy()
+    age = np.floor((oldest["day"] - oldest["opened"]) / DAY).reindex(table["row"]).to_numpy()
     names = np.array(["", *AGES.values()], dtype=object)
     position = 1 + np.searchsorted(list(AGES), np.nan_to_num(age, nan=1))
     table["oldest"], table["age"] = age, names[np.where(np.isnan(age), 0, position)]

@@ -4,14 +4,15 @@ A truck with a round keeps it, in its order; what lies elsewhere is put between 
 gains enough (`routing.redirect` from the depot). Trucks without a round go where waste is expected.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from datamall.enforcement import histories
+from datamall.enforcement import crews, histories
+from datamall.enforcement.crews import KINDS
 from datamall.enforcement.effects import EFFECTS
 from datamall.enforcement.information import Tables
 from datamall.enforcement.routing import Plan, Redirect, Settings, redirect
@@ -23,14 +24,6 @@ from datamall.requirements import Absent, passes_absent
 CONTAINERS, ROUNDS, TRUCKS, SITES = (
     f"enforcement.{name}" for name in ("containers", "rounds", "trucks", "disposal_sites")
 )
-# What a truck can take of what is found, and which report says so. A broken container is for a
-# mechanic.
-KINDS = {
-    "bulky": "bulky waste",
-    "full": "container full",
-    "residual": "bags beside container",
-    "cardboard": "",
-}
 # Room, weight and time of one stop (m³, kg, s, parking included): assumptions until crews tell.
 SIZES = {
     "bulky": (1.2, 90.0, 420.0),
@@ -92,6 +85,7 @@ def candidates(
     learnt: State | Absent,
     day: pd.Timestamp,
     most: int,
+    keep: Collection[tuple[str, str]] = (),
 ) -> pd.DataFrame | Absent:
     """Return what trucks could serve today, as `routing.redirect` takes it.
 
@@ -107,6 +101,8 @@ def candidates(
         The morning.
     most
         Places of each kind that are thought of beside the rounds and what is owed.
+    keep
+        Place and kind of what is thought of in any case.
 
     Returns
     -------
@@ -122,7 +118,7 @@ def candidates(
     register = data[CONTAINERS].set_index("cluster")[["x", "y"]].astype(float)
     tables = [_regular(data, now, day)]
     if not isinstance(now, Absent) and not isinstance(learnt, Absent):
-        tables += _expected(data, now, learnt, day, most)
+        tables += _expected(data, now, learnt, day, most, frozenset(keep))
     table = pd.concat(tables, ignore_index=True)
     sizes = pd.DataFrame(SIZES, index=["volume", "mass", "usual"]).T
     table = table.join(sizes, on="kind").join(register, on="place")
@@ -144,7 +140,12 @@ def _regular(data: Tables, now: pd.DataFrame | Absent, day: pd.Timestamp) -> pd.
 
 
 def _expected(
-    data: Tables, now: pd.DataFrame, learnt: State, day: pd.Timestamp, most: int
+    data: Tables,
+    now: pd.DataFrame,
+    learnt: State,
+    day: pd.Timestamp,
+    most: int,
+    keep: frozenset[tuple[str, str]],
 ) -> Iterator[pd.DataFrame]:
     """Yield for each kind of waste the places where it must be taken away, and where it may be."""
     [(low, high)] = EFFECTS.loc[EFFECTS["cause"] == PICKED_UP, ["low", "high"]].to_numpy()
@@ -152,7 +153,9 @@ def _expected(
     days = (1 / gone.clip(lower=1e-6)).clip(upper=LONGEST)
     last = histories.looks(histories.before(data, day)).drop_duplicates("cluster", keep="last")
     last = last.set_index("cluster").reindex(now["cluster"])
-    told = set(_open(data, day)[["cluster", "category"]].itertuples(index=False, name=None))
+    waiting = _open(data, day)
+    waiting = waiting[~waiting["been"]]
+    told = set(waiting[["cluster", "category"]].itertuples(index=False, name=None))
     for kind, category in KINDS.items():
         if kind not in now:
             continue
@@ -170,7 +173,8 @@ def _expected(
                 "service": np.nan,
             }
         )
-        yield own[must | (value.rank(ascending=False, method="first") <= most)]
+        kept = np.array([(place, kind) in keep for place in now["cluster"]], dtype=bool)
+        yield own[must | kept | (value.rank(ascending=False, method="first") <= most)]
 
 
 def todays_rounds(data: Tables, day: pd.Timestamp) -> pd.DataFrame:
@@ -232,21 +236,39 @@ def plan(
     if TRUCKS not in data or not len(data[TRUCKS]):
         return Absent(TITLE, f"Not possible here: the authority does not deliver {TRUCKS}.")
     trucks, rest = data[TRUCKS].astype({"truck": str}), todays_rounds(data, day)
+    known = histories.before(data, day)
+    return by_kinds(
+        *(wanted, rest, trucks, at_the_depot(trucks), data.get(SITES), settings),
+        avoid=avoid,
+        weekday=day.isoweekday(),
+        vetoes=crews.vetoes(known, day),
+    )
+
+
+def by_kinds(
+    wanted: pd.DataFrame,
+    rest: pd.DataFrame,
+    trucks: pd.DataFrame,
+    states: pd.DataFrame,
+    sites: pd.DataFrame | None,
+    settings: Settings,
+    **day: Any,
+) -> Redirect:
+    """Return `routing.redirect` of trucks that take no common kind of waste, each alone.
+
+    Parameters
+    ----------
+    wanted, rest, trucks, sites, settings, day
+        See `routing.redirect`.
+    states
+        The trucks under way, or at the depot.
+    """
     made = []
     for names, kinds in _apart(trucks):
-        own = trucks[trucks["truck"].isin(names)]
-        made.append(
-            redirect(
-                wanted[wanted["kind"].isin(kinds)],
-                rest[rest["truck"].isin(names)],
-                own,
-                at_the_depot(own),
-                data.get(SITES),
-                settings,
-                avoid=avoid,
-                weekday=day.isoweekday(),
-            )
-        )
+        own, state = (table[table["truck"].isin(names)] for table in (trucks, states))
+        left = rest[rest["truck"].isin(names)]
+        wants = wanted[wanted["kind"].isin(kinds)]
+        made.append(redirect(wants, left, own, state, sites, settings, **day))
     taken = set().union(*(kinds for _, kinds in _apart(trucks)))
     nobody = wanted[~wanted["kind"].isin(taken)].assign(reason="no truck takes this kind of waste")
     plans = [one.plan for one in made]
@@ -337,9 +359,11 @@ def owed(data: Tables, now: pd.DataFrame, made: Redirect, day: pd.Timestamp) -> 
     }
     chance = now.set_index("cluster")["chance"]
     rows = []
-    for place, kind, since, what in _owed(data, day):
+    for place, kind, since, what, been in _owed(data, day):
         key = (place, kind)
         outcome = served.get(key) or absent.get(key)
+        if outcome is None and been:
+            outcome = "a crew was there since; the report is not closed yet"
         if outcome is None and kind not in KINDS:
             outcome = "no truck's work: for maintenance or the report desk"
         if outcome is None:
@@ -352,13 +376,13 @@ def owed(data: Tables, now: pd.DataFrame, made: Redirect, day: pd.Timestamp) -> 
     return table.sort_values(["since", "place", "kind"], ignore_index=True)
 
 
-def _owed(data: Tables, day: pd.Timestamp) -> Iterator[tuple[str, str, pd.Timestamp, str]]:
+def _owed(data: Tables, day: pd.Timestamp) -> Iterator[tuple[str, str, pd.Timestamp, str, bool]]:
     seen = histories.looks(histories.before(data, day))
     causes = [name for name in (*KINDS, "broken") if name in seen]
     yesterday = seen[seen["day"] == day - pd.Timedelta(days=1)]
     for cause in causes:
         for place in yesterday.loc[yesterday[cause] > 0, "cluster"].unique():
-            yield str(place), cause, day - pd.Timedelta(days=1), "found yesterday"
+            yield str(place), cause, day - pd.Timedelta(days=1), "found yesterday", False
     kinds = {category: kind for kind, category in KINDS.items() if category}
     for row in _open(data, day).itertuples():
         yield (
@@ -366,10 +390,13 @@ def _owed(data: Tables, day: pd.Timestamp) -> Iterator[tuple[str, str, pd.Timest
             kinds.get(str(row.category), str(row.category)),
             row.opened,
             "open report",
+            row.been,
         )
 
 
 def _open(data: Tables, day: pd.Timestamp) -> pd.DataFrame:
-    """Return the first reports that are open on a morning, of places in the register."""
-    table = histories.first_reports(histories.before(data, day))
-    return table[table["closed"].isna()]
+    """Return the first reports that are open on a morning, and whether a crew has been there."""
+    known = histories.before(data, day)
+    table = histories.first_reports(known)
+    own = table[table["closed"].isna()]
+    return own.assign(been=crews.been(known, own).notna())

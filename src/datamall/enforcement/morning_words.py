@@ -3,8 +3,8 @@
 import pandas as pd
 
 from datamall.enforcement.crew_facts import facts
+from datamall.enforcement.crews import KINDS
 from datamall.enforcement.foresight import explain
-from datamall.enforcement.morning import KINDS
 from datamall.enforcement.prevented import Prevented
 from datamall.enforcement.routing import Redirect
 from datamall.enforcement.routing.refusals import clock

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from datamall.enforcement.crews import KINDS
 from datamall.enforcement.effects import EFFECTS
 from datamall.enforcement.knowledge import check_level
-from datamall.enforcement.morning import KINDS, PICKED_UP
+from datamall.enforcement.morning import PICKED_UP
 from datamall.enforcement.routing import Redirect
 from datamall.requirements import Absent, passes_absent
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit, ndtri
 
-from datamall.enforcement import histories
+from datamall.enforcement import crews, histories
 from datamall.enforcement.causes import place_causes
 from datamall.enforcement.chain import Chain, shift
 from datamall.enforcement.chain import fit as fit_chain
@@ -99,8 +99,9 @@ def fit(data: Tables, as_of: pd.Timestamp, confidence: float) -> State | Absent:
             f"{as_of:%Y-%m-%d}, and what lies at a place hangs on the day of its last look.",
         )
     rates = dirty_rates(known, confidence)
-    seen, told = histories.looks(known), histories.first_reports(known)
-    table = histories.mornings(seen, histories.events(seen, told), told)
+    seen, told = histories.looks(known), crews.reports(known)
+    happened = histories.events(seen, told, crews.cleared(known, seen))
+    table = histories.mornings(seen, happened, told)
     table["rate"] = table["cluster"].map(rates.set_index("cluster")["rate"])
     width = float(ndtri((1 + confidence) / 2))
     quiet = table[(table["open"] == 0) & (table["event"] != "")]
@@ -224,7 +225,7 @@ def today(data: Tables, state: State, scores: pd.DataFrame, as_of: pd.Timestamp)
         As from `fit` and, its first table, `held_out`: where the state foretold no better than the
         long-run rate by either score, the rate is returned.
     as_of
-        The day.
+        The day; or a moment of it, at which what is known of the day by then counts, too.
 
     Returns
     -------
@@ -241,10 +242,11 @@ def today(data: Tables, state: State, scores: pd.DataFrame, as_of: pd.Timestamp)
     cause, each is taken alone; where both speak, their factors are multiplied.
     """
     known = histories.before(data, as_of)
-    seen, told = histories.looks(known), histories.first_reports(known)
+    seen, told = histories.looks(known), crews.reports(known)
     places = every_rate(data, state).sort_values("cluster", ignore_index=True)
     asked = places[["cluster"]].assign(day=np.datetime64(as_of, "s"))
-    table = histories.mornings(asked, histories.events(seen, told), told)
+    cleared = crews.cleared(known, seen)
+    table = histories.mornings(asked, histories.events(seen, told, cleared), told)
     table = table.merge(places, on="cluster")
     looked = seen.drop_duplicates("cluster", keep="last").set_index("cluster")
     last_day = looked["day"].reindex(table["cluster"]).to_numpy()
@@ -273,17 +275,21 @@ def today(data: Tables, state: State, scores: pd.DataFrame, as_of: pd.Timestamp)
     shares = _causes_now(table, state, used)
     result = result.join(shares.mul(result["chance"], axis=0))
     result["rate"] = table["rate"]
-    result["days"] = (np.datetime64(as_of, "s") - last_day) / histories.DAY
+    result["days"] = np.floor((np.datetime64(as_of, "s") - last_day) / histories.DAY)
     last = looked.assign(last=_named(looked))["last"].reindex(table["cluster"])
     result["last"] = last.fillna("").to_numpy()
     result["open"], result["oldest"] = table["open"], table["oldest"]
     by = looked["role"].reindex(table["cluster"]).fillna("").to_numpy()
     facts = result[["days", "last", "open", "oldest"]].assign(role=by, category=table["category"])
     done = table["days"].where(table["event"] == histories.CLOSED)
+    by_crew = cleared.groupby("cluster")["day"].max().reindex(table["cluster"])
+    since = np.floor((np.datetime64(as_of, "s") - by_crew.to_numpy("M8[s]")) / histories.DAY)
     return result.assign(
         reason=[
             reason(*row)
-            for row in zip(*facts.assign(done=done, used=used).T.to_numpy(), strict=True)
+            for row in zip(
+                *facts.assign(done=done, used=used, crew=done == since).T.to_numpy(), strict=True
+            )
         ]
     )
 
@@ -297,6 +303,7 @@ def reason(
     category: str,
     done: float,
     used: bool,
+    crew: bool = False,
 ) -> str:
     """Say in one sentence on what the chance of a place rests.
 
@@ -310,15 +317,17 @@ def reason(
         Days since a report was closed, where nobody has looked since; else NaN.
     used
         Whether the state is used, and not the long-run rate alone.
+    crew
+        Whether it was a crew that took away what lay there, and no report that was closed.
     """
     parts = []
     if reports:
         what = "" if category in ("other", "any") else f" ({category})"
-        since = "yesterday" if oldest == 1 else f"{int(oldest)} days"
+        since = "today" if oldest == 0 else "yesterday" if oldest == 1 else f"{int(oldest)} days"
         first = "" if reports == 1 else ", the oldest"
         parts.append(f"{counted(reports, 'open report')}{first}{what} since {since}")
     if not np.isnan(done):
-        parts.append(f"a report was closed {_ago(done)}")
+        parts.append(f"{'a crew was here' if crew else 'a report was closed'} {_ago(done)}")
     if np.isnan(days):
         parts.append("nobody has ever looked here")
     else:
@@ -329,7 +338,7 @@ def reason(
 
 
 def _ago(days: float) -> str:
-    return "yesterday" if days == 1 else f"{int(days)} days ago"
+    return {0: "today", 1: "yesterday"}.get(int(days), f"{int(days)} days ago")
 
 
 def _causes_now(table: pd.DataFrame, state: State, used: bool) -> pd.DataFrame:

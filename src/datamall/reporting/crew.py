@@ -54,8 +54,9 @@ def write(
     stops: Iterable[Mapping[str, Any]],
     crs: str,
     places: Mapping[str, str] | None = None,
+    changed: str = "",
 ) -> list[Path]:
-    """Write ``<truck>.html`` and ``<truck>.gpx`` for each truck; whatever else is there goes.
+    """Write ``<truck>.html`` and ``<truck>.gpx`` for each truck; other files there go.
 
     Parameters
     ----------
@@ -67,11 +68,14 @@ def write(
         Whose plan it is; it is valid on this day alone.
     stops
         Rows with `COLUMNS`, in order of truck and turn: x and y in m, arrival and departure as a
-        clock shows them, volume (m³) and mass (kg) on board afterwards, facts in Dutch.
+        clock shows them, volume (m³) and mass (kg) on board afterwards, facts in Dutch; and new,
+        where a change put the stop in.
     crs
         Coordinate system of x and y, such as EPSG:28992.
     places
         Place → where it is in words, such as a street crossing, as far as delivered.
+    changed
+        Time at which the rounds were changed, as a clock shows it; "" for those of the morning.
 
     Returns
     -------
@@ -88,11 +92,11 @@ def write(
     for truck, rows in rounds.items():
         name = re.sub(r"[^\w-]", "-", truck)
         own = [_stop(row, places or {}) for row in rows]
-        contents[f"{name}.html"] = _page(about, day, truck, own, bool(places)).encode()
+        contents[f"{name}.html"] = _page(about, day, truck, own, bool(places), changed).encode()
         contents[f"{name}.gpx"] = _gpx(day, truck, own, crs).encode()
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
-        if path.name not in contents:
+        if path.name not in contents and path.is_file():
             path.unlink()
     for name, content in contents.items():
         put(folder / name, content.decode())
@@ -132,12 +136,18 @@ def _stop(row: Mapping[str, Any], places: Mapping[str, str]) -> dict[str, Any]:
         "departure": str(row["departure"]),
         "load": f"{number(float(row['volume']), 1)} m³, {number(float(row['mass']))} kg",
         "facts": facts,
+        "new": bool(row.get("new")),
         "serves": str(row["kind"]) not in ("disposal", "depot", *WITHOUT_PLACE),
     }
 
 
 def _page(
-    about: Mapping[str, Any], day: date, truck: str, stops: Sequence[dict[str, Any]], named: bool
+    about: Mapping[str, Any],
+    day: date,
+    truck: str,
+    stops: Sequence[dict[str, Any]],
+    named: bool,
+    changed: str,
 ) -> str:
     there = pd.DataFrame([stop for stop in stops if stop["kind"] not in WITHOUT_PLACE])
     serving = [stop for stop in stops if stop["serves"]]
@@ -151,6 +161,7 @@ def _page(
         first=stops[0]["arrival"],
         home=stops[-1]["arrival"],
         named=named,
+        changed=changed,
         map=svg(_route, there, 4.2, f"route-{re.sub(r'[^a-zA-Z0-9]', '-', truck)}", alt),
     )  # fmt: skip
     return pages.tidy(html)

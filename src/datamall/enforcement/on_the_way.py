@@ -1,0 +1,147 @@
+"""A round that is changed on the way, for what was reported and found since the morning.
+
+The plan of the morning is given; what is left of it, and what is new, goes to `routing.redirect`.
+"""
+
+import numpy as np
+import pandas as pd
+
+from datamall.enforcement import crews, histories, morning
+from datamall.enforcement.information import Tables
+from datamall.enforcement.routing import Redirect, Settings
+from datamall.enforcement.routing.redirect import ADD, TAKE
+from datamall.enforcement.state import State
+from datamall.errors import DatamallError
+
+UNDER_WAY = "enforcement.under_way"
+PLANNED = ("truck", "turn", "place", "kind")
+
+
+def under_way(data: Tables, moment: pd.Timestamp) -> pd.DataFrame:
+    """Return the last state of each truck on a day, as it was known at a moment of it.
+
+    Raises
+    ------
+    DatamallError
+        When no truck has said where it is by then.
+    """
+    table = data.get(UNDER_WAY, pd.DataFrame(columns=["truck", "day", "minute"]))
+    time = histories.moments(table)
+    own = table[(time <= moment) & (time >= moment.normalize())].astype({"truck": str})
+    own = own.sort_values(["truck", "minute"]).drop_duplicates("truck", keep="last")
+    if own.empty:
+        raise DatamallError(
+            f"No truck has said where it is by {moment:%Y-%m-%d %H:%M}: deliver {UNDER_WAY}, or "
+            "leave the plan of the morning as it is."
+        )
+    own = own.assign(minute=moment.hour * 60 + moment.minute)
+    return own.reset_index(drop=True)
+
+
+def left(planned: pd.DataFrame, states: pd.DataFrame, stops: pd.DataFrame) -> pd.DataFrame:
+    """Return what is left of the rounds of the trucks under way.
+
+    Parameters
+    ----------
+    planned
+        The stops of the morning's plan: `PLANNED`.
+    states
+        As from `under_way`.
+    stops
+        As from `crews.stops`: those of this day.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `PLANNED`. A round goes on at the place that its truck drives to; where that is not of the
+        plan, after as many stops as the truck has made. What came of a stop already is left out.
+    """
+    planned = planned[planned["kind"].isin(list(crews.KINDS))]
+    made = set(zip(stops["truck"], stops["cluster"], strict=True))
+    rounds = [planned.iloc[:0]]
+    for state in states.itertuples():
+        own = planned[planned["truck"] == state.truck].sort_values("turn")
+        at = np.flatnonzero((own["place"] == state.next_place).to_numpy())
+        own = own.iloc[at[0] if len(at) else int(state.stops_done) :]
+        rounds.append(own[[(state.truck, place) not in made for place in own["place"]]])
+    return pd.concat(rounds, ignore_index=True)[list(PLANNED)]
+
+
+def plan(
+    data: Tables,
+    planned: pd.DataFrame,
+    now: pd.DataFrame,
+    learnt: State,
+    moment: pd.Timestamp,
+    settings: Settings,
+) -> tuple[Redirect, pd.DataFrame]:
+    """Return what each truck under way had better do from now on, and what is new since morning.
+
+    Parameters
+    ----------
+    data
+        The extract, with what was delivered since the morning.
+    planned
+        The stops of the morning's plan: `PLANNED`.
+    now
+        As from `state.today` at the moment.
+    learnt
+        As from `state.fit` on the morning.
+    moment
+        Day and time.
+    settings
+        See `routing.redirect`.
+
+    Returns
+    -------
+    tuple
+        The `Redirect`; and place, kind and reason of what was reported or found on this day and
+        must be served.
+
+    Raises
+    ------
+    DatamallError
+        When no truck has said where it is, or the places are not delivered with coordinates.
+    """
+    known = histories.before(data, moment)
+    states, said = under_way(data, moment), crews.stops(known)
+    rest = left(planned, states, said[said["day"] == moment.normalize()])
+    pairs = set(zip(rest["place"], rest["kind"], strict=True))
+    wanted = morning.candidates(data, now, learnt, moment, 0, pairs)
+    if not isinstance(wanted, pd.DataFrame):
+        raise DatamallError(wanted.reason)
+    mine = {*zip(planned["place"], planned["kind"], strict=True)}
+    # A stop of the plan that a truck has passed, or that another makes, is no truck's here.
+    gone = _among(wanted, mine - pairs) | (wanted["reason"] == morning.REGULAR).to_numpy()
+    wanted = wanted[~gone | _among(wanted, pairs)]
+    made = morning.by_kinds(
+        *(wanted, rest, data[morning.TRUCKS].astype({"truck": str}), states),
+        *(data.get(morning.SITES), settings),
+        weekday=moment.isoweekday(),
+        vetoes=crews.vetoes(known, moment),
+    )
+    today = _of_today(known, moment)
+    new = wanted["place"].isin(today) & (wanted["demand"] == "must")
+    new &= ~_among(wanted, pairs)
+    return made, wanted.loc[new, ["place", "kind", "reason"]].reset_index(drop=True)
+
+
+def _among(table: pd.DataFrame, pairs: set[tuple[str, str]]) -> np.ndarray:
+    """Return whether place and kind of each row are among some."""
+    rows = zip(table["place"], table["kind"], strict=True)
+    return np.fromiter((pair in pairs for pair in rows), dtype=bool, count=len(table))
+
+
+def marked(stops: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
+    """Return stops with new, whether a change put them into the round of their truck."""
+    own = changes[changes["change"].isin((ADD, TAKE))]
+    put_in = set(zip(own["truck"], own["place"], own["kind"], strict=True))
+    keys = zip(stops["truck"], stops["place"], stops["kind"], strict=True)
+    return stops.assign(new=[key in put_in for key in keys])
+
+
+def _of_today(known: Tables, moment: pd.Timestamp) -> set[str]:
+    """Return the places of which somebody said something on this day."""
+    day = moment.normalize()
+    seen, told = histories.looks(known), histories.first_reports(known)
+    return {*seen.loc[seen["day"] >= day, "cluster"], *told.loc[told["opened"] >= day, "cluster"]}
