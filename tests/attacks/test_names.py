@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -34,7 +35,9 @@ def parameters() -> list[tuple[str, click.Parameter]]:
 
 def given(parameter: click.Parameter) -> str:
     """Return a value that an option takes."""
-    return "2026-01-05" if isinstance(parameter.type, click.DateTime) else "x"
+    if isinstance(parameter.type, click.DateTime):
+        return datetime(2026, 1, 5).strftime(parameter.type.formats[0])
+    return "x"
 
 
 def test_every_parameter_that_is_text_is_a_name_or_free_text() -> None:
