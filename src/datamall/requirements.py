@@ -28,6 +28,9 @@ class Absent:
     chapter: str
     reason: str
 
+    # Else Python would go through it by its items, each of which is itself, without an end.
+    __iter__ = None
+
     def head(self, rows: int) -> "Absent":
         """Return itself: the first rows of what is missing are missing too."""
         return self

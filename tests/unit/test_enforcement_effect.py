@@ -349,3 +349,8 @@ def test_an_unknown_effect_is_refused() -> None:
 
 def test_every_method_says_what_it_identifies() -> None:
     assert set(effect.IDENTIFIED) == {effect.DRAWN, effect.CITY, effect.NAIVE}
+
+
+def test_without_actions_their_absence_is_the_answer() -> None:
+    none = Absent("Did it help?", "The authority delivers no actions.")
+    assert effect.effects({}, none, outcome="bulky") is none

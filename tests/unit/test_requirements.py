@@ -1,4 +1,5 @@
 import pandas as pd
+import pytest
 
 from datamall.requirements import REGISTRY, Absent, needs, passes_absent
 
@@ -73,3 +74,8 @@ def test_what_follows_from_a_gap_is_that_gap() -> None:
     assert calls == [1]
     assert gap.head(20) is gap
     assert gap[gap["kind"] == "all places"] is gap
+
+
+def test_nobody_goes_through_what_is_missing_for_ever() -> None:
+    with pytest.raises(TypeError, match="not iterable"):
+        set(Absent("A", "No looks."))

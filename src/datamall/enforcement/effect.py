@@ -89,6 +89,7 @@ def check_actions(actions: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+@passes_absent
 @needs(
     "Did it help?",
     *COUNTED,
