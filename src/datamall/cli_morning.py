@@ -69,17 +69,14 @@ def redirect(moment: datetime, authority: str) -> None:
     """Change rounds under way for what was reported and found since; beside doing nothing."""
     import pandas as pd
 
-    from datamall.enforcement import foresight, on_the_way, redirect_words, state
     from datamall.enforcement import morning as planning
-    from datamall.enforcement.crew_facts import facts
-    from datamall.enforcement.routing import Settings
+    from datamall.enforcement import on_the_way, redirect_words
     from datamall.mall.authorities import load_authority
     from datamall.mall.door import Door, Extract
     from datamall.mall.places import GRID
     from datamall.memory import give_back
     from datamall.project import load_parameters
     from datamall.reporting import crew, pages
-    from datamall.requirements import Absent
 
     give_back()
     root = find_root()
@@ -92,22 +89,13 @@ def redirect(moment: datetime, authority: str) -> None:
     own, purposes = parameters[MORNING], parameters["reports"][MORNING]["purposes"]
     with Door(root, authority, purposes, "redirect") as door:
         data = planning.together(*(Extract(door.hand_out(purpose)) for purpose in purposes))
-    names = ("worth", "factor", "speed", "iterations", "seed", "threshold")
-    day, confidence = pd.Timestamp(moment.date()), own["confidence"]
-    learnt = state.fit(data, day, confidence)
-    scores, _ = planning.both(foresight.held_out(data, day, own["weeks"], confidence))
-    now = state.today(data, learnt, scores, pd.Timestamp(moment))
-    if isinstance(now, Absent) or isinstance(learnt, Absent):
-        raise DatamallError(f"What lies there now is not known: {now.reason}")
-    settings = Settings(**{name: own[name] for name in names})
-    made, new = on_the_way.plan(data, planned, now, learnt, pd.Timestamp(moment), settings)
+    made, new, rows = on_the_way.changed(data, planned, pd.Timestamp(moment), own)
     for sentence in redirect_words.sentences(made, new):
         click.echo(sentence)
-    if not len(made.plan.stops):
+    if not len(rows):
         return
     about = pages.about_authority(root, authority)
     folder = _sheets(root, authority, moment.date()) / f"{moment:%H%M}"
-    rows = on_the_way.marked(facts(now, made.plan.stops), made.changes)
     crew.write(
         *(folder, about, moment.date(), rows.to_dict("records"), about.get("crs", GRID)),
         changed=f"{moment:%-H:%M}",

@@ -61,6 +61,10 @@ def test_a_stop_before_the_look_clears_nothing() -> None:
     assert crews.cleared({}, looks(A=["bulky"])).empty
 
 
+def test_of_a_find_and_a_stop_of_one_day_the_find_stands() -> None:
+    assert crews.cleared(stops((2, 600, "G1", "A", "done", None)), looks(A=["bulky"])).empty
+
+
 def test_what_was_cleared_is_an_event_like_a_closing() -> None:
     seen = looks(A=["bulky"], B=["bulky"])
     told = histories.first_reports({})

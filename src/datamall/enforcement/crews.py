@@ -63,7 +63,8 @@ def cleared(data: Tables, seen: pd.DataFrame) -> pd.DataFrame:
     Notes
     -----
     A stop that was done, or at which nothing lay, says so of what its truck can take, and of
-    nothing else: a lift that empties the container leaves the sofa beside it.
+    nothing else: a lift that empties the container leaves the sofa beside it. Of a find and a stop
+    of one day nobody knows which was first, so that the find stands.
     """
     own = stops(data)
     own = own[own["result"] != REFUSED]
@@ -73,6 +74,7 @@ def cleared(data: Tables, seen: pd.DataFrame) -> pd.DataFrame:
     finds = seen.loc[seen["found"] > 0, ["cluster", "day", *causes]]
     finds = finds.assign(found_on=finds["day"]).sort_values("day")
     own = pd.merge_asof(own, finds, on="day", by="cluster").dropna(subset="found_on")
+    own = own[own["found_on"] < own["day"]]
     there, able = own[causes].to_numpy(bool), own["truck"]
     taken = np.array([able.isin(_takes(data, cause)) for cause in causes]).reshape(len(causes), -1)
     all_taken = there.any(axis=1) & (~there | taken.T).all(axis=1)

@@ -4,7 +4,7 @@ A truck with a round keeps it, in its order; what lies elsewhere is put between 
 gains enough (`routing.redirect` from the depot). Trucks without a round go where waste is expected.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -15,8 +15,8 @@ from datamall.enforcement import crews, histories
 from datamall.enforcement.crews import KINDS
 from datamall.enforcement.effects import EFFECTS
 from datamall.enforcement.information import Tables
-from datamall.enforcement.routing import Plan, Redirect, Settings, redirect
-from datamall.enforcement.routing.refusals import CANDIDATES, LEFT_OUT, clock
+from datamall.enforcement.routing import Redirect, Settings, redirect_by_kinds
+from datamall.enforcement.routing.refusals import CANDIDATES, clock
 from datamall.enforcement.state import State
 from datamall.errors import DatamallError
 from datamall.requirements import Absent, passes_absent
@@ -237,68 +237,12 @@ def plan(
         return Absent(TITLE, f"Not possible here: the authority does not deliver {TRUCKS}.")
     trucks, rest = data[TRUCKS].astype({"truck": str}), todays_rounds(data, day)
     known = histories.before(data, day)
-    return by_kinds(
+    return redirect_by_kinds(
         *(wanted, rest, trucks, at_the_depot(trucks), data.get(SITES), settings),
         avoid=avoid,
         weekday=day.isoweekday(),
         vetoes=crews.vetoes(known, day),
     )
-
-
-def by_kinds(
-    wanted: pd.DataFrame,
-    rest: pd.DataFrame,
-    trucks: pd.DataFrame,
-    states: pd.DataFrame,
-    sites: pd.DataFrame | None,
-    settings: Settings,
-    **day: Any,
-) -> Redirect:
-    """Return `routing.redirect` of trucks that take no common kind of waste, each alone.
-
-    Parameters
-    ----------
-    wanted, rest, trucks, sites, settings, day
-        See `routing.redirect`.
-    states
-        The trucks under way, or at the depot.
-    """
-    made = []
-    for names, kinds in _apart(trucks):
-        own, state = (table[table["truck"].isin(names)] for table in (trucks, states))
-        left = rest[rest["truck"].isin(names)]
-        wants = wanted[wanted["kind"].isin(kinds)]
-        made.append(redirect(wants, left, own, state, sites, settings, **day))
-    taken = set().union(*(kinds for _, kinds in _apart(trucks)))
-    nobody = wanted[~wanted["kind"].isin(taken)].assign(reason="no truck takes this kind of waste")
-    plans = [one.plan for one in made]
-    return Redirect(
-        Plan(
-            _joined(one.stops for one in plans),
-            _joined([*(one.left_out for one in plans), nobody[list(LEFT_OUT)]]),
-            _joined(one.refusals for one in plans).drop_duplicates(ignore_index=True),
-        ),
-        *(_joined(getattr(one, name) for one in made) for name in ("nothing", "changes", "trucks")),
-    )
-
-
-def _joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Return tables below each other; an empty one has no say in the types of columns."""
-    every = [*tables]
-    return pd.concat([own for own in every if len(own)] or every[:1], ignore_index=True)
-
-
-def _apart(trucks: pd.DataFrame) -> list[tuple[set[str], set[str]]]:
-    """Return groups of trucks of which no two take a common kind of waste, with their kinds."""
-    groups: list[tuple[set[str], set[str]]] = []
-    for row in trucks.to_dict("records"):
-        own = {kind for kind in KINDS if row.get(f"takes_{kind}") == "yes"}
-        names = {str(row["truck"])}
-        for group in [one for one in groups if one[1] & own]:
-            groups.remove(group)
-            names, own = names | group[0], own | group[1]
-        groups.append((names, own))
-    return groups
 
 
 def on_map(data: Tables, made: Redirect | Absent) -> pd.DataFrame | Absent:

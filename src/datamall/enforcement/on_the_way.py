@@ -3,15 +3,21 @@
 The plan of the morning is given; what is left of it, and what is new, goes to `routing.redirect`.
 """
 
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from datamall.enforcement import crews, histories, morning
+from datamall.enforcement import crews, foresight, histories, morning, state
+from datamall.enforcement.crew_facts import facts
 from datamall.enforcement.information import Tables
-from datamall.enforcement.routing import Redirect, Settings
+from datamall.enforcement.routing import Redirect, Settings, redirect_by_kinds
 from datamall.enforcement.routing.redirect import ADD, TAKE
 from datamall.enforcement.state import State
 from datamall.errors import DatamallError
+from datamall.requirements import Absent
 
 UNDER_WAY = "enforcement.under_way"
 PLANNED = ("truck", "turn", "place", "kind")
@@ -59,11 +65,11 @@ def left(planned: pd.DataFrame, states: pd.DataFrame, stops: pd.DataFrame) -> pd
     planned = planned[planned["kind"].isin(list(crews.KINDS))]
     made = set(zip(stops["truck"], stops["cluster"], strict=True))
     rounds = [planned.iloc[:0]]
-    for state in states.itertuples():
-        own = planned[planned["truck"] == state.truck].sort_values("turn")
-        at = np.flatnonzero((own["place"] == state.next_place).to_numpy())
-        own = own.iloc[at[0] if len(at) else int(state.stops_done) :]
-        rounds.append(own[[(state.truck, place) not in made for place in own["place"]]])
+    for one in states.itertuples():
+        own = planned[planned["truck"] == one.truck].sort_values("turn")
+        at = np.flatnonzero((own["place"] == one.next_place).to_numpy())
+        own = own.iloc[at[0] if len(at) else int(one.stops_done) :]
+        rounds.append(own[[(one.truck, place) not in made for place in own["place"]]])
     return pd.concat(rounds, ignore_index=True)[list(PLANNED)]
 
 
@@ -114,7 +120,7 @@ def plan(
     # A stop of the plan that a truck has passed, or that another makes, is no truck's here.
     gone = _among(wanted, mine - pairs) | (wanted["reason"] == morning.REGULAR).to_numpy()
     wanted = wanted[~gone | _among(wanted, pairs)]
-    made = morning.by_kinds(
+    made = redirect_by_kinds(
         *(wanted, rest, data[morning.TRUCKS].astype({"truck": str}), states),
         *(data.get(morning.SITES), settings),
         weekday=moment.isoweekday(),
@@ -130,6 +136,40 @@ def _among(table: pd.DataFrame, pairs: set[tuple[str, str]]) -> np.ndarray:
     """Return whether place and kind of each row are among some."""
     rows = zip(table["place"], table["kind"], strict=True)
     return np.fromiter((pair in pairs for pair in rows), dtype=bool, count=len(table))
+
+
+def changed(
+    data: Tables, planned: pd.DataFrame, moment: pd.Timestamp, own: Mapping[str, Any]
+) -> tuple[Redirect, pd.DataFrame, pd.DataFrame]:
+    """Learn what lies there now and change the rounds under way.
+
+    Parameters
+    ----------
+    data, planned, moment
+        As for `plan`.
+    own
+        The parameters of the report of the morning.
+
+    Returns
+    -------
+    tuple
+        The two of `plan`, and the stops from now on as a crew reads them, with new: whether a
+        change put them into the round of their truck.
+
+    Raises
+    ------
+    DatamallError
+        As `plan`, and where what lies there is not known.
+    """
+    day, confidence = moment.normalize(), own["confidence"]
+    learnt = state.fit(data, day, confidence)
+    scores, _ = morning.both(foresight.held_out(data, day, own["weeks"], confidence))
+    now = state.today(data, learnt, scores, moment)
+    if isinstance(now, Absent) or isinstance(learnt, Absent):
+        raise DatamallError(f"What lies there now is not known: {now.reason}")
+    settings = Settings(**{field.name: own[field.name] for field in fields(Settings)})
+    made, new = plan(data, planned, now, learnt, moment, settings)
+    return made, new, marked(facts(now, made.plan.stops), made.changes)
 
 
 def marked(stops: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:

@@ -81,8 +81,7 @@ def _exact(x: Array, n: Array, tail: Array, z: Array) -> Array:
     Once by the normal deviate of P(X >= x), in which the solution is nearly linear: its second
     order leaves the cube of the step, divided by the count. Where that is not small (few people),
     by Halley's method on the logarithms of both sides: there the function is increasing and
-    concave, so the steps cannot get lost, and each cubes the error. That is fifty times as fast as
-    `scipy.special.betaincinv` for large counts.
+    concave, so the steps cannot get lost, and each cubes the error.
     """
     scale, goal = np.asarray(betaln(x, n - x + 1)), np.asarray(np.log(tail))
     # The solution is not below this, since P(X >= x) <= (n over x) p^x; near it, equality.

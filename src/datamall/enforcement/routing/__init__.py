@@ -4,8 +4,9 @@ Pure functions from tables to tables. PyVRP searches; every time, load and reaso
 reckoned again here from its routes.
 """
 
+from datamall.enforcement.routing.apart import redirect_by_kinds
 from datamall.enforcement.routing.plan import Plan, plan
 from datamall.enforcement.routing.redirect import Redirect, redirect
 from datamall.enforcement.routing.settings import Settings
 
-__all__ = ["Plan", "Redirect", "Settings", "plan", "redirect"]
+__all__ = ["Plan", "Redirect", "Settings", "plan", "redirect", "redirect_by_kinds"]
