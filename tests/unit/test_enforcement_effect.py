@@ -351,6 +351,6 @@ def test_every_method_says_what_it_identifies() -> None:
     assert set(effect.IDENTIFIED) == {effect.DRAWN, effect.CITY, effect.NAIVE}
 
 
-def test_without_actions_their_absence_is_the_answer() -> None:
+def test_without_actions_their_absence_is_the_answer(data: dict[str, pd.DataFrame]) -> None:
     none = Absent("Did it help?", "The authority delivers no actions.")
-    assert effect.effects({}, none, outcome="bulky") is none
+    assert effect.effects(data, none, outcome="bulky") is none

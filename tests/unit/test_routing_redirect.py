@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import routed
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from routed import PLAIN
 
@@ -163,6 +163,17 @@ def test_a_rest_that_is_no_candidate_is_refused() -> None:
         redirect(LINE, rest("W1", "a"), fleet, pd.concat([now, now]), None, CALM)
 
 
+def test_where_two_drive_to_one_place_the_first_to_be_there_serves_it() -> None:
+    fleet = routed.trucks([{"truck": "W1"}, {"truck": "W2"}])
+    both = [{"truck": "W1", "x": 0.0, "next_place": "b"}, {"truck": "W2", "x": 1900.0}]
+    both[1]["next_place"] = "b"
+    found = redirect(LINE, rest("W1", "b"), fleet, under_way(both), None, CALM)
+    for table in (found.plan.stops, found.nothing):
+        assert list(table.loc[table["place"] == "b", "truck"]) == ["W2"]
+    told = found.plan.refusals.set_index("subject")["sentence"]["W1"]
+    assert told == ("W1 and W2 both drive to b: W2 is there first, and W1 goes on without it.")
+
+
 def some_day(seed: int, threshold: float, minutes: int) -> tuple[dict[str, Any], Redirect]:
     rng = np.random.Generator(np.random.PCG64(seed))
     number = int(rng.integers(1, 4))
@@ -197,6 +208,7 @@ def some_day(seed: int, threshold: float, minutes: int) -> tuple[dict[str, Any],
 
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None)
+@example(227, 0.0, 153)  # two trucks say that they drive to one place
 @given(st.integers(0, 10**6), st.sampled_from([0.0, 300.0]), st.integers(10, 240))
 def test_no_redirect_is_worse_than_doing_nothing(seed: int, threshold: float, left: int) -> None:
     day, found = some_day(seed, threshold, left)

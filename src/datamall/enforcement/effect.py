@@ -89,13 +89,13 @@ def check_actions(actions: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-@passes_absent
 @needs(
     "Did it help?",
     *COUNTED,
     f"{INSPECTIONS}.period_days",
     varying=(f"{INSPECTIONS}.period_start",),
 )
+@passes_absent
 def effects(
     data: Tables,
     actions: pd.DataFrame,

@@ -1,6 +1,6 @@
 """What a day's rounds are made of: places and their hours, trucks, and the travel between them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -185,9 +185,10 @@ def prepare(
         [[] for _ in range(len(duties))],
     )
     day = replace(day, before=[_decided(day, truck) for truck in range(len(duties))])
+    day, told = _one_each(day)
     refused = {truck: why for truck in range(len(duties)) if (why := _out_of_time(day, truck))}
     if not refused:
-        return day, pd.DataFrame(columns=list(REFUSALS))
+        return day, pd.DataFrame(told, columns=list(REFUSALS))
     left = duties.drop(index=list(refused)).reset_index(drop=True)
     found, more = prepare(
         candidates, left, sites, settings, roads=roads, avoid=avoid, weekday=weekday, vetoes=vetoes
@@ -239,11 +240,33 @@ def _able(
     return able
 
 
-def _decided(day: Day, truck: int) -> list[Step]:
-    """Return the steps of a truck that no plan changes."""
+def _one_each(day: Day) -> tuple[Day, list[tuple[str, str]]]:
+    """Return the day with each place to the truck that is there first, and sentences on others."""
+    first: dict[int, tuple[int, int]] = {}
+    for truck, steps in enumerate(day.before):
+        legs = day.decided(truck)
+        passages = drive(day.travel, day.duties[truck], legs, truck, paused=False).passages
+        for step, passage in zip(steps, passages, strict=True):
+            if not step.at_site:
+                there = (passage.arrival, truck)
+                first[step.number] = min(there, first.get(step.number, there))
+    told, before = [], list(day.before)
+    for truck, steps in enumerate(day.before):
+        lost = {s.number for s in steps if not s.at_site and first[s.number][1] != truck}
+        if lost:
+            before[truck] = _decided(day, truck, lost)
+            name, place = (day.duties[truck][key] for key in ("truck", "committed"))
+            other = day.duties[first[min(lost)][1]]["truck"]
+            sentence = f"{name} and {other} both drive to {place}: {other} is there first, and "
+            told.append((name, f"{sentence}{name} goes on without it."))
+    return replace(day, before=before), told
+
+
+def _decided(day: Day, truck: int, without: Collection[int] = ()) -> list[Step]:
+    """Return the steps of a truck that no plan changes; without some places that it drives to."""
     duty, steps = day.duties[truck], []
     own = [duty["committed"] in records for records in day.candidates["records"]]
-    committed = day.candidates.index[own]
+    committed = day.candidates.index[own].difference([*without])
     more = day.candidates.loc[committed, ["litres", "kilograms"]].sum()
     if len(day.sites) and (
         duty["load_litres"] + more["litres"] > duty["litres"]
