@@ -165,6 +165,24 @@ def test_each_kind_is_written_down_once_and_says_no_more(
     assert noticed(project)[2:] == [("processes", "refused")]
 
 
+@pytest.mark.parametrize("way", ["open({!r})", "os.listdir({!r})", "list(Path({!r}).iterdir())"])
+def test_a_store_that_is_reached_for_is_written_down_where_the_cell_catches_the_error(
+    start: Callable[..., Kernel], tmp_path: Path, server: str, way: str
+) -> None:
+    project = make_project(tmp_path / "mall")
+    kernel = start(project, purposes=["enforcement"], occasion="report enforcement")
+    kernel.run(prelude(server, "own.txt") + "\nfrom pathlib import Path")
+    kernel.run("try: open('/etc/shadow')\nexcept OSError: pass")
+    assert noticed(project) == []  # libraries look for files of the machine at any time
+    attempt = way.format(str(project / "data" / "stores"))
+    assert kernel.run(f"try: {attempt}\nexcept OSError: print('quiet')").printed == "quiet\n"
+    for _ in range(100):  # the cell does not wait for the guard
+        if noticed(project):
+            break
+        time.sleep(0.05)
+    assert noticed(project) == [("file", "refused")]
+
+
 @pytest.mark.parametrize("attack", [name for name, (*_, harmless) in attacks().items() if harmless])
 def test_the_call_succeeds_outside(tmp_path: Path, server: str, attack: str) -> None:
     code = prelude(server, str(tmp_path / "own.txt")) + "\n" + attacks()[attack][1]

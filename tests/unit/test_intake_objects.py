@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from tiny_intake import (
     write_project,
 )
 
-from datamall.tabular import objects
+from datamall.tabular import markup, objects
 from datamall.tabular.objects import Elements
 
 Edit = Callable[[dict[str, Any]], None]
@@ -148,6 +149,89 @@ def test_a_list_is_never_whole_in_memory() -> None:
     elements = Elements(io.StringIO(text), (), "x", "x")  # type: ignore[arg-type]
     longest = max(len(elements._known) for _ in elements)
     assert longest < len(text) / 2
+
+
+ITEMS = """<?xml version="1.0" encoding="ISO-8859-1"?>
+<l:list xmlns:l="urn:list" made="today"><title>Things <b>found</b></title>
+ <l:item nr="b"><found><day>2025-01-31</day><kilo>1.5</kilo></found>
+  <count/><count> 3 </count><colour>bl\u00e5</colour></l:item>
+ <l:item nr="a"><found><day l:sure="yes">2025-01-01</day></found><count>9</count><count>2.0</count>
+ </l:item><other><item nr="none"/></other>
+ <l:item nr="c"><found><day>2025-02-28</day></found><count>9</count></l:item>
+ <l:item>loose</l:item>
+</l:list>"""
+OF_XML = {
+    "id": {"from": "$.nr"},
+    "day": {"from": "found.0.day.0"},
+    "amount": {"from": "count.1"},
+    "weight": {"from": "found.0.kilo.0"},
+    "colour": {"from": "colour.0", "map": {"bl\u00e5": "blue"}},
+}
+
+
+@pytest.mark.parametrize("pack", [bytes, lambda raw: gzip.compress(raw, mtime=0)])
+def test_elements_of_xml_are_records(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    raw = pack(ITEMS.encode("latin-1"))
+    form = {"format": "xml", "records": "list.item"}
+    columns = OF_XML | {"day": {"from": "found.0.day.0"}}
+    root = write_project(tmp_path, {"things.x": raw}, authority=mapped(form, **columns))
+    report = take_in(root)
+    kept = [tuple(row.values()) for row in stored(root)]
+    # The day of the second has an attribute, so its text lies deeper: it is not at found.0.day.0.
+    assert [(row[0], str(row[1]), row[2], str(row[3]), row[4]) for row in kept] == [
+        ("b", "2025-01-31", 3, "1.50", "blue")
+    ]
+    assert reasons(root) == {2: "required:day", 3: "required:amount", 4: "required:id"}
+    assert report["parsed"] == 4
+    take_in(write_project(
+        tmp_path / "deeper", {"things.x": raw},
+        authority=mapped(form, **OF_XML | {"day": {"from": "found.0.day.0._"}}),
+    ))  # fmt: skip
+    assert [row["id"] for row in stored(tmp_path / "deeper")] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "form", "sentence"),
+    [
+        (b"", {}, "is empty (0 bytes)"),
+        (b"<list/>", {}, "has no element at list.item: say in the mapping where its records lie"),
+        (b"<a><list><item/></list></a>", {}, "has no element at list.item"),
+        (b"<list><item></list>", {}, "is no sound XML (mismatched tag: line 1, column 14)"),
+        (b"<list><item/></list>more", {}, "is no sound XML (junk after document element"),
+        (b"<!DOCTYPE list><list><item/></list>", {}, "brings definitions of its own (a DOCTYPE)"),
+        (b"<list><item><a>1</a></item></list>", {}, "no column 'found.0.day.0'"),
+        (b"<list/>", {"records": None}, "records names the elements, from the outermost on"),
+        (b"<list/>", {"encoding": "latin-1"}, "encoding has no meaning for xml: leave it out"),
+    ],
+)
+def test_files_of_xml_that_are_refused(
+    tmp_path: Path, raw: bytes, form: dict[str, Any], sentence: str
+) -> None:
+    given = {"format": "xml", "records": "list.item", **form}
+    edit = mapped({k: v for k, v in given.items() if v is not None}, **OF_XML)
+    assert sentence in refusal(write_project(tmp_path, {"things.x": raw}, authority=edit))
+
+
+def test_elements_that_were_read_are_forgotten() -> None:
+    record = b"<item><n>" + b"x" * 1000 + b"</n></item>"
+
+    class Long(io.RawIOBase):
+        left = 20_000
+
+        def readable(self) -> bool:
+            return True
+
+        def read(self, size: int = -1) -> bytes:
+            self.left -= 1
+            return b"<list>" if self.left == 19_999 else record if self.left > 0 else (
+                b"</list>" if not self.left else b"")  # fmt: skip
+
+    tracemalloc.start()
+    found = sum(1 for _ in markup.elements(Long(), ("list", "item"), "x", "x"))  # type: ignore[arg-type]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == 19_998
+    assert peak < 1_000_000
 
 
 FEATURES = {

@@ -251,8 +251,14 @@ def _summary(
 @passes_absent
 def leading(table: pd.DataFrame, column: str, number: int) -> pd.DataFrame:
     """Return the `number` rows with the highest values, highest first; ties go by cluster."""
-    order = np.lexsort((table["cluster"], -table[column].to_numpy(float).round(10)))
-    return table.iloc[order[:number]]
+    values = -table[column].to_numpy(float).round(10)
+    rows = np.arange(len(values))
+    if 0 < number < len(values):
+        # Only what can be among them is put in order: names take longest to compare.
+        worst = np.partition(values, number - 1)[number - 1]
+        rows = rows[~(values > worst)]
+    order = np.lexsort((table["cluster"].iloc[rows], values[rows]))
+    return table.iloc[rows[order[:number]]]
 
 
 @passes_absent

@@ -7,11 +7,14 @@ the wall: the guard believes nothing of it.
 import errno
 import os
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 DOOR = "DATAMALL_DOOR"  # as in datamall.mall.door, which takes longer to import
+CLOSED = "DATAMALL_CLOSED"  # the folders in which a kernel has no business
+OPENING = ("open", "os.listdir", "os.scandir")  # events that Python tells before it opens a path
 REFUSED = (errno.EACCES, errno.EPERM, errno.EXDEV)
 SIGNS = ("permission denied", "operation not permitted", "cross-device link")
 MAY = (
@@ -32,13 +35,38 @@ def load_ipython_extension(shell: Any) -> None:
         *_, error, _ = exc_tuple or shell._get_exc_info()
         kind = in_words(error)
         if kind is not None:
-            with suppress(OSError, ValueError):
-                number = int(os.environ.get(DOOR, ""))
-                with socket.fromfd(number, socket.AF_UNIX, socket.SOCK_DGRAM) as door:
-                    door.send(kind.encode())
+            _tell(kind)
         usual(exc_tuple, *arguments, **settings)
 
     shell.showtraceback = worded
+    closed = tuple(filter(None, os.environ.get(CLOSED, "").split(os.pathsep)))
+    sys.addaudithook(_noticing(closed))
+
+
+def _noticing(closed: tuple[str, ...]) -> Callable[[str, tuple[Any, ...]], None]:
+    """Return a hook that tells of the first path below one of the folders that Python opens.
+
+    What a cell catches never becomes an error of the cell. Libraries that open files by themselves
+    are not seen here; the wall refuses them all the same.
+    """
+    told = [False]
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if told[0] or event not in OPENING or not isinstance(arguments[0], str | bytes):
+            return
+        path = os.path.realpath(os.fsdecode(arguments[0]))
+        if any(path == folder or path.startswith(f"{folder}{os.sep}") for folder in closed):
+            told[0] = True
+            _tell("file")
+
+    return hook
+
+
+def _tell(kind: str) -> None:
+    with suppress(OSError, ValueError):
+        number = int(os.environ.get(DOOR, ""))
+        with socket.fromfd(number, socket.AF_UNIX, socket.SOCK_DGRAM) as door:
+            door.send(kind.encode())
 
 
 def in_words(error: BaseException | None) -> str | None:

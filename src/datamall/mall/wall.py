@@ -2,7 +2,7 @@
 
 It runs outside of the kernel. Refused system calls come to it from the system itself
 (`datamall.mall.syscalls`). What Landlock refuses the system tells nobody but root: of that it hears
-from the kernel, at the end of the cell that failed (`datamall.mall.refusals`).
+from the kernel (`datamall.mall.refusals`).
 """
 
 import os

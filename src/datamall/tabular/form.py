@@ -9,9 +9,10 @@ from typing import Any
 
 from datamall.errors import DatamallError
 
-OBJECTS = ("json", "jsonl", "geojson")
-TEXT = ("csv", "fixed", *OBJECTS)
-FORMATS = (*TEXT, "parquet", "xlsx")
+OBJECTS = ("json", "jsonl", "geojson", "xml")
+# An XML file names its encoding itself.
+TEXT = ("csv", "fixed", *OBJECTS[:-1])
+FORMATS = (*TEXT, "xml", "parquet", "xlsx")
 CSV_ONLY = ("separator", "quote", "trailing_separator")
 # Words that have a meaning for some formats only.
 MEANING = {
@@ -19,7 +20,7 @@ MEANING = {
     **dict.fromkeys(CSV_ONLY, ("csv",)),
     "header_row": ("csv", "xlsx"),
     "columns": ("csv", "xlsx", "fixed"),
-    "records": ("json",),
+    "records": ("json", "xml"),
 }
 FLAGS = ("trailing_separator",)
 SPAN = re.compile(r"([0-9]+)(-)?([0-9]+)?")
@@ -85,7 +86,8 @@ class Form:
         First and last character of each of these columns, from 1, in a file of fixed width; last
         is None where a column goes on to the end of the line.
     records
-        Keys, from the outermost on, under which the list of records lies in a file of JSON.
+        Keys, from the outermost on, under which the list of records lies in a file of JSON, or
+        names of the elements down to those that are the records of a file of XML.
     missing
         Words that stand for a blank cell.
     encoding
@@ -150,6 +152,11 @@ def checked(item: Mapping[str, Any], place: str) -> dict[str, Any]:
         )
     if kind == "fixed":
         given |= _positions(item.get("columns"), place)
+    if kind == "xml" and "records" not in given:
+        raise DatamallError(
+            f"{place}: records names the elements, from the outermost on, down to those that are "
+            "the records: `records: list.item`."
+        )
     if "records" in given:
         given["records"] = tuple(given["records"].split("."))
     _check_marks(item, place)

@@ -1,4 +1,4 @@
-"""Files of JSON: a list of records, one record a line, or the features of GeoJSON.
+"""Files of records: JSON (a list, one record a line, or the features of GeoJSON) and XML.
 
 What lies deeper is called by its path: ``location.street``, and ``point.coordinates.0`` for the
 first of a list. Numbers stay the text that they are in the file.
@@ -13,8 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from datamall.errors import DatamallError
+from datamall.project import file_digest
+from datamall.tabular import markup
 from datamall.tabular.form import Form
-from datamall.tabular.text import Utf8Stream, tidy, titles
+from datamall.tabular.text import Utf8Stream, opened, tidy, titles
 
 PIECE = 1 << 20  # characters that are read at once
 LONGEST = 16  # elements of a list that have names
@@ -162,7 +164,7 @@ class Elements:
 
 
 def read(spec: Form, reading: Any, rows: int) -> Iterator[Chunk]:
-    """Yield the records of a file of JSON, as `datamall.tabular.reading.read` does.
+    """Yield the records of a file of JSON or XML, as `datamall.tabular.reading.read` does.
 
     The file is read twice, since any record may bring a key that no other has. Records are numbered
     from 1; those of ``jsonl`` have the number of their line.
@@ -200,6 +202,12 @@ def _chunk(numbers: list[int], fields: list[list[str]]) -> Chunk:
 
 
 def _items(spec: Form, reading: Any) -> Numbered:
+    if spec.format == "xml":
+        with opened(reading.path, reading.place) as file:
+            found = markup.elements(file, spec.records, reading.place, reading.words)
+            yield from enumerate(({"_": one} if isinstance(one, str) else one for one in found), 1)
+        reading.sha256 = file_digest(reading.path)
+        return
     with Utf8Stream(reading.path, spec, "", reading.place, reading.words) as stream:
         text = TextIOWrapper(BufferedReader(stream), "utf-8", newline="\n")
         if spec.format == "jsonl":

@@ -17,6 +17,7 @@ from datamall.mall.intake.checks import Check
 from datamall.mall.intake.conflicts import at_stake
 from datamall.mall.intake.conflicts import check as check_conflicts
 from datamall.mall.intake.observed import Brought, Observed, content_columns
+from datamall.mall.intake.progress import Progress
 from datamall.mall.intake.read import RECORD, RawRecords
 from datamall.mall.intake.sql import CHECK, COPIES, LEFT_OUT, REPLACED, converter, query, raw_table
 from datamall.mall.intake.write import Kept, Parts, Reason, Repeats, write_quarantine
@@ -59,10 +60,11 @@ def fill_store(
     failed: list[np.ndarray] = []
     verdicts: list[np.ndarray] = []
     left_out = merged = replaced = 0
+    progress = Progress(contract, sources)
     try:
         for number, source in enumerate(sources):
             raw = pa.RecordBatchReader.from_batches(
-                source.schema, source.batches(kept[number].file)
+                source.schema, progress.reading(source.batches(kept[number].file))
             )
             # As a C stream: a reader would be wrapped in a scanner that runs far ahead in memory.
             engine.register(raw_table(number), raw.__arrow_c_stream__())
@@ -71,7 +73,7 @@ def fill_store(
         result = engine.execute(query(contract, mapping, checks, content)).to_arrow_reader(
             BATCH_ROWS
         )
-        for batch in result:
+        for batch in progress.checked(result):
             table = pa.Table.from_batches([batch])
             verdict = table[CHECK].to_numpy()
             if COPIES in table.schema.names:
@@ -100,6 +102,7 @@ def fill_store(
             raise duckdb.OutOfMemoryException(str(error)) from None
         raise
     finally:
+        progress.close()
         parts.close()
     every = [check for some in checks for check in some]
     reasons = [Reason(check.code, check.sentence) for check in every] + [CONFLICT, DUPLICATE]
