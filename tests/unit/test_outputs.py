@@ -241,3 +241,12 @@ def test_a_small_output_does_not_unpack_to_a_large_one(monkeypatch: pytest.Monke
     monkeypatch.setattr(tables, "LARGEST", 60_001)
     with pytest.raises(DatamallError, match="shows what cannot be read"):
         check(ran(display(packed, {"datamall": {"kind": "table", "name": "t"}})))
+
+
+def test_two_cells_are_never_read_as_one() -> None:
+    """What is named in one cell and stands in the next is told of things, and of nobody."""
+    kinds = {"said": "text"}
+    apart = b"said\nbsn\n111222333\nhouse 12\n"
+    assert outputs._rows(apart, kinds, None) is None
+    together = b"said\nbsn 111222333\nhouse 12\n"
+    assert "citizen service number" in str(outputs._rows(together, kinds, None))

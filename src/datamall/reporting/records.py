@@ -6,7 +6,7 @@ the time of an encoder that looks at each value to see what it is.
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from json.encoder import encode_basestring
 
@@ -31,34 +31,40 @@ def json_of(table: bytes, kinds: Mapping[str, str]) -> Iterator[str]:
     rows = csv.reader(io.TextIOWrapper(io.BytesIO(table), encoding="utf-8", newline=""))
     names = next(rows)
     written = [_WRITTEN[kinds[name]] for name in names]
-    record = ",".join(f"{_text(name)}:%s".replace("%", "%%").replace("%%s", "%s") for name in names)
+    record = ",".join(
+        f"{encode_basestring(name)}:%s".replace("%", "%%").replace("%%s", "%s") for name in names
+    )
     before = "[\n"
     while some := list(islice(rows, AT_ONCE)):
         cells = zip(*some, strict=True)
-        values = [list(map(write, own)) for write, own in zip(written, cells, strict=True)]
+        values = [write(own) for write, own in zip(written, cells, strict=True)]
         lines = map(f"{{{record}}}".__mod__, zip(*values, strict=True))
         yield before + ",\n".join(lines)
         before = ",\n"
     yield "[\n\n]\n" if before == "[\n" else "\n]\n"
 
 
-def _text(cell: str) -> str:
-    return encode_basestring(cell) if cell else "null"
+def _texts(cells: Sequence[str]) -> Iterable[str]:
+    if "" in cells:
+        return (encode_basestring(cell) if cell else "null" for cell in cells)
+    return map(encode_basestring, cells)
 
 
-def _number(cell: str) -> str:
+def _numbers(cells: Sequence[str]) -> Iterable[str]:
     # A number in a CSV of ours is written as in JSON, but for those that JSON has not.
-    return "null" if cell in _NO_NUMBER else cell
+    if _NO_NUMBER.isdisjoint(cells):
+        return cells
+    return ("null" if cell in _NO_NUMBER else cell for cell in cells)
 
 
-def _boolean(cell: str) -> str:
-    return {"": "null", "True": "true"}.get(cell, "false")
+def _booleans(cells: Sequence[str]) -> Iterable[str]:
+    return ({"": "null", "True": "true"}.get(cell, "false") for cell in cells)
 
 
 _NO_NUMBER = frozenset(("", "inf", "-inf", "nan"))
-_WRITTEN: dict[str, Callable[[str], str]] = {
-    "integer": _number,
-    "number": _number,
-    "boolean": _boolean,
-    "text": _text,
+_WRITTEN: dict[str, Callable[[Sequence[str]], Iterable[str]]] = {
+    "integer": _numbers,
+    "number": _numbers,
+    "boolean": _booleans,
+    "text": _texts,
 }
