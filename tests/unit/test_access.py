@@ -16,7 +16,7 @@ from tiny_mall import SECRET, containers, inspections, make_project, write_store
 
 from datamall import rows
 from datamall.errors import DatamallError
-from datamall.mall import access
+from datamall.mall import access, extracts
 from datamall.mall.access import checkout
 from datamall.mall.contracts import load_contracts
 from datamall.mall.purposes import Refused, load_purposes
@@ -92,7 +92,7 @@ def test_sums_equal_those_of_pandas(project: Path, folder: Path) -> None:
     checkout(project, "demo", "enforcement", folder)
     rows = inspections().to_pandas()
     rows["period_start"] = pd.to_datetime(rows["period_start"]).dt.to_period("M").dt.start_time
-    keys = ["cluster", "observer_role", "period_start"]
+    keys = ["cluster", "period_start", "observer_role"]
     sums = ["inspections", "with_waste", "bulky", "residual", "cardboard", "full", "broken"]
     expected = rows.groupby(keys)[sums].sum(min_count=1).reset_index()
     table = pq.read_table(folder / INSPECTIONS).to_pandas(date_as_object=False)
@@ -403,21 +403,31 @@ def test_without_a_register_nothing_is_granted(project: Path) -> None:
         load(project)
 
 
+@pytest.mark.parametrize("grain", ["month", "value"])
 def test_sums_are_the_same_whether_grouped_in_slices_or_at_once(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grain: str
 ) -> None:
+    change(project, lambda p: p["stores"][INSPECTIONS]["grain"].update(period_start=grain))
     made = []
-    for size in (1, 250_000, None):  # None: the store is taken not to lie in order
+    for size in ("as it lies", 1, 250_000, None):  # None: it is taken not to lie in order
         folder = tmp_path / str(size)
         folder.mkdir()
         with monkeypatch.context() as patch:
-            if size:
+            if size != "as it lies":
+                patch.setattr(extracts, "as_they_lie", _out_of_order)
                 patch.setattr(rows, "SLICE_ROWS", size)
-            else:
+            if size is None:
                 patch.setattr(access, "_grouped", _out_of_order)
+            if grain == "value" and size == "as it lies":
+                patch.setattr(access, "_grouped", _not_needed)
             checkout(project, "demo", "enforcement", folder)
         made.append((folder / "enforcement.inspections" / "part-00000.parquet").read_bytes())
-    assert made[0] == made[1] == made[2]
+    assert len(set(made)) == 1
+
+
+def _not_needed(*_: object) -> Iterator[pa.Table]:
+    raise AssertionError("What has the grain of the store is grouped.")
+    yield
 
 
 def _out_of_order(*_: object) -> Iterator[pa.Table]:

@@ -10,7 +10,6 @@ import re
 import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -312,28 +311,27 @@ def _write(
 ) -> int:
     """Write the granted columns of a store in total order; return the number of rows."""
     path = _private(folder / "part-00000.parquet")
-    if source.whole and grant.sums is None:
-        schema = pq.read_schema(source.parts[0])
-        if columns == schema.names and columns[: len(key)] == list(key):
+    own = source.relation(engine).query("store", query)
+    if source.whole:
+        lies = pq.read_schema(source.parts[0])
+        if grant.sums is None and columns == lies.names and columns[: len(key)] == list(key):
             # A store lies in the order of its key. Granted whole, it is handed out as it lies.
             for number, part in enumerate(source.parts):
                 shutil.copyfile(part, _private(folder / f"part-{number:05d}.parquet"))
             return sum(pq.read_metadata(part).num_rows for part in source.parts)
-        fields = [schema.field(name).with_nullable(True) for name in columns]
-        try:
-            rows = extracts.as_they_lie(list(source.parts), columns)
-            return extracts.write(rows, pa.schema(fields), path)
-        except NotInOrder:
-            _private(path)
-    elif source.whole and grant.columns.get(columns[0]) == "value":
-        try:
-            tables = _grouped(engine, source, query, columns)
-            first = next(tables, None)
-            if first is not None:
-                return extracts.write(chain([first], tables), first.schema, path)
-        except NotInOrder:
-            _private(path)
-    reader = source.relation(engine).query("store", query).to_arrow_reader(extracts.GROUP_ROWS)
+        fine = {name for name in columns if grant.columns.get(name) == "value"}
+        ways: list[Iterator[pa.Table]] = []
+        # Of cells as fine as the key each is one row: there is nothing to add up.
+        if grant.sums is None or fine.issuperset(key):
+            ways.append(extracts.as_they_lie(list(source.parts), columns))
+        if grant.sums is not None and columns[0] in fine:
+            ways.append(_grouped(engine, source, query, columns))
+        for tables in ways:
+            try:
+                return extracts.write(tables, own.limit(0).to_arrow_table().schema, path)
+            except NotInOrder:
+                _private(path)
+    reader = own.to_arrow_reader(extracts.GROUP_ROWS)
     return extracts.write(_tables(reader), reader.schema, path)
 
 
