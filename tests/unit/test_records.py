@@ -36,7 +36,11 @@ def test_json_is_what_an_encoder_writes(monkeypatch: pytest.MonkeyPatch, rows: i
 
 
 def test_rounding_is_that_of_each_number_by_itself() -> None:
-    numbers = table().iloc[:, 0]
+    rng = np.random.Generator(np.random.PCG64(2))
+    half = (rng.integers(10**5, 10**6, 4000) + 0.5) / 10.0 ** rng.integers(-3, 25, 4000)
+    tens = 10.0 ** np.arange(-300, 300)
+    edges = [ends for at in (half, tens) for ends in (at, np.nextafter(at, 0), at * (1 + 2e-16))]
+    numbers = pd.Series(np.concatenate([table().iloc[:, 0], *edges, -half]))
     got = tables.rounded(numbers.to_frame()).iloc[:, 0].to_numpy()
     one_by_one = np.array([tables.round_number(number) for number in numbers])
     assert got.tobytes() == one_by_one.tobytes()
