@@ -30,7 +30,6 @@ def fill_file(city: City) -> Delivery:
     text = pd.DataFrame(
         {
             "Clusternummer": table["cluster"],
-            "Fractie": "restafval",
             "Tijdstip (UTC)": (table["time"] - AHEAD).dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "Bron": table["source"].map(SOURCE),
             LEVEL: table["level"].astype(str),

@@ -10,6 +10,7 @@ from datamall.requirements import Absent, passes_absent
 # How a reason in `fills.levels` begins.
 KIND = r"^(stuck|dead|silent|impossible|emptied since it was read|not looked at by a crew)"
 
+
 @passes_absent
 def believed(levels: pd.DataFrame, limits: Limits) -> pd.DataFrame:
     """Return how many containers are how full, and how many levels are not believed, and why.

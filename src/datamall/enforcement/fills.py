@@ -205,8 +205,8 @@ def _believable(
     stuck = runs[still]
     for name, level, since in zip(stuck.index, stuck["level"], stuck["since"], strict=True):
         faults[name] = f"stuck at {level:g} % since {since:%Y-%m-%d}, {beside}"
-    since = good["cluster"].map(stuck["since"])
-    held = since.notna() & (good["source"] != CREW) & (good["time"] >= since)
+    since = stuck["since"].reindex(good["cluster"]).to_numpy()
+    held = (good["source"] != CREW) & (good["time"].to_numpy() >= since)
     return good[~held], faults
 
 

@@ -129,12 +129,11 @@ def plan(
         weekday=moment.isoweekday(),
         vetoes=crews.vetoes(known, moment),
     )
-    today = _of_today(known, moment)
+    new = wanted["place"].isin(_of_today(known, moment))
     if isinstance(levels, pd.DataFrame):
-        read = (levels["demand"] == "must") & (levels["read"] >= moment.normalize())
-        today |= set(levels.loc[read, "cluster"])
-    new = wanted["place"].isin(today) & (wanted["demand"] == "must")
-    new &= ~_among(wanted, pairs)
+        read = levels.loc[levels["read"] >= moment.normalize(), "cluster"]
+        new |= fills.by_level(levels, wanted) & wanted["place"].isin(read)
+    new &= (wanted["demand"] == "must") & ~_among(wanted, pairs)
     return made, wanted.loc[new, ["place", "kind", "reason"]].reset_index(drop=True)
 
 
