@@ -70,7 +70,9 @@ def freshness(data: Tables, day: pd.Timestamp, late: int) -> pd.DataFrame:
     known = histories.before(data, day)
     stores = [(histories.INSPECTIONS, "period_start"), (histories.REPORTS, "opened")]
     # An authority may have no sensors: that is nothing to warn of.
-    stores += [(histories.FILLS, "day")] if len(known.get(histories.FILLS, ())) else []
+    sensors = known.get(histories.FILLS, pd.DataFrame())
+    if len(sensors) and {"day", "hour", "minute"} <= set(sensors):
+        stores.append((histories.FILLS, "day"))
     for store, column in stores:
         if store not in known or not len(known[store]):
             rows.append((store, pd.NaT, np.nan, "never delivered"))
