@@ -8,7 +8,15 @@ import pytest
 from test_morning import DAY, SETTINGS, learnt, now, town
 from test_on_the_way import MOMENT, state
 
-from datamall.enforcement import crew_facts, crews, fill_words, fills, morning, on_the_way
+from datamall.enforcement import (
+    crew_facts,
+    crews,
+    fill_checks,
+    fill_words,
+    fills,
+    morning,
+    on_the_way,
+)
 from datamall.enforcement.fills import FILLS, Limits
 from datamall.enforcement.prevented import prevented
 from datamall.errors import DatamallError
@@ -77,6 +85,14 @@ def test_what_is_emptied_does_not_lower_the_usual_rise() -> None:
     assert levels(table).loc["P0", "rise"] == 9.0
 
 
+def test_what_is_emptied_every_day_has_a_usual_rise_of_the_other_hours() -> None:
+    cycle = dict(zip(HOURS, (20.0, 5.0, 12.0), strict=True))
+    days = pd.date_range("2025-12-30", "2026-01-04")
+    rows = [reading("P0", f"{day:%Y-%m-%d} {h:02d}:00", cycle[h]) for day in days for h in HOURS]
+    # From 5 at two to 20 at six: fifteen in sixteen hours.
+    assert levels(rows).loc["P0", "rise"] == 22.5
+
+
 def test_of_a_few_days_no_usual_rise_is_known() -> None:
     found = levels(rising("P0", 62.0, days=2)).loc["P0"]
     assert np.isnan(found["rise"]) and np.isnan(found["evening"])
@@ -102,6 +118,14 @@ def test_days_full_are_those_until_the_next_round() -> None:
     assert found.loc["P3", "days_full"] == pytest.approx(7 - (36 / 9 - 2 / 24), abs=1e-4)
     assert found.loc["P0", "days_full"] == np.inf  # no round at all
     assert found.loc["P1", "days_full"] == 0.0
+
+
+def test_who_was_not_read_for_days_gains_as_much_as_the_median_of_the_others() -> None:
+    crew = reading("P3", "2026-01-04 12:00", 75.0, source="crew", state=None)
+    others = [rising("P0", 40.0, by=3.0), rising("P1", 40.0, by=4.0), rising("P2", 40.0, by=2.0)]
+    found = levels(crew, *others).loc["P3"]
+    assert np.isnan(found["rise"])
+    assert found["days_full"] == pytest.approx(7 - (25 / 9 - 0.5), abs=1e-4)
 
 
 def test_a_stuck_sensor_is_set_aside_by_name_while_others_rise() -> None:
@@ -308,7 +332,9 @@ def test_how_many_stops_of_a_round_could_have_waited() -> None:
 
 
 def test_a_reading_of_today_is_new_on_the_way() -> None:
-    data = town(**readings(rising("P0", 50.0), reading("P0", "2026-01-05 09:00", 88.0)))
+    # What was read as full yesterday is not new, served or not.
+    today = reading("P0", "2026-01-05 09:00", 88.0)
+    data = town(**readings(rising("P0", 50.0), today, rising("P6", 85.0)))
     data[on_the_way.UNDER_WAY] = pd.DataFrame([state("W1", "P3", 1, x=600.0)])
     planned = morning.plan(
         data, morning.candidates(data, now(), learnt(), DAY, 3), DAY, SETTINGS
@@ -327,7 +353,8 @@ def test_a_may_of_the_plan_is_kept_on_the_way() -> None:
     data = town(**readings(rising("P0", 70.0), rising("P6", 20.0)))
     known = fills.levels(data, DAY, LIMITS)
     own = morning.candidates(data, now(), learnt(), MOMENT, 0, {("P0", "full")}, known)
-    assert own.set_index(["place", "kind"]).loc[("P0", "full"), "demand"] == "may"
+    kept = own.set_index(["place", "kind"]).loc[("P0", "full")]
+    assert kept["demand"] == "may" and kept["reason"].startswith("70 % full")
     own = morning.candidates(data, now(), learnt(), MOMENT, 0, {("P6", "full")}, known)
     assert ("P6", "full") in set(zip(own["place"], own["kind"], strict=True))
 
@@ -335,3 +362,23 @@ def test_a_may_of_the_plan_is_kept_on_the_way() -> None:
 def test_limits_in_another_order_are_one_sentence() -> None:
     with pytest.raises(DatamallError, match="give must_empty, may_empty and low from high to low"):
         Limits(must_empty=60.0, may_empty=80.0)
+
+
+def test_what_is_foretold_is_held_against_what_was_read_later() -> None:
+    rises = [rising(name, last) for name, last in (("P0", 70.0), ("P2", 72.0), ("P6", 75.0))]
+    # One that a round comes to on those days is no test of what it gains.
+    rounds = pd.DataFrame({"cluster": "P7", "weekday": range(1, 8), "truck": "W1"})
+    data = town(**readings(*rises, rising("P7", 20.0)), **{"enforcement.rounds": rounds})
+    table = fill_checks.foretold(data, DAY, LIMITS).set_index("way")
+    days = fill_checks.MORNINGS
+    assert table["readings"].tolist() == [3 * days, 3 * days]
+    # Each gains nine a day; from ten in the evening until ten in the next one.
+    assert table.loc[fill_checks.BY_RISE, ["off", "above"]].tolist() == [0.0, 0.0]
+    assert table.loc[fill_checks.AS_READ, ["off", "above"]].tolist() == [9.0, -9.0]
+    said = fill_checks.caption(table.reset_index())
+    assert "by its usual rise is nearer, 0.0 percent off and not 9.0." in said
+
+
+def test_without_levels_nothing_was_foretold() -> None:
+    found = fill_checks.foretold(town(), DAY, LIMITS)
+    assert isinstance(found, Absent) and fill_checks.caption(found) == found.reason

@@ -24,7 +24,7 @@ CREW = "crew"
 # More percent than a sensor's own noise; what falls by more was emptied: assumption.
 EMPTIED = 5.0
 # Days of which a usual rise is the median, at least; each of them read for so much of it.
-LEAST_DAYS, LEAST_SHARE = 3, 0.75
+LEAST_DAYS, LEAST_SHARE = 3, 0.5
 LEVELS = (
     *("cluster", "level", "read", "source", "age", "rise", "evening", "days_full"),
     *("demand", "reason", "why"),
@@ -100,7 +100,7 @@ def levels(data: Tables, moment: pd.Timestamp, limits: Limits) -> pd.DataFrame |
     day with waste beside it.
     """
     known = histories.before(data, moment)
-    table = _readings(known)
+    table = readings(known)
     if table.empty:
         return Absent(
             TITLE, f"Not possible here: no fill level is known from before {moment:%Y-%m-%d %H:%M}."
@@ -120,7 +120,7 @@ def levels(data: Tables, moment: pd.Timestamp, limits: Limits) -> pd.DataFrame |
     believed = found.reindex(own.index)
     own["time"] = believed["time"].fillna(own["time"])
     own["source"] = believed["source"].fillna(own["source"])
-    own["why"] = _why(own, faults, _emptied(known), moment, limits)
+    own["why"] = _why(own, faults, emptied(known), moment, limits)
     own.loc[own["why"] != "", "level"] = np.nan
     days = (moment - own["time"]) / DAY
     left = days + (moment.normalize() + DAY - moment) / DAY
@@ -143,7 +143,7 @@ def levels(data: Tables, moment: pd.Timestamp, limits: Limits) -> pd.DataFrame |
     return result.rename_axis("cluster").reset_index()[list(LEVELS)]
 
 
-def _readings(known: Tables) -> pd.DataFrame:
+def readings(known: Tables) -> pd.DataFrame:
     """Return the readings that count: cluster, time, source, level (percent) and state, by time.
 
     Of another fraction than the register has at that place none does. Of two that differ at one
@@ -192,9 +192,9 @@ def _believable(
     faults = dict(zip(last["cluster"], last["what"].map(names), strict=True))
     good = table[~out]
     runs = _last_runs(good[good["source"] != CREW])
-    emptied = _emptied(known).reindex(runs.index)
+    served = emptied(known).reindex(runs.index)
     # A full container cannot rise: that it stays full is no fault, unless somebody emptied it.
-    waits = (runs["level"] >= FULL) & ~(emptied >= runs["since"])
+    waits = (runs["level"] >= FULL) & ~(served >= runs["since"])
     still = (runs["until"] - runs["since"] >= limits.stuck * DAY) & ~waits
     others = int((runs["until"] - runs["since"] < limits.stuck * DAY).sum())
     beside = (
@@ -218,7 +218,7 @@ def _last_runs(table: pd.DataFrame) -> pd.DataFrame:
     return starts[["level", "time"]].rename(columns={"time": "since"}).assign(until=until)
 
 
-def _emptied(known: Tables) -> pd.Series:
+def emptied(known: Tables) -> pd.Series:
     """Return when a truck that takes it last emptied each container, by cluster."""
     own = crews.stops(known)
     own = own[(own["result"] != crews.REFUSED) & own["truck"].isin(crews.takes(known, "full"))]
@@ -228,13 +228,13 @@ def _emptied(known: Tables) -> pd.Series:
 def _why(
     own: pd.DataFrame,
     faults: dict[str, str],
-    emptied: pd.Series,
+    served: pd.Series,
     moment: pd.Timestamp,
     limits: Limits,
 ) -> list[str]:
     """Say of each container why its level is not known now, or ""."""
     old = ((moment - own["time"]) > limits.silent * DAY) | own["level"].isna()
-    done = emptied.reindex(own.index)
+    done = served.reindex(own.index)
     found = []
     rows = zip(own.index, own["time"], own["source"], old, done, strict=True)
     for name, time, source, late, by in rows:

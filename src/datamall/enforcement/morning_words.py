@@ -14,6 +14,7 @@ from datamall.enforcement.words import counted
 from datamall.requirements import Absent, passes_absent
 
 HEADINGS = {
+    "above": "Foretold too high by",
     "arrival": "Arrival",
     "band": "Level",
     "chance": "Chance",
@@ -43,11 +44,13 @@ HEADINGS = {
     "metres": "Metres so far",
     "must_empty": "Must be emptied",
     "oldest": "Oldest reading (h)",
+    "off": "Off by (percent)",
     "outcome": "What becomes of it",
     "place": "Place",
     "places": "Places",
     "rate": "Long-run rate",
     "read": "Last read",
+    "readings": "Readings",
     "reason": "Reason",
     "score": "Score",
     "sentence": "What would make it possible",
@@ -64,6 +67,7 @@ HEADINGS = {
     "value_before": "Dirty days prevented by that",
     "volume": "On board (m³)",
     "what": "How it is known",
+    "way": "Foretold",
     "why": "Why it is not believed",
 }
 
