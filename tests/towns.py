@@ -29,7 +29,7 @@ DAMAGES = ("absent", "all missing", "constant", "nought", "one row")
 
 
 def town() -> Town:
-    """Return one town with all stores of the three notebooks, as its departments deliver them."""
+    """Return one town with all stores of the notebooks, as its departments deliver them."""
     rng = np.random.Generator(np.random.PCG64(1))
     places = _places(rng)
     return {
@@ -40,6 +40,7 @@ def town() -> Town:
         "enforcement.inspections": _inspections(rng, places),
         "enforcement.reports": _reports(rng, places),
         "enforcement.rounds": _rounds(places),
+        "enforcement.fill_levels": _fill_levels(rng, places),
         "shared.calendar": _calendar(),
         "traffic.junctions": _junctions(),
         "traffic.counts": _counts(),
@@ -114,6 +115,18 @@ def _rounds(places: pd.DataFrame) -> pd.DataFrame:
             "service_seconds": 120,
         }
     )
+
+
+def _fill_levels(rng: np.random.Generator, places: pd.DataFrame) -> pd.DataFrame:
+    """Return levels that rise until the morning of the notebook *morning*, twice a day."""
+    days = pd.date_range("2025-12-27", "2026-01-04").astype("datetime64[s]")
+    containers = places.loc[places["kind"] == "container", "cluster"]
+    index = pd.MultiIndex.from_product([containers, days, [6, 20]])
+    table = index.to_frame(index=False, name=["cluster", "day", "hour"])
+    turn = table.groupby("cluster").cumcount()
+    rise = rng.integers(1, 8, len(containers))[pd.factorize(table["cluster"])[0]]
+    table["level"] = (10.0 + rise * turn).clip(upper=100.0)
+    return table.assign(minute=15, fraction="residual", source="sensor", state="ok")
 
 
 def _calendar() -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 NAME = "newtown"
-STORE = "enforcement.fill_levels"
+STORE = "enforcement.weighings"
 
 
 @pytest.mark.slow
@@ -44,13 +44,13 @@ def test_by_the_guide_from_contract_to_extract(
     ours = {"PYTHONPATH": str(folder / "src")}
     done = cli(folder, "check", NAME, **ours)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^  readings +delivered$", done.stdout, re.MULTILINE)
+    assert re.search(r"^  lifts +delivered$", done.stdout, re.MULTILINE)
     done = cli(folder, "intake", STORE, "--authority", NAME, **ours)
     assert done.returncode == 0, done.stderr
     assert "3 rows accepted, 0 quarantined" in done.stdout
     parts = (folder / "data" / "stores" / NAME / STORE).glob("part-*")
     rows = [row for part in sorted(parts) for row in pq.read_table(part).to_pylist()]
-    assert [(r["cluster"], str(r["day"]), r["readings"], r["full"]) for r in rows] == [
+    assert [(r["cluster"], str(r["day"]), r["lifts"], r["heavy"]) for r in rows] == [
         ("C1", "2025-01-06", 2, 0),
         ("C1", "2025-01-07", 1, 1),
         ("C2", "2025-01-06", 1, 0),
@@ -63,12 +63,12 @@ def test_by_the_guide_from_contract_to_extract(
     assert (folder / "data" / "inputs" / NAME / "stores" / f"{STORE}.json").is_file()
     assert yaml.safe_load(stages)["stages"]["intake"]["foreach"][STORE].startswith("contracts/")
     target = tmp_path / "extract"
-    done = cli(folder, "checkout", "fill-levels", str(target), "--authority", NAME, **ours)
+    done = cli(folder, "checkout", "weighings", str(target), "--authority", NAME, **ours)
     assert done.returncode == 0, done.stderr
     extract = pq.read_table(target / STORE).to_pylist()
-    assert [(r["cluster"], r["readings"], r["full"]) for r in extract] == [
+    assert [(r["cluster"], r["lifts"], r["heavy"]) for r in extract] == [
         ("C1", 3, 1),
         ("C2", 1, 0),
     ]
     about_it = json.loads((target / "extract.json").read_text("utf-8"))
-    assert about_it["purpose"] == "fill-levels"
+    assert about_it["purpose"] == "weighings"

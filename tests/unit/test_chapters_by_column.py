@@ -92,6 +92,24 @@ def test_figures_of_what_is_odd_can_be_drawn(
 
 
 @pytest.mark.slow
+def test_no_fill_level_ends_the_morning(town: towns.Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a column of levels without any value say more than one that is not there."""
+    rest = towns.granted(town, "enforcement") | towns.granted(town, "rounds")
+    store = "enforcement.fill_levels"
+    shown: dict[str, dict[str, Any]] = {}
+    for damage, data in towns.damages({store: town[store]}, "rounds"):
+        own = {name: table for name, table in rest.items() if name != store} | data
+        shown[damage] = towns.run("morning", towns.lawful(own), monkeypatch)
+        hold(shown[damage])
+    assert "levels" in tables(shown[f"{store}.state absent"])
+    assert "levels" not in tables(shown[f"{store} absent"])
+    for damage in shown:
+        column = damage.removesuffix(" all missing")
+        if column != damage:
+            assert tables(shown[damage]) == tables(shown[f"{column} absent"]), damage
+
+
+@pytest.mark.slow
 def test_every_chapter_is_on_a_page(town: towns.Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """A chapter that no notebook asks for would be tried by no test above."""
     asked: set[str] = set()

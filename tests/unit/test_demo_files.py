@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from datamall.demo import City, TrafficWorld, WelfareWorld, World, city, make, truth
-from datamall.demo.street_world import ActionWorld, ReportsWorld, RoundsWorld
+from datamall.demo.street_world import ActionWorld, FillsWorld, ReportsWorld, RoundsWorld
 
 SEED = 2319
 SMALL = World(
@@ -41,7 +41,7 @@ FILES = sorted(
         *("kalender.csv", "kruispunten.csv", "onderzoeken_2024.csv", "onderzoeken_2025.csv"),
         *(f"meldingen_2025_k{quarter}.csv" for quarter in (1, 2, 3, 4)),
         *("maatregelen.csv", "meldingen_2026_k1.csv", "routes.csv"),
-        *("onderweg.csv", "stortplaatsen.csv", "terugmeldingen.csv", "wagens.csv"),
+        *("onderweg.csv", "stortplaatsen.csv", "terugmeldingen.csv", "vulgraden.csv", "wagens.csv"),
         *(f"tellingen_2025_{month:02d}.csv" for month in range(1, 13)),
     ]
 )
@@ -163,7 +163,7 @@ def test_same_bytes_anywhere(tmp_path: Path) -> None:
 
     program = (
         "import datetime, sys; from pathlib import Path; from datamall.demo import *\n"
-        "from datamall.demo.street_world import ActionWorld, ReportsWorld, RoundsWorld\n"
+        "from datamall.demo.street_world import *\n"
         f"make(Path(sys.argv[1]) / 'raw', {SEED}, {SMALL})\n"
         f"truth(Path(sys.argv[1]) / 'truth', {SEED}, {SMALL})\n"
     )
@@ -223,7 +223,7 @@ def test_files_are_those_of_the_mapping(folder: Path, root: Path) -> None:
 def test_form_of_the_files(folder: Path, name: str) -> None:
     raw = (folder / "raw" / name).read_bytes()
     raw.decode("windows-1252")
-    if name in ("kalender.csv", "terugmeldingen.csv"):
+    if name in ("kalender.csv", "terugmeldingen.csv", "vulgraden.csv"):
         assert raw.isascii()
     else:
         with pytest.raises(UnicodeDecodeError):
@@ -348,6 +348,7 @@ def test_truth_tables(folder: Path, groningen: City) -> None:
         *("clusters.csv", "hot_spots.csv", "districts.csv", "faults.csv", "parameters.json"),
         *(
             "actions.csv",
+            "fills.csv",
             "reporting.csv",
             "junctions.csv",
             "lane_groups.csv",
@@ -368,6 +369,7 @@ def test_truth_tables(folder: Path, groningen: City) -> None:
     # Every knob of every department, by name.
     for part, knobs in (
         ("rounds", RoundsWorld),
+        ("fills", FillsWorld),
         ("reports", ReportsWorld),
         ("actions", ActionWorld),
         ("traffic", TrafficWorld),

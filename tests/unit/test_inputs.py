@@ -129,9 +129,9 @@ def test_a_mapping_and_a_contract_concern_their_stores_alone(city: Path) -> None
     contract = city / "data" / "contracts" / "enforcement" / "containers.yaml"
     contract.write_text(contract.read_text("utf-8") + "\n", "utf-8")
     assert changed(before, inputs.of_stores(city, "demo")) == {
-        "enforcement.actions", "enforcement.containers", "enforcement.inspections",
-        "enforcement.reports", "enforcement.rounds", "enforcement.stop_results",
-        "enforcement.under_way",
+        "enforcement.actions", "enforcement.containers", "enforcement.fill_levels",
+        "enforcement.inspections", "enforcement.reports", "enforcement.rounds",
+        "enforcement.stop_results", "enforcement.under_way",
     }  # fmt: skip
 
 
@@ -159,4 +159,4 @@ def test_files_are_the_same_bytes_and_old_ones_go(city: Path) -> None:
     (folder / "gone.json").touch()
     inputs.write(city, "demo", "stores")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert len(before) == 17
+    assert len(before) == 18

@@ -9,6 +9,7 @@ from datamall.demo import (
     calendar,
     demand,
     detectors,
+    fills_raw,
     fleet_raw,
     raw,
     street_raw,
@@ -27,6 +28,8 @@ def deliver(city: City) -> Iterator[Delivery]:
     if city.world.rounds:
         yield street_raw.round_file(city)
         yield from fleet_raw.fleet_files(city)
+        if city.world.fills:
+            yield fills_raw.fill_file(city)
     if city.world.reports:
         yield from street_raw.report_files(city)
     if city.world.actions:

@@ -1,4 +1,4 @@
-"""The knobs of the demo city's trucks, reports and action, with the reason for each size."""
+"""The knobs of the demo city's trucks, fill levels, reports and action, each with its reason."""
 
 from dataclasses import dataclass
 
@@ -68,6 +68,56 @@ class RoundsWorld:
                 f"Rounds cannot be planned for {self.trucks} trucks of {self.load} stops that "
                 f"leave at minute {self.start} at {self.speed} km/h: give at least one truck, one "
                 "stop, a minute of the day and a speed above 0, for RoundsWorld(…)."
+            )
+
+
+@dataclass(frozen=True)
+class FillsWorld:
+    """How fast containers fill, and who reads it; the defaults are the demo.
+
+    Attributes
+    ----------
+    days
+        Days of readings before the morning of the snapshot: three turns of a weekly round.
+    sensors
+        Share of the containers that have one.
+    rise, rises, rise_sd
+        Percent a day for each household at a container, its bounds (who has more households has a
+        larger container, or two), and the spread (log scale) of containers around that. At 45
+        households the container is half full when it is emptied the second time a week.
+    small
+        Multiple for the containers that are too small for their households.
+    day_sd
+        Spread (log scale) of the days of one container.
+    noise
+        Standard deviation of a reading, in percent.
+    faults
+        Shares of the sensors that are stuck, dead or silent from a day on.
+    told
+        Share of the stuck sensors of which the platform says so.
+    passes
+        Share of the moments at which a crew says how full a container without a sensor is.
+    """
+
+    days: int = 21
+    sensors: float = 0.9
+    rise: float = 0.36
+    rises: tuple[float, float] = (3.0, 16.0)
+    rise_sd: float = 0.25
+    small: float = 1.5
+    day_sd: float = 0.25
+    noise: float = 1.0
+    faults: tuple[float, float, float] = (0.03, 0.02, 0.02)
+    told: float = 0.2
+    passes: float = 0.03
+
+    def __post_init__(self) -> None:
+        """Refuse containers that cannot be drawn."""
+        if self.days < 7 or not (0 < self.rises[0] <= self.rises[1] and sum(self.faults) < 1):
+            raise DatamallError(
+                f"Fill levels cannot be drawn for {self.days} days, {self.rises} percent a day and "
+                f"{self.faults} of the sensors broken: give seven days or more, a lowest and a "
+                "highest rise above 0, and shares that leave some sensors, for FillsWorld(…)."
             )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from datamall.demo import demand, departments, detectors, welfare
+from datamall.demo import demand, departments, detectors, fills, welfare
 from datamall.demo import junctions as _junctions
 from datamall.demo.draws import Floats, expit
 from datamall.demo.enforcement import ROLES, City, base_logit, reporting_rates
@@ -198,14 +198,16 @@ def tables(city: City) -> dict[str, pd.DataFrame]:
     -------
     dict
         clusters, hot_spots and districts; where the world has them actions (with the share of
-        residual waste that each keeps away); reporting; junctions, lane_groups, detector_faults and
-        road_works; and the tables of `datamall.demo.welfare.truth_tables`.
+        residual waste that each keeps away); fills; reporting; junctions, lane_groups,
+        detector_faults and road_works; and the tables of `datamall.demo.welfare.truth_tables`.
     """
     world = city.world
     places = clusters(city)
     found = {"clusters": places, "hot_spots": city.hot_spots, "districts": districts(places)}
     if world.actions:
         found["actions"] = city.actions.assign(effect=world.actions.effect * city.actions["drawn"])
+    if world.rounds and world.fills:
+        found["fills"] = fills.fills(city.seed, world, city.places).truth
     if world.reports:
         found["reporting"] = reporting(city)
     if world.traffic and world.traffic.junctions:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from datamall.demo.street_world import ActionWorld, ReportsWorld, RoundsWorld
+from datamall.demo.street_world import ActionWorld, FillsWorld, ReportsWorld, RoundsWorld
 from datamall.demo.traffic_world import TrafficWorld
 from datamall.demo.welfare_world import WelfareWorld
 from datamall.errors import DatamallError
@@ -79,6 +79,8 @@ class World:
         Multiple of the usual number of faults in the raw files; 0 writes clean files.
     rounds
         Trucks and when they empty containers; see `RoundsWorld`. None for no plan.
+    fills
+        How fast containers fill; see `FillsWorld`. None for no readings; none without rounds.
     reports
         What residents report; see `ReportsWorld`. None for no reports.
     actions
@@ -130,6 +132,7 @@ class World:
 
     mess: float = 1.0
     rounds: RoundsWorld | None = RoundsWorld()  # noqa: RUF009 (frozen, like those below)
+    fills: FillsWorld | None = FillsWorld()  # noqa: RUF009
     reports: ReportsWorld | None = ReportsWorld()  # noqa: RUF009
     actions: ActionWorld | None = ActionWorld()  # noqa: RUF009
     traffic: TrafficWorld | None = TrafficWorld()  # noqa: RUF009

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from datamall.enforcement.crews import KINDS
+from datamall.enforcement.fills import CREW, by_level
 from datamall.enforcement.morning import REGULAR
 from datamall.enforcement.routing.refusals import clock
 from datamall.requirements import Absent
@@ -21,7 +22,11 @@ DUTCH = {
 }
 
 
-def facts(now: pd.DataFrame | Absent, stops: pd.DataFrame) -> pd.DataFrame:
+def facts(
+    now: pd.DataFrame | Absent,
+    stops: pd.DataFrame,
+    levels: pd.DataFrame | Absent | None = None,
+) -> pd.DataFrame:
     """Return the stops with the facts that a crew reads at each, in Dutch, at most three."""
     own = pd.Series(dtype=object)
     if not isinstance(now, Absent):
@@ -38,8 +43,20 @@ def facts(now: pd.DataFrame | Absent, stops: pd.DataFrame) -> pd.DataFrame:
     regular = (stops["reason"] == REGULAR).to_numpy()
     served = stops["kind"].isin(list(KINDS)).to_numpy()
     texts = np.where(regular, "vaste ronde", np.where(served, texts, ""))
+    full = by_level(levels, stops)
+    if isinstance(levels, pd.DataFrame) and full.any():
+        about = levels.set_index("cluster").loc[stops["place"][full]]
+        read = [_read(*row) for row in about[["level", "read", "source"]].itertuples(index=False)]
+        texts[full] = [
+            SEPARATOR.join(filter(None, pair)) for pair in zip(read, texts[full], strict=True)
+        ]
     times = {name: stops[name].map(clock) for name in ("arrival", "departure")}
     return stops.assign(facts=texts, **times)
+
+
+def _read(level: float, read: pd.Timestamp, source: str) -> str:
+    by = "ploeg" if source == CREW else "sensor"
+    return f"{level:.0f} % vol ({by}, {read:%d-%m %H:%M})"
 
 
 def _facts(days: float, last: str, reports: int, oldest: float) -> str:

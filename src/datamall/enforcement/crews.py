@@ -42,7 +42,7 @@ def stops(data: Tables) -> pd.DataFrame:
     return own.sort_values(["time", "truck", "cluster"], ignore_index=True)[names]
 
 
-def _takes(data: Tables, kind: str) -> set[str]:
+def takes(data: Tables, kind: str) -> set[str]:
     """Return the trucks that can take a kind of waste."""
     trucks = data.get(TRUCKS, pd.DataFrame())
     if not {"truck", f"takes_{kind}"} <= set(trucks):
@@ -76,7 +76,7 @@ def cleared(data: Tables, seen: pd.DataFrame) -> pd.DataFrame:
     own = pd.merge_asof(own, finds, on="day", by="cluster").dropna(subset="found_on")
     own = own[own["found_on"] < own["day"]]
     there, able = own[causes].to_numpy(bool), own["truck"]
-    taken = np.array([able.isin(_takes(data, cause)) for cause in causes]).reshape(len(causes), -1)
+    taken = np.array([able.isin(takes(data, cause)) for cause in causes]).reshape(len(causes), -1)
     all_taken = there.any(axis=1) & (~there | taken.T).all(axis=1)
     return own.loc[all_taken, ["cluster", "day"]].drop_duplicates(ignore_index=True)
 
@@ -100,7 +100,7 @@ def been(data: Tables, told: pd.DataFrame) -> pd.Series:
     visits = stops(data)
     visits = visits[visits["result"] != REFUSED]
     able = pd.DataFrame(
-        [(category, truck) for kind, category in KINDS.items() for truck in _takes(data, kind)],
+        [(category, truck) for kind, category in KINDS.items() for truck in takes(data, kind)],
         columns=["category", "truck"],
         dtype=object,
     )

@@ -11,6 +11,7 @@ from datamall.rows import Rows
 
 REPORTS = "enforcement.reports"
 STOPS = "enforcement.stop_results"
+FILLS = "enforcement.fill_levels"
 # Of a report; or of what was last found, by a crew that took it away.
 CLOSED = "report closed"
 FOUND, NOTHING = "found", "nothing"
@@ -37,14 +38,16 @@ def before(data: Tables, day: pd.Timestamp) -> dict[str, Any]:
             closed = table["closed"].astype("datetime64[s]")
             table = table.assign(closed=closed.where(closed < day))
         known[REPORTS] = table
-    if {"day", "minute"} <= set(data.get(STOPS, pd.DataFrame())):
-        known[STOPS] = data[STOPS][moments(data[STOPS]) < day]
+    for store in (STOPS, FILLS):
+        if {"day", "minute"} <= set(data.get(store, pd.DataFrame())):
+            known[store] = data[store][moments(data[store]) < day]
     return known
 
 
 def moments(table: pd.DataFrame) -> pd.Series:
-    """Return day and minute of a table as one time."""
-    return table["day"].astype("datetime64[s]") + pd.to_timedelta(table["minute"], unit="min")
+    """Return day, hour (where there is one) and minute of a table as one time."""
+    minute = table["minute"] + (60 * table["hour"] if "hour" in table else 0)
+    return table["day"].astype("datetime64[s]") + pd.to_timedelta(minute, unit="min")
 
 
 def looks(data: Tables) -> pd.DataFrame:

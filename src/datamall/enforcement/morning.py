@@ -11,19 +11,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datamall.enforcement import crews, histories
+from datamall.enforcement import crews, fills, histories
 from datamall.enforcement.crews import KINDS
 from datamall.enforcement.effects import EFFECTS
+from datamall.enforcement.fills import CONTAINERS, ROUNDS
 from datamall.enforcement.information import Tables
 from datamall.enforcement.routing import Redirect, Settings, redirect_by_kinds
 from datamall.enforcement.routing.refusals import CANDIDATES, clock
 from datamall.enforcement.state import State
 from datamall.errors import DatamallError
-from datamall.requirements import Absent, passes_absent
+from datamall.requirements import Absent
 
-CONTAINERS, ROUNDS, TRUCKS, SITES = (
-    f"enforcement.{name}" for name in ("containers", "rounds", "trucks", "disposal_sites")
-)
+TRUCKS, SITES = "enforcement.trucks", "enforcement.disposal_sites"
 # Room, weight and time of one stop (m³, kg, s, parking included): assumptions until crews tell.
 SIZES = {
     "bulky": (1.2, 90.0, 420.0),
@@ -36,6 +35,7 @@ RECENT = 2  # days for which a find is held to be known
 LONGEST = 14.0  # days that waste is held to lie where nobody comes: assumption
 REGULAR = "regular round"
 TITLE = "Today's rounds"
+FULL = "read as full"
 OWED = ("place", "kind", "since", "what", "outcome")
 
 
@@ -67,8 +67,13 @@ def freshness(data: Tables, day: pd.Timestamp, late: int) -> pd.DataFrame:
         store, last_day, days (since) and state: "fresh", "late", "stale", or "never delivered".
     """
     rows = []
-    for store, column in ((histories.INSPECTIONS, "period_start"), (histories.REPORTS, "opened")):
-        known = histories.before(data, day)
+    known = histories.before(data, day)
+    stores = [(histories.INSPECTIONS, "period_start"), (histories.REPORTS, "opened")]
+    # An authority may have no sensors: that is nothing to warn of.
+    sensors = known.get(histories.FILLS, pd.DataFrame())
+    if len(sensors) and {"day", "hour", "minute"} <= set(sensors):
+        stores.append((histories.FILLS, "day"))
+    for store, column in stores:
         if store not in known or not len(known[store]):
             rows.append((store, pd.NaT, np.nan, "never delivered"))
             continue
@@ -86,6 +91,7 @@ def candidates(
     day: pd.Timestamp,
     most: int,
     keep: Collection[tuple[str, str]] = (),
+    levels: pd.DataFrame | Absent | None = None,
 ) -> pd.DataFrame | Absent:
     """Return what trucks could serve today, as `routing.redirect` takes it.
 
@@ -103,15 +109,19 @@ def candidates(
         Places of each kind that are thought of beside the rounds and what is owed.
     keep
         Place and kind of what is thought of in any case.
+    levels
+        As from `fills.levels`, where fill levels are delivered.
 
     Returns
     -------
     pandas.DataFrame
         The columns of `routing.refusals.CANDIDATES`. A place of today's round must be served, and
         so must one where an open report or the find of the last two days says what lies there and
-        nobody took it away; of the others those of the highest value may. Value is in dirty days:
-        the chance that it lies there, times the days it would go on lying there (at most
-        `LONGEST`), times what a crew takes away of it.
+        nobody took it away, and a container that was read as so full; of the others those of the
+        highest value may. Value is in dirty days: the chance that it lies there, times the days it
+        would go on lying there, times what a crew takes away of it; of a container whose level is
+        known, the days that it would be full before its round instead of the first two. At most
+        `LONGEST` days.
     """
     if CONTAINERS not in data or not {"x", "y"} <= set(data[CONTAINERS]):
         return Absent(TITLE, f"Not possible here: {CONTAINERS} is not delivered with x and y.")
@@ -119,7 +129,8 @@ def candidates(
     tables = [_regular(data, now, day)]
     if not isinstance(now, Absent) and not isinstance(learnt, Absent):
         tables += _expected(data, now, learnt, day, most, frozenset(keep))
-    table = pd.concat(tables, ignore_index=True)
+    own, others = fills.beside_rounds(levels, pd.concat(tables, ignore_index=True), most, keep)
+    table = pd.concat([others, _to_empty(own)], ignore_index=True) if len(own) else others
     sizes = pd.DataFrame(SIZES, index=["volume", "mass", "usual"]).T
     table = table.join(sizes, on="kind").join(register, on="place")
     service = table["service"].fillna(table["usual"])
@@ -148,7 +159,6 @@ def _expected(
     keep: frozenset[tuple[str, str]],
 ) -> Iterator[pd.DataFrame]:
     """Yield for each kind of waste the places where it must be taken away, and where it may be."""
-    [(low, high)] = EFFECTS.loc[EFFECTS["cause"] == PICKED_UP, ["low", "high"]].to_numpy()
     gone = learnt.chain.relaxation * (1 - now["rate"].clip(0, 0.99))
     days = (1 / gone.clip(lower=1e-6)).clip(upper=LONGEST)
     last = histories.looks(histories.before(data, day)).drop_duplicates("cluster", keep="last")
@@ -159,7 +169,7 @@ def _expected(
     for kind, category in KINDS.items():
         if kind not in now:
             continue
-        value = (now[kind] * days * (low + high) / 2).round(4)
+        value = (now[kind] * days * _taken_away()).round(4)
         reported = np.array([(place, category) in told for place in now["cluster"]])
         seen = (now["days"] <= RECENT) & (now["chance"] >= 0.5) & (last[kind].to_numpy() > 0)
         must = reported | seen
@@ -175,6 +185,19 @@ def _expected(
         )
         kept = np.array([(place, kind) in keep for place in now["cluster"]], dtype=bool)
         yield own[must | kept | (value.rank(ascending=False, method="first") <= most)]
+
+
+def _to_empty(levels: pd.DataFrame) -> pd.DataFrame:
+    """Return the containers to be emptied for their level as candidates."""
+    days = levels["days_full"].clip(upper=LONGEST)
+    own = levels.rename(columns={"cluster": "place"})[["place", "demand", "reason"]]
+    return own.assign(kind="full", value=days * _taken_away(), service=np.nan)
+
+
+def _taken_away() -> float:
+    """Return the share of what lies there that a crew takes away: the middle of what is assumed."""
+    [(low, high)] = EFFECTS.loc[EFFECTS["cause"] == PICKED_UP, ["low", "high"]].to_numpy()
+    return float(low + high) / 2
 
 
 def todays_rounds(data: Tables, day: pd.Timestamp) -> pd.DataFrame:
@@ -276,13 +299,18 @@ def as_day(text: str) -> pd.Timestamp:
         raise DatamallError(f"The day is {text!r}: give it as 2026-01-05.") from None
 
 
-@passes_absent
-def owed(data: Tables, now: pd.DataFrame, made: Redirect, day: pd.Timestamp) -> pd.DataFrame:
-    """Return what became of each find of yesterday and of each open report.
+def owed(
+    data: Tables,
+    now: pd.DataFrame | Absent,
+    made: Redirect | Absent,
+    day: pd.Timestamp,
+    levels: pd.DataFrame | Absent | None = None,
+) -> pd.DataFrame | Absent:
+    """Return what became of each find of yesterday, each open report and each full container.
 
     Parameters
     ----------
-    data, now, day
+    data, now, day, levels
         As for `candidates`.
     made
         As from `plan`.
@@ -290,9 +318,13 @@ def owed(data: Tables, now: pd.DataFrame, made: Redirect, day: pd.Timestamp) -> 
     Returns
     -------
     pandas.DataFrame
-        place, kind (of waste), since (day), what ("found yesterday" or "open report") and outcome:
-        which truck comes when, or why none does; what is no truck's work is named, too.
+        place, kind (of waste), since (day), what ("found yesterday", "open report" or "read as
+        full": a container outside today's rounds that must be emptied) and outcome: which truck
+        comes when, or why none does; what is no truck's work is named, too. Or an `Absent`, where
+        what lies there or the plan is not known.
     """
+    if isinstance(now, Absent) or isinstance(made, Absent):
+        return now if isinstance(now, Absent) else made
     served = {
         (row.place, row.kind): f"{row.truck} at {clock(row.arrival)}"
         for row in made.plan.stops.itertuples()
@@ -303,7 +335,7 @@ def owed(data: Tables, now: pd.DataFrame, made: Redirect, day: pd.Timestamp) -> 
     }
     chance = now.set_index("cluster")["chance"]
     rows = []
-    for place, kind, since, what, been in _owed(data, day):
+    for place, kind, since, what, been in [*_owed(data, day), *_full(data, levels, day)]:
         key = (place, kind)
         outcome = served.get(key) or absent.get(key)
         if outcome is None and been:
@@ -336,6 +368,16 @@ def _owed(data: Tables, day: pd.Timestamp) -> Iterator[tuple[str, str, pd.Timest
             "open report",
             row.been,
         )
+
+
+def _full(
+    data: Tables, levels: pd.DataFrame | Absent | None, day: pd.Timestamp
+) -> Iterator[tuple[str, str, pd.Timestamp, str, bool]]:
+    if isinstance(levels, pd.DataFrame):
+        own = levels[levels["demand"] == "must"]
+        own = own[~own["cluster"].isin(todays_rounds(data, day)["place"])]
+        for row in own.itertuples():
+            yield str(row.cluster), "full", row.read.normalize(), FULL, False
 
 
 def _open(data: Tables, day: pd.Timestamp) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from datamall.enforcement import morning
 from datamall.enforcement.crew_facts import facts
 from datamall.enforcement.crews import KINDS
 from datamall.enforcement.foresight import explain
@@ -13,11 +14,15 @@ from datamall.enforcement.words import counted
 from datamall.requirements import Absent, passes_absent
 
 HEADINGS = {
+    "above": "Foretold too high by",
     "arrival": "Arrival",
+    "band": "Level",
     "chance": "Chance",
     "cluster": "Place",
     "km": "Kilometres",
     "km_before": "Kilometres without",
+    "containers": "Containers",
+    "could_wait": "Could have waited",
     "days": "Days ago",
     "demand": "Demand",
     "departure": "Departure",
@@ -29,6 +34,7 @@ HEADINGS = {
     "high": "To",
     "home": "Home at",
     "kind": "Kind",
+    "known": "Level believed",
     "last_day": "Last day",
     "left": "Left out",
     "logarithmic": "Logarithmic",
@@ -36,10 +42,15 @@ HEADINGS = {
     "low": "From",
     "mass": "On board (kg)",
     "metres": "Metres so far",
+    "must_empty": "Must be emptied",
+    "oldest": "Oldest reading (h)",
+    "off": "Off by (percent)",
     "outcome": "What becomes of it",
     "place": "Place",
     "places": "Places",
     "rate": "Long-run rate",
+    "read": "Last read",
+    "readings": "Readings",
     "reason": "Reason",
     "score": "Score",
     "sentence": "What would make it possible",
@@ -56,6 +67,8 @@ HEADINGS = {
     "value_before": "Dirty days prevented by that",
     "volume": "On board (m³)",
     "what": "How it is known",
+    "way": "Foretold",
+    "why": "Why it is not believed",
 }
 
 
@@ -92,10 +105,11 @@ def answer(
         return f"{text}: the regular rounds, as what lies there today is not known.{warning}"
     own = owing[owing["kind"].isin(list(KINDS))]
     missed = own["outcome"].str.startswith("no truck")
+    full = ", and containers read as full," * bool((own["what"] == morning.FULL).any())
     return (
         f"{text}, expected to prevent {expected.days:.0f} dirty days "
         f"({100 * expected.confidence:g} % interval {expected.low:.0f} to {expected.high:.0f}). "
-        f"Of {len(own):,} finds of yesterday and open reports that are a truck's work, "
+        f"Of {len(own):,} finds of yesterday and open reports{full} that are a truck's work, "
         f"{int((~missed).sum()):,} are served or gone, and {int(missed.sum()):,} do not fit: each "
         f"has its reason.{warning}"
     )
@@ -147,9 +161,11 @@ def of_trucks(made: Redirect) -> pd.DataFrame:
     )
 
 
-def stops(now: pd.DataFrame | Absent, made: Redirect | Absent) -> pd.DataFrame | Absent:
+def stops(
+    now: pd.DataFrame | Absent, made: Redirect | Absent, levels: pd.DataFrame | Absent
+) -> pd.DataFrame | Absent:
     """Return the day stop by stop, with what the crew reads."""
-    return made if isinstance(made, Absent) else facts(now, made.plan.stops)
+    return made if isinstance(made, Absent) else facts(now, made.plan.stops, levels)
 
 
 @passes_absent

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datamall.enforcement import crews, foresight, histories, morning, state
+from datamall.enforcement import crews, fills, foresight, histories, morning, state
 from datamall.enforcement.crew_facts import facts
 from datamall.enforcement.information import Tables
 from datamall.enforcement.routing import Redirect, Settings, redirect_by_kinds
@@ -80,6 +80,7 @@ def plan(
     learnt: State,
     moment: pd.Timestamp,
     settings: Settings,
+    levels: pd.DataFrame | Absent | None = None,
 ) -> tuple[Redirect, pd.DataFrame]:
     """Return what each truck under way had better do from now on, and what is new since morning.
 
@@ -97,12 +98,14 @@ def plan(
         Day and time.
     settings
         See `routing.redirect`.
+    levels
+        As from `fills.levels` at the moment.
 
     Returns
     -------
     tuple
-        The `Redirect`; and place, kind and reason of what was reported or found on this day and
-        must be served.
+        The `Redirect`; and place, kind and reason of what was reported, found or read as full on
+        this day and must be served.
 
     Raises
     ------
@@ -113,7 +116,7 @@ def plan(
     states, said = under_way(data, moment), crews.stops(known)
     rest = left(planned, states, said[said["day"] == moment.normalize()])
     pairs = set(zip(rest["place"], rest["kind"], strict=True))
-    wanted = morning.candidates(data, now, learnt, moment, 0, pairs)
+    wanted = morning.candidates(data, now, learnt, moment, 0, pairs, levels)
     if not isinstance(wanted, pd.DataFrame):
         raise DatamallError(wanted.reason)
     mine = {*zip(planned["place"], planned["kind"], strict=True)}
@@ -126,9 +129,11 @@ def plan(
         weekday=moment.isoweekday(),
         vetoes=crews.vetoes(known, moment),
     )
-    today = _of_today(known, moment)
-    new = wanted["place"].isin(today) & (wanted["demand"] == "must")
-    new &= ~_among(wanted, pairs)
+    new = wanted["place"].isin(_of_today(known, moment))
+    if isinstance(levels, pd.DataFrame):
+        read = levels.loc[levels["read"] >= moment.normalize(), "cluster"]
+        new |= fills.by_level(levels, wanted) & wanted["place"].isin(read)
+    new &= (wanted["demand"] == "must") & ~_among(wanted, pairs)
     return made, wanted.loc[new, ["place", "kind", "reason"]].reset_index(drop=True)
 
 
@@ -168,8 +173,10 @@ def changed(
     if isinstance(now, Absent) or isinstance(learnt, Absent):
         raise DatamallError(f"What lies there now is not known: {now.reason}")
     settings = Settings(**{field.name: own[field.name] for field in fields(Settings)})
-    made, new = plan(data, planned, now, learnt, moment, settings)
-    return made, new, marked(facts(now, made.plan.stops), made.changes)
+    limits = fills.Limits(**{field.name: own[field.name] for field in fields(fills.Limits)})
+    levels = fills.levels(data, moment, limits)
+    made, new = plan(data, planned, now, learnt, moment, settings, levels)
+    return made, new, marked(facts(now, made.plan.stops, levels), made.changes)
 
 
 def marked(stops: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:

@@ -7,10 +7,11 @@ import pandas as pd
 
 from datamall.enforcement.crews import KINDS
 from datamall.enforcement.effects import EFFECTS
+from datamall.enforcement.fills import by_level
 from datamall.enforcement.knowledge import check_level
 from datamall.enforcement.morning import PICKED_UP
 from datamall.enforcement.routing import Redirect
-from datamall.requirements import Absent, passes_absent
+from datamall.requirements import Absent
 
 _DRAWS = 4000
 
@@ -24,9 +25,12 @@ class Prevented(NamedTuple):
     confidence: float
 
 
-@passes_absent
 def prevented(
-    made: Redirect, now: pd.DataFrame, confidence: float, seed: int
+    made: Redirect | Absent,
+    now: pd.DataFrame | Absent,
+    confidence: float,
+    seed: int,
+    levels: pd.DataFrame | Absent | None = None,
 ) -> Prevented | Absent:
     """Return what the stops of a day prevent.
 
@@ -36,14 +40,19 @@ def prevented(
         As from `morning.plan` and `state.today`.
     confidence, seed
         Level of the interval; of the draws.
+    levels
+        As from `fills.levels`, where fill levels are delivered.
 
     Notes
     -----
     The interval joins whether waste lies at each place (by its chance, places apart from each
     other) and what a crew takes away of it (one share for all stops, every value of its assumed
-    range equally likely). How long waste would have gone on lying there counts as known.
+    range equally likely). How long waste would have gone on lying there counts as known, as does
+    what was read of a container.
     """
     check_level("confidence", confidence)
+    if isinstance(now, Absent) or isinstance(made, Absent):
+        return made if isinstance(made, Absent) else now
     stops = made.plan.stops[made.plan.stops["kind"].isin(list(KINDS))]
     every = now.set_index("cluster")
     chance = np.array(
@@ -52,6 +61,7 @@ def prevented(
             for place, kind in zip(stops["place"], stops["kind"], strict=True)
         ]
     )
+    chance[by_level(levels, stops)] = 1.0
     value = stops["value"].to_numpy(float)
     spread = np.where(chance > 0, value**2 * (1 - chance) / np.maximum(chance, 1e-9), 0.0).sum()
     [(low, high)] = EFFECTS.loc[EFFECTS["cause"] == PICKED_UP, ["low", "high"]].to_numpy()
