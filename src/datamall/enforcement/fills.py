@@ -18,6 +18,7 @@ from datamall.errors import DatamallError
 from datamall.requirements import Absent, needs
 
 TITLE = "Fill levels"
+READ = tuple(f"{FILLS}.{name}" for name in ("cluster", "day", "hour", "minute", "level"))
 CONTAINERS, ROUNDS = "enforcement.containers", "enforcement.rounds"
 FULL = 100.0
 CREW = "crew"
@@ -69,7 +70,7 @@ class Limits:
             )
 
 
-@needs(TITLE, *(f"{FILLS}.{name}" for name in ("cluster", "day", "hour", "minute", "level")))
+@needs(TITLE, *READ)
 def levels(data: Tables, moment: pd.Timestamp, limits: Limits) -> pd.DataFrame | Absent:
     """Return how full each container is, as it was known at a moment.
 
