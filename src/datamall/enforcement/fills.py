@@ -14,6 +14,7 @@ import pandas as pd
 from datamall.enforcement import crews, histories
 from datamall.enforcement.histories import DAY, FILLS
 from datamall.enforcement.information import Tables
+from datamall.enforcement.words import counted
 from datamall.errors import DatamallError
 from datamall.requirements import Absent, needs
 
@@ -199,7 +200,7 @@ def _believable(
     still = (runs["until"] - runs["since"] >= limits.stuck * DAY) & ~waits
     others = int((runs["until"] - runs["since"] < limits.stuck * DAY).sum())
     beside = (
-        f"while {others:,} others changed"
+        f"while {counted(others, 'other')} changed"
         if others
         else "and no other changed either: look at the delivery first"
     )
