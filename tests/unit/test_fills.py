@@ -131,7 +131,7 @@ def test_who_was_not_read_for_days_gains_as_much_as_the_median_of_the_others() -
 def test_a_stuck_sensor_is_set_aside_by_name_while_others_rise() -> None:
     stuck = [row | {"level": 85.0} for row in rising("P0", 85.0)]
     found = levels(stuck, rising("P2", 50.0))
-    assert found.loc["P0", "why"] == "stuck at 85 % since 2025-12-28, while 1 others changed"
+    assert found.loc["P0", "why"] == "stuck at 85 % since 2025-12-28, while 1 other changed"
     assert np.isnan(found.loc["P0", "level"]) and found.loc["P0", "demand"] == ""
     assert found.loc["P2", "why"] == ""
 

@@ -4,16 +4,18 @@ import numpy as np
 import pandas as pd
 
 from datamall.enforcement import fills, histories
-from datamall.enforcement.fills import CREW, FULL, ROUNDS, TITLE, Limits
+from datamall.enforcement.fills import CREW, FULL, READ, ROUNDS, Limits
 from datamall.enforcement.histories import DAY
 from datamall.enforcement.information import Tables
 from datamall.enforcement.words import counted
-from datamall.requirements import Absent
+from datamall.requirements import Absent, needs
 
 MORNINGS = 3  # some five thousand readings in the demo, each morning a third of a second
+TITLE = "What containers usually gain"
 BY_RISE, AS_READ = "by its usual rise", "as last read"
 
 
+@needs(TITLE, *READ)
 def foretold(data: Tables, day: pd.Timestamp, limits: Limits) -> pd.DataFrame | Absent:
     """Return how far levels that were foretold lie from those read later on the same day.
 

@@ -14,10 +14,12 @@ import pandas as pd
 from datamall.enforcement import crews, histories
 from datamall.enforcement.histories import DAY, FILLS
 from datamall.enforcement.information import Tables
+from datamall.enforcement.words import counted
 from datamall.errors import DatamallError
 from datamall.requirements import Absent, needs
 
 TITLE = "Fill levels"
+READ = tuple(f"{FILLS}.{name}" for name in ("cluster", "day", "hour", "minute", "level"))
 CONTAINERS, ROUNDS = "enforcement.containers", "enforcement.rounds"
 FULL = 100.0
 CREW = "crew"
@@ -69,7 +71,7 @@ class Limits:
             )
 
 
-@needs(TITLE, *(f"{FILLS}.{name}" for name in ("cluster", "day", "hour", "minute", "level")))
+@needs(TITLE, *READ)
 def levels(data: Tables, moment: pd.Timestamp, limits: Limits) -> pd.DataFrame | Absent:
     """Return how full each container is, as it was known at a moment.
 
@@ -198,7 +200,7 @@ def _believable(
     still = (runs["until"] - runs["since"] >= limits.stuck * DAY) & ~waits
     others = int((runs["until"] - runs["since"] < limits.stuck * DAY).sum())
     beside = (
-        f"while {others:,} others changed"
+        f"while {counted(others, 'other')} changed"
         if others
         else "and no other changed either: look at the delivery first"
     )
