@@ -74,7 +74,7 @@ def _water(size: float) -> Iterator[tuple[str, str, str, Geometry]]:
     shapes = (
         shapely.LinearRing(course).buffer(SINGEL / 2, quad_segs=2),
         shapely.LineString(out).buffer(CANAL / 2, quad_segs=2),
-        shapely.Polygon(_loop(233_200, 577_700, 620, 900), [isle]),
+        shapely.Polygon(_loop(233_000, 577_700, 900, 850), [isle]),
     )
     for number, (name, shape) in enumerate(zip(WATERS, shapes, strict=True), 1):
         yield "water", f"V{number:02d}", name, shape

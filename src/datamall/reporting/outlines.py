@@ -1,13 +1,14 @@
 """Borders, water, main roads and some names below the dots of a map.
 
-All in greys and one light blue, the same for all of a kind: an area is never coloured by what was
-found there. What leaves the map is cut off at its edge, and no name covers a dot or another name.
+In greys and one light blue, the same for all of a kind: an area is never coloured by what was found
+there. What leaves the map is cut off at its edge, and no name covers a dot or another name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from math import isfinite
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datamall.reporting import canvas
 
@@ -15,49 +16,234 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-WATER, SHORE, DEEP = "#d6e9f5", "#8fb7d3", "#2f5f80"
-# Kind → colour, width in points, and what the key calls it; from below to above.
+WATER, SHORE, DEEP = "#d3e7f4", "#7fa9c6", "#2b5a7a"
+# Kind → colour and width in points, from below to above.
 LINES = {
-    "road": ("#e9e3d6", 3.0, "main road"),
-    "neighbourhood": ("#c9d1d8", 0.5, "neighbourhood"),
-    "district": ("#8a96a3", 0.9, "district"),
+    "road": ("#e4e6e8", 2.6),
+    "neighbourhood": ("#c3ccd4", 0.5),
+    "district": ("#8f9ba7", 0.9),
 }
-NAMES, OF_WATER = 4, 2  # at most, of areas and of water
-SIZE = 7.5  # points
-STEPS = 24  # places that are tried for a name, in each direction
-APART = 3.0  # points between a name and what it must not cover
-SMALL = 0.004  # share of the map below which an area has no name there
+KINDS = {
+    "district": "borders of districts",
+    "neighbourhood": "borders of neighbourhoods",
+    "water": "water",
+    "road": "main roads",
+}
+TITLES = {**{kind: kind for kind in KINDS}, "road": "main road"}
+AREAS, WATERS = 4, 2  # that have their name on the map, at most
+SIZE = 8.5  # points
+KEY = 0.25  # inches of height that the key takes
+STEPS = 30  # places that are tried for a name, in each direction
+APART = 4.0  # points between a name and the middle of a dot, or another name
+FINE = 1600  # parts of the map's width in which nobody sees a corner
+
+View = tuple[float, float, float, float]
 
 
-def drawable(outlines: pd.DataFrame | None, x: pd.Series, y: pd.Series) -> dict[str, list[Any]]:
-    """Return kind → pairs of name and shape of what can be seen around some places.
+class Outline(NamedTuple):
+    """What of an outline lies on a map: its name, if any, its shape there, and its border there."""
+
+    name: str
+    shape: Any
+    border: Any
+
+
+def around(x: pd.Series, y: pd.Series) -> View:
+    """Return the map of some places: 3 % of its width and height beyond them."""
+    west, south, east, north = (float(some) for some in (x.min(), y.min(), x.max(), y.max()))
+    wide, high = 0.03 * max(east - west, 100.0), 0.03 * max(north - south, 100.0)
+    return west - wide, south - high, east + wide, north + high
+
+
+def seen(outlines: pd.DataFrame | None, view: View) -> dict[str, list[Outline]]:
+    """Return kind → what of the outlines lies on a map, of the kinds in `KINDS`.
 
     Parameters
     ----------
     outlines
-        Rows with kind, shape (well-known text, m) and perhaps name; anything else: there are none.
-    x, y
-        The places, in m.
+        Rows with kind, shape (well-known text, m) and perhaps name; of anything else nothing.
+    view
+        West, south, east and north of the map, in m.
     """
     columns = getattr(outlines, "columns", ())
-    if outlines is None or not {"kind", "shape"} <= set(columns) or not len(x):
+    if outlines is None or not {"kind", "shape"} <= {*columns} or not all(map(isfinite, view)):
         return {}
     import shapely
 
+    page = shapely.box(*view)
     known = outlines.dropna(subset=["kind", "shape"])
+    shapes = shapely.from_wkt(known["shape"].astype(str).to_numpy())
     names = known["name"] if "name" in columns else [None] * len(known)
-    shapes = shapely.clip_by_rect(shapely.from_wkt(known["shape"].astype(str)), *view(x, y))
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[Outline]] = {}
     for kind, name, shape in zip(known["kind"], names, shapes, strict=True):
-        if not shape.is_empty:
-            found.setdefault(str(kind), []).append((name if isinstance(name, str) else "", shape))
+        if kind in KINDS and shape.intersects(page):
+            border = shape.boundary if shape.geom_type.endswith("Polygon") else shape
+            text = name if isinstance(name, str) else ""
+            one = Outline(text, shape.intersection(page), border.intersection(page))
+            found.setdefault(kind, []).append(one)
     return found
 
 
-def view(x: pd.Series, y: pd.Series) -> tuple[float, float, float, float]:
-    """Return west, south, east and north of the map of some places: 3 % around them."""
-    wide, high = (max(float(some.max() - some.min()), 100.0) for some in (x, y))
-    return (
-        float(x.min()) - 0.03 * wide, float(y.min()) - 0.03 * high,
-        float(x.max()) + 0.03 * wide, float(y.max()) + 0.03 * high,
+def sentence(outlines: pd.DataFrame | None, view: View) -> str:
+    """Return what a map says of its background, with a space before it; "" where it has none."""
+    found = seen(outlines, view)
+    parts = [text for kind, text in KINDS.items() if kind in found]
+    listed = " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+    return f" Behind them lie, in pale lines and fills, {listed}." if parts else ""
+
+
+def draw(
+    axes: Axes,
+    outlines: pd.DataFrame | None,
+    view: View,
+    x: pd.Series,
+    y: pd.Series,
+    titles: Mapping[str, str] = TITLES,
+    apart: float = APART,
+) -> None:
+    """Draw outlines below all else on a map that is otherwise complete; its limits stay.
+
+    Parameters
+    ----------
+    axes
+        The map.
+    outlines, view
+        As for `seen`.
+    x, y
+        Places that no name may cover, in m.
+    titles
+        Kind → what it is called in the key.
+    apart
+        How far names stay from the middle of a dot, in points.
+    """
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    found = seen(outlines, view)
+    if not found:
+        return
+    fine = (view[2] - view[0]) / FINE
+    handles: list[Any] = []
+    if "water" in found:
+        _water(axes, found["water"], fine)
+        title = titles["water"]
+        handles.append(Patch(facecolor=WATER, edgecolor=SHORE, linewidth=0.5, label=title))
+    for place, (kind, (colour, thick)) in enumerate(LINES.items()):
+        if kind in found:
+            borders = [one.border for one in found[kind]]
+            _lines(axes, borders, fine, colour, thick, 0.5 + 0.1 * place)
+            handles.append(Line2D([], [], color=colour, linewidth=thick, label=titles[kind]))
+    axes.figure.legend(
+        handles=handles[::-1], loc="outside upper left", ncols=len(handles), fontsize=9,
+        handlelength=1.4, handletextpad=0.4, columnspacing=1.0, borderpad=0.1,
     )  # fmt: skip
+    _names(axes, found, x, y, apart)
+
+
+def _water(axes: Axes, waters: list[Outline], fine: float) -> None:
+    """Fill areas of water, without their isles; draw those that are lines."""
+    import shapely
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    # Holes run the other way round, so that they stay empty by any rule of filling.
+    shapes = [shapely.orient_polygons(one.shape.simplify(fine)) for one in waters]
+    rings = [
+        Path(shapely.get_coordinates(ring).round(1), closed=True)
+        for part in shapely.get_parts(shapes)
+        if part.geom_type == "Polygon"
+        for ring in (part.exterior, *part.interiors)
+    ]
+    if rings:
+        fill = Path.make_compound_path(*rings)
+        axes.add_artist(PathPatch(fill, facecolor=WATER, linewidth=0, zorder=0.3))
+    _lines(axes, [one.border for one in waters], fine, SHORE, 0.5, 0.4)
+
+
+def _lines(
+    axes: Axes, borders: list[Any], fine: float, colour: str, thick: float, order: float
+) -> None:
+    """Draw lines, each stretch once, also where two areas share it."""
+    import shapely
+    from matplotlib.collections import LineCollection
+
+    merged = shapely.line_merge(shapely.union_all(borders)).simplify(fine)
+    stretches = [
+        shapely.get_coordinates(line).round(1)
+        for line in shapely.get_parts(merged)
+        if line.geom_type == "LineString"
+    ]
+    axes.add_collection(
+        LineCollection(stretches, colors=colour, linewidths=thick, zorder=order), autolim=False
+    )
+
+
+def _names(
+    axes: Axes, found: dict[str, list[Outline]], x: pd.Series, y: pd.Series, apart: float
+) -> None:
+    """Write the names of the largest areas and waters where nothing else is."""
+    import numpy as np
+    import shapely
+    from matplotlib.figure import Figure
+
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    figure.draw_without_rendering()  # only then is known how large a metre is
+    (west, east), (south, north) = axes.get_xlim(), axes.get_ylim()
+    point = (east - west) / (axes.get_window_extent().width * 72 / figure.dpi)
+    page, dots = shapely.box(west, south, east, north), np.column_stack([x, y])
+    wet = found.get("water", [])
+    water = shapely.union_all([one.shape for one in wet])
+    areas = next((found[kind] for kind in ("district", "neighbourhood") if kind in found), [])
+    dry = [one._replace(shape=one.shape - water) for one in areas]
+    taken: list[Any] = []
+    for some, most, colour, style in (
+        (dry, AREAS, canvas.GREY, "normal"),
+        (wet, WATERS, DEEP, "italic"),
+    ):
+        before = len(taken)
+        for one in sorted(some, key=lambda one: (-round(one.shape.area), one.name)):
+            if not one.name or len(taken) == before + most:
+                continue
+            room = _room(one, point, page, dots, taken, apart)
+            if room is None:
+                continue
+            taken.append(room)
+            # What lies under a name is made pale, but for the water that has it.
+            pale = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.6}
+            afloat = 2 * one.shape.intersection(room).area > room.area
+            left, low, right, high = room.bounds
+            axes.text(
+                (left + right) / 2, (low + high) / 2, one.name, ha="center", va="center",
+                fontsize=SIZE, color=colour, style=style, in_layout=False, zorder=0.9,
+                bbox=None if some is wet and afloat else pale,
+            )  # fmt: skip
+
+
+def _room(one: Outline, point: float, page: Any, dots: Any, taken: list[Any], apart: float) -> Any:
+    """Return the rectangle of a name, `point` m to the point; None where it has no room.
+
+    Of the free places one within the outline, and the one nearest to its middle.
+    """
+    import numpy as np
+    import shapely
+
+    west, south, east, north = one.shape.bounds
+    grid = np.meshgrid(np.linspace(west, east, STEPS), np.linspace(south, north, STEPS))
+    tried = np.column_stack([some.ravel() for some in grid])
+    tried = tried[shapely.contains_xy(one.shape, tried)]
+    # In a narrow canal there may be no such place.
+    tried = np.vstack([tried, shapely.get_coordinates(one.shape)]) if len(tried) < STEPS else tried
+    half = np.array([canvas.width(one.name, SIZE) + 2, 1.25 * SIZE]) / 2 * point
+    rooms = shapely.box(*(tried - half).T, *(tried + half).T)
+    middle = shapely.get_coordinates(one.shape.centroid)[0]
+    away = np.hypot(*(tried - middle).T).round()
+    for place in np.lexsort([away, ~shapely.contains(one.shape, rooms)]):
+        low, high = tried[place] - half - apart * point, tried[place] + half + apart * point
+        if (
+            page.contains(rooms[place])
+            and not ((dots > low) & (dots < high)).all(axis=1).any()
+            and not shapely.box(*low, *high).intersects(taken).any()
+        ):
+            return rooms[place]
+    return None
