@@ -112,11 +112,11 @@ def redirect(moment: datetime, authority: str) -> None:
 
 
 def _take_in(root: Path, authority: str, stores: Iterable[str]) -> None:
-    """Take in what arrived for the stores of city management; name what is held back."""
+    """Take in what arrived for city management, and the background; name what is held back."""
     from datamall.mall.deliveries import HELD_BACK
     from datamall.pipeline import take_in
 
-    own = [name for name in stores if name.startswith(OF_TRUCKS)]
+    own = [name for name in stores if name.startswith(OF_TRUCKS) or name == OUTLINES]
     take_in(root, authority, own)
     for store in own:
         path = reports_folder(root, authority) / "quality" / f"{store}.json"

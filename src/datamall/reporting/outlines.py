@@ -31,7 +31,7 @@ KINDS = {
 }
 TITLES = {**{kind: kind for kind in KINDS}, "road": "main road"}
 AREAS, WATERS = 4, 2  # that have their name on the map, at most
-SIZE = 8.5  # points
+SIZE = 9.0  # points
 KEY = 0.25  # inches of height that the key takes
 STEPS = 30  # places that are tried for a name, in each direction
 APART = 4.0  # points between a name and the middle of a dot, or another name
@@ -167,11 +167,11 @@ def _lines(
     import shapely
     from matplotlib.collections import LineCollection
 
-    merged = shapely.line_merge(shapely.union_all(borders)).simplify(fine)
+    merged = shapely.get_parts(shapely.line_merge(shapely.union_all(borders)))
+    some = [line for line in merged if line.geom_type == "LineString"]
     stretches = [
         shapely.get_coordinates(line).round(1)
-        for line in shapely.get_parts(merged)
-        if line.geom_type == "LineString"
+        for line in shapely.simplify(some, fine, preserve_topology=False)
     ]
     axes.add_collection(
         LineCollection(stretches, colors=colour, linewidths=thick, zorder=order), autolim=False
@@ -195,17 +195,22 @@ def _names(
     wet = found.get("water", [])
     water = shapely.union_all([one.shape for one in wet])
     areas = next((found[kind] for kind in ("district", "neighbourhood") if kind in found), [])
-    dry = [one._replace(shape=one.shape - water) for one in areas]
+    # To the point, which is less than anybody sees here.
+    dry = [one._replace(shape=one.shape.simplify(point) - water) for one in areas]
+    land = shapely.union_all([one.shape for one in dry])
     taken: list[Any] = []
     for some, most, colour, style in (
         (dry, AREAS, canvas.GREY, "normal"),
         (wet, WATERS, DEEP, "italic"),
     ):
         before = len(taken)
-        for one in sorted(some, key=lambda one: (-round(one.shape.area), one.name)):
-            if not one.name or len(taken) == before + most:
-                continue
-            room = _room(one, point, page, dots, taken, apart)
+        named = sorted(
+            (one for one in some if one.name), key=lambda one: (-round(one.shape.area), one.name)
+        )
+        for one in named[: 3 * most]:
+            if len(taken) == before + most:
+                break
+            room = _room(one, land, point, page, dots, taken, apart)
             if room is None:
                 continue
             taken.append(room)
@@ -220,10 +225,12 @@ def _names(
             )  # fmt: skip
 
 
-def _room(one: Outline, point: float, page: Any, dots: Any, taken: list[Any], apart: float) -> Any:
+def _room(
+    one: Outline, land: Any, point: float, page: Any, dots: Any, taken: list[Any], apart: float
+) -> Any:
     """Return the rectangle of a name, `point` m to the point; None where it has no room.
 
-    Of the free places one within the outline, and the one nearest to its middle.
+    Of the free places one that is in no other outline, in its own, and near the middle of that.
     """
     import numpy as np
     import shapely
@@ -235,15 +242,23 @@ def _room(one: Outline, point: float, page: Any, dots: Any, taken: list[Any], ap
     # In a narrow canal there may be no such place.
     tried = np.vstack([tried, shapely.get_coordinates(one.shape)]) if len(tried) < STEPS else tried
     half = np.array([canvas.width(one.name, SIZE) + 2, 1.25 * SIZE]) / 2 * point
+    wide = half + apart * point
+    near = ((dots > (west, south) - wide) & (dots < (east, north) + wide)).all(axis=1)
+    dots = dots[near]
+    free = [
+        not (abs(dots - place) < wide).all(axis=1).any()
+        and not shapely.box(*(place - wide), *(place + wide)).intersects(taken).any()
+        for place in tried
+    ]
+    tried = tried[np.array(free, bool)]
     rooms = shapely.box(*(tried - half).T, *(tried + half).T)
-    middle = shapely.get_coordinates(one.shape.centroid)[0]
-    away = np.hypot(*(tried - middle).T).round()
-    for place in np.lexsort([away, ~shapely.contains(one.shape, rooms)]):
-        low, high = tried[place] - half - apart * point, tried[place] + half + apart * point
-        if (
-            page.contains(rooms[place])
-            and not ((dots > low) & (dots < high)).all(axis=1).any()
-            and not shapely.box(*low, *high).intersects(taken).any()
-        ):
-            return rooms[place]
-    return None
+    kept = shapely.contains_properly(page, rooms)
+    tried, rooms = tried[kept], rooms[kept]
+    if not len(rooms):
+        return None
+    own, every = (
+        shapely.area(shapely.intersection(shape, rooms)) / shapely.area(rooms)
+        for shape in (one.shape, land)
+    )
+    away = np.hypot(*(tried - shapely.get_coordinates(one.shape.centroid)).T).round()
+    return rooms[np.lexsort([away, (every - 1.5 * own).round(1)])[0]]
