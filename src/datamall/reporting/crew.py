@@ -193,12 +193,12 @@ def _route(background: pd.DataFrame | None, axes: Axes, stops: pd.DataFrame) -> 
         )  # fmt: skip
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_axis_off()
-    if background is not None:
-        axes.apply_aspect()  # the map is larger than the route where that is long and narrow
-        (west, east), (south, north) = axes.get_xlim(), axes.get_ylim()
-        axes.set_aspect("equal", adjustable="box")
+    axes.apply_aspect()  # the map is larger than the route where that is long and narrow
+    (west, east), (south, north) = axes.get_xlim(), axes.get_ylim()
+    view = (west, south, east, north)
+    if outlines.seen(background, view):
         axes.set(xlim=(west, east), ylim=(south, north))
-        view = (west, south, east, north)
+        axes.set_aspect("equal", adjustable="box")
         outlines.draw(axes, background, view, stops["x"], stops["y"], IN_DUTCH, 8)
 
 

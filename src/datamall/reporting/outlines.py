@@ -243,7 +243,8 @@ def _room(
     tried = np.vstack([tried, shapely.get_coordinates(one.shape)]) if len(tried) < STEPS else tried
     half = np.array([canvas.width(one.name, SIZE) + 2, 1.25 * SIZE]) / 2 * point
     wide = half + apart * point
-    near = ((dots > (west, south) - wide) & (dots < (east, north) + wide)).all(axis=1)
+    beside = np.subtract((west, south), wide), np.add((east, north), wide)
+    near = ((dots > beside[0]) & (dots < beside[1])).all(axis=1)
     dots = dots[near]
     free = [
         not (abs(dots - place) < wide).all(axis=1).any()
