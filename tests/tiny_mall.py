@@ -33,6 +33,7 @@ def make_project(folder: Path, parts: int = 2) -> Path:
     (folder / "data" / "purposes.yaml").write_text(by_month, encoding="utf-8")
     shutil.copy(ROOT / "params.yaml", folder)
     write_store(folder, "shared.neighbourhoods", neighbourhoods(), parts)
+    write_store(folder, "shared.outlines", outlines(), parts)
     write_store(folder, "enforcement.containers", containers(), parts)
     write_store(folder, "enforcement.inspections", inspections(), parts)
     write_store(folder, "enforcement.reports", reports(), parts)
@@ -80,6 +81,11 @@ def neighbourhoods() -> pa.Table:
             "households": [SECRET, SECRET, SECRET],
         }
     )
+
+
+def outlines() -> pa.Table:
+    shape = "POLYGON ((230000 580000, 230500 580000, 230500 580400, 230000 580000))"
+    return pa.table({"kind": ["district"], "code": ["W1"], "name": ["North"], "shape": [shape]})
 
 
 def containers() -> pa.Table:

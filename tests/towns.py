@@ -36,6 +36,7 @@ def town() -> Town:
         "shared.neighbourhoods": pd.DataFrame(
             {"neighbourhood": ["n1", "n2", "n3"], "district": ["North", "South", "South"]}
         ),
+        "shared.outlines": _outlines(),
         "enforcement.containers": places,
         "enforcement.inspections": _inspections(rng, places),
         "enforcement.reports": _reports(rng, places),
@@ -45,6 +46,12 @@ def town() -> Town:
         "traffic.junctions": _junctions(),
         "traffic.counts": _counts(),
     }
+
+
+def _outlines() -> pd.DataFrame:
+    square = "POLYGON ((230000 580000, 230500 580000, 230500 580400, 230000 580000))"
+    rows = [("district", "North", square), ("water", None, square.replace("580400", "580900"))]
+    return pd.DataFrame(rows, columns=["kind", "name", "shape"])
 
 
 def _places(rng: np.random.Generator) -> pd.DataFrame:

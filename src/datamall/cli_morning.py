@@ -14,6 +14,8 @@ from datamall.project import find_root, put, reports_folder
 
 MORNING = "morning"
 OF_TRUCKS = "enforcement."
+ROUNDS = "rounds"  # purpose
+OUTLINES = "shared.outlines"
 PLAN = "plan.csv"
 
 
@@ -29,6 +31,7 @@ PLAN = "plan.csv"
 def morning(day: datetime, authority: str, threads: int | None) -> None:
     """Take in what arrived, plan the rounds of a day, and write a sheet for each crew."""
     from datamall.mall.authorities import load_authority
+    from datamall.mall.door import Door, Extract
     from datamall.mall.places import GRID
     from datamall.memory import give_back
     from datamall.reporting import crew, pages
@@ -49,7 +52,10 @@ def morning(day: datetime, authority: str, threads: int | None) -> None:
         rows = [*csv.DictReader(file)]
     folder = _sheets(root, authority, day.date())
     about = pages.about_authority(root, authority)
-    sheets = crew.write(folder, about, day.date(), rows, about.get("crs", GRID))
+    with Door(root, authority, [ROUNDS], "sheets of crews") as door:
+        background = Extract(door.hand_out(ROUNDS)).get(OUTLINES)
+    crs = about.get("crs", GRID)
+    sheets = crew.write(folder, about, day.date(), rows, crs, background=background)
     put(folder / PLAN, stops.read_text("utf-8"))
     click.echo(f"  {reports_folder(root, authority).relative_to(root) / 'morning.html'}")
     click.echo(
@@ -99,17 +105,18 @@ def redirect(moment: datetime, authority: str) -> None:
     crew.write(
         *(folder, about, moment.date(), rows.to_dict("records"), about.get("crs", GRID)),
         changed=f"{moment:%-H:%M}",
+        background=data.get(OUTLINES),
     )
     put(folder / PLAN, rows.to_csv(index=False, lineterminator="\n"))
     click.echo(f"  {folder.relative_to(root)}: the rest of each round, for crews alone")
 
 
 def _take_in(root: Path, authority: str, stores: Iterable[str]) -> None:
-    """Take in what arrived for the stores of city management; name what is held back."""
+    """Take in what arrived for city management, and the background; name what is held back."""
     from datamall.mall.deliveries import HELD_BACK
     from datamall.pipeline import take_in
 
-    own = [name for name in stores if name.startswith(OF_TRUCKS)]
+    own = [name for name in stores if name.startswith(OF_TRUCKS) or name == OUTLINES]
     take_in(root, authority, own)
     for store in own:
         path = reports_folder(root, authority) / "quality" / f"{store}.json"

@@ -55,6 +55,7 @@ def test_extract_holds_what_is_granted_and_nothing_else(project: Path, folder: P
         "enforcement.reports",
         "extract.json",
         "shared.neighbourhoods",
+        "shared.outlines",
     ]
     assert json.loads((folder / "extract.json").read_text("utf-8")) == about
     granted = yaml.safe_load((project / "data" / "purposes.yaml").read_text("utf-8"))

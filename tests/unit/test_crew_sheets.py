@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import gpxpy
+import pandas as pd
 import pytest
 
 from datamall.errors import DatamallError
@@ -77,3 +78,16 @@ def test_four_facts_are_too_many(tmp_path: Path) -> None:
 
 def test_numbers_are_dutch() -> None:
     assert crew.number(1234.56, 1) == "1.234,6"
+
+
+def test_the_map_shows_borders_and_water_where_they_were_delivered(tmp_path: Path) -> None:
+    square = "POLYGON ((233000 581900, 233300 581900, 233300 582100, 233000 581900))"
+    rows = [("district", "Noord", square), ("water", "Diep", square)]
+    background = pd.DataFrame(rows, columns=["kind", "name", "shape"])
+    without, found = sheets(tmp_path / "a")["W-1.html"], sheets(tmp_path, background=background)
+    for word in ("wijkgrens", "water", "Lichte lijnen en vlakken zijn grenzen"):
+        assert word in found["W-1.html"] and word not in without
+    assert "buurtgrens" not in found["W-1.html"]
+    assert found == sheets(tmp_path, background=background)
+    empty = sheets(tmp_path / "b", background=background.head(0))["W-1.html"]
+    assert empty == without

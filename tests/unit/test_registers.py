@@ -9,6 +9,7 @@ import pytest
 import yaml
 from tiny_mall import inspections, make_project, write_store
 
+from datamall.mall import outlines
 from datamall.mall.access import checkout
 from datamall.mall.authorities import load_authority
 from datamall.mall.contracts import load_contracts
@@ -173,6 +174,7 @@ def test_every_reason_of_intake_has_words(root: Path) -> None:
     code = "".join(path.read_text("utf-8") for path in (folder / "intake").glob("*.py"))
     kinds = set(re.findall(r'(?:check\(|Check\(|Reason\()\s*f?"([a-z_]+)[":]', code))
     kinds |= {kind for kind, _, _ in (*FAULTS, *System("EPSG:4326", GRID).checks("x", "y"))}
+    kinds |= {kind for kind, _ in outlines.checks(System("EPSG:4326", GRID))}
     kinds |= {HEADER_AGAIN[0], "malformed"}
     assert kinds - {"rule"} == set(REASONS)
 

@@ -72,7 +72,7 @@ def test_an_entry_says_what_was_handed_out(project: Path, folder: Path) -> None:
         assert one["version"] == file_digest(manifest)
         assert one["contract"] == contracts[one["store"]].version
         assert "tags" not in one
-    inspections = entry["stores"][2]
+    inspections = entry["stores"][3]
     assert inspections["grain"] == {"period_start": "month"}
     assert inspections["sums"][:2] == ["inspections", "with_waste"]
     assert entry["stores"][0]["sums"] is None

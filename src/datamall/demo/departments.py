@@ -11,6 +11,7 @@ from datamall.demo import (
     detectors,
     fills_raw,
     fleet_raw,
+    outlines,
     raw,
     street_raw,
     traffic_raw,
@@ -25,6 +26,7 @@ def deliver(city: City) -> Iterator[Delivery]:
     """Yield the raw files of all departments, one by one, for together they are large."""
     yield traffic_raw.calendar_file(calendar.days(city.world))
     yield from raw.deliver(city)
+    yield outlines.outline_file(city)
     if city.world.rounds:
         yield street_raw.round_file(city)
         yield from fleet_raw.fleet_files(city)

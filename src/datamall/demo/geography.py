@@ -76,7 +76,7 @@ def neighbourhoods(seed: int, world: World) -> pd.DataFrame:
     number = 1 + exact.astype(int)
     number[np.argsort(number - exact, kind="stable")[: world.neighbourhoods - number.sum()]] += 1
     settlement = np.repeat(np.arange(len(shares)), number)
-    x, y = _around(rng, settlement, _scale(world))
+    x, y = _around(rng, settlement, scale(world))
     names = [first + last for first in FIRST for last in LAST]
     district = pd.Series([SETTLEMENTS[index].district for index in settlement])
     order = pd.factorize(district)[0]
@@ -118,7 +118,7 @@ def places(seed: int, world: World, areas: pd.DataFrame) -> pd.DataFrame:
     first = np.array([members[index][0] for index in range(len(SETTLEMENTS))])
     size = np.array([len(members[index]) for index in range(len(SETTLEMENTS))])
     centre = first[settlement] + (rng.random(number) * size[settlement]).astype(int)
-    spread = 150 * min(1.0, _scale(world) * 2)
+    spread = 150 * min(1.0, scale(world) * 2)
     x = (areas["x"].to_numpy()[centre] + spread * normal(rng, number, REACH)).round(2)
     y = (areas["y"].to_numpy()[centre] + spread * normal(rng, number, REACH)).round(2)
     nearest = np.hypot(
@@ -159,7 +159,7 @@ def households(seed: int, areas: pd.DataFrame, table: pd.DataFrame) -> Integers:
     return (5 * ((served.fillna(0).to_numpy() * share + own_bin) / 5).round()).astype(np.int64)
 
 
-def _scale(world: World) -> float:
+def scale(world: World) -> float:
     """Return the factor on distances that keeps a city of another size as dense."""
     return float(np.sqrt(world.places / REGISTER))
 

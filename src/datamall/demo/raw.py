@@ -5,6 +5,7 @@ was spoilt, so what it said is lost; faulty places and areas are rows about plac
 inspects (cleared containers that stayed in the register), so that no inspection loses its place.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -113,16 +114,34 @@ def deliver(city: City) -> Iterator[Delivery]:
 
 
 def write(folder: Path, delivery: Delivery) -> None:
-    """Write lines with semicolons, CRLF and windows-1252; aside first, so that none is half."""
+    """Write a file, GeoJSON or lines, by its name; aside first, so that none is half."""
+    text = (_features if delivery.name.endswith(".geojson") else _lines)(delivery)
+    path = folder / delivery.name
+    aside = folder / f"{delivery.name}.part"
+    aside.write_bytes(text)
+    aside.replace(path)
+
+
+def _lines(delivery: Delivery) -> bytes:
+    """Return lines with semicolons, CRLF and windows-1252."""
     table = delivery.table
     lines = [list(table.columns), *table.to_numpy(dtype=object).tolist()]
     text = "".join(";".join(line) + "\r\n" for line in lines)
     if delivery.trailer:
         text += delivery.trailer + "\r\n"
-    path = folder / delivery.name
-    aside = folder / f"{delivery.name}.part"
-    aside.write_bytes(text.encode("windows-1252"))
-    aside.replace(path)
+    return text.encode("windows-1252")
+
+
+def _features(delivery: Delivery) -> bytes:
+    """Return a collection of features, one a line; the last column is the geometry as text."""
+    features = []
+    for *values, geometry in delivery.table.itertuples(index=False):
+        about = dict(zip(delivery.table.columns, values, strict=False))
+        head = json.dumps({"type": "Feature", "properties": about}, ensure_ascii=False)
+        features.append(f'{head[:-1]}, "geometry": {geometry}}}')
+    return (
+        '{"type": "FeatureCollection", "features": [\n' + ",\n".join(features) + "\n]}\n"
+    ).encode()
 
 
 def _areas(city: City) -> Delivery:

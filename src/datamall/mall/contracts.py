@@ -79,6 +79,8 @@ class Column:
         Whether rows of totals belong to the store, in which the column says so.
     identifier
         What kind of number a text is, if it is one: ``citizen service number``.
+    outline
+        Whether a text is an outline: `datamall.mall.outlines`.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Column:
     additive: bool
     totals: bool
     identifier: str | None
+    outline: bool
 
 
 @dataclass(frozen=True)
@@ -411,6 +414,9 @@ def _column(item: dict[str, Any], place: str) -> Column:
         identifier is None or (identifier, kind) == (SERVICE_NUMBER, "string"),
         f"identifier must be `{SERVICE_NUMBER}`, of a string",
     )
+    outline = custom.get("outline", False)
+    need(isinstance(outline, bool), "outline must be true or false")
+    need(not outline or (kind == "string" and not options), "an outline is a string without limits")
     bounds = [_bound(options.get(end), kind, place) for end in ("minimum", "maximum")]
     need(None in bounds or bounds[0] <= bounds[1], "minimum is above maximum")
     pattern = options.get("pattern")
@@ -437,6 +443,7 @@ def _column(item: dict[str, Any], place: str) -> Column:
         additive=additive,
         totals=totals,
         identifier=identifier,
+        outline=outline,
     )
 
 

@@ -30,6 +30,7 @@ QUALITY = ("parsed", "accepted", "quarantined", "reasons", "missing")
 # Codes of intake; those about a column have its name after a colon.
 REASONS = {
     "conflict": "Rows with one key differ",
+    "crossing_ring": "a border that crosses itself",
     "duplicate": "The same row again",
     "event": "An event without an identifier",
     "excel_error": "a cell that shows an error",
@@ -40,6 +41,8 @@ REASONS = {
     "malformed": "Too few or too many fields",
     "no_such_hour": "an hour that clocks left out",
     "number": "no citizen service number",
+    "open_ring": "a border that is not closed",
+    "outline": "no outline as well-known text",
     "outside_place": "outside the area of the grid",
     "pattern": "not written as the contract says",
     "range": "outside the range allowed",
@@ -47,6 +50,7 @@ REASONS = {
     "repeated_header": "The header again",
     "repeated_hour": "an hour that came twice",
     "required": "missing",
+    "short_ring": "a border of fewer than three corners",
     "time": "no time stamp as the mapping says",
     "total": "a word for a total",
     "type": "no number or date",

@@ -18,7 +18,7 @@ from datamall.mall.retention import kept_since
 Terms = Mapping[str, Any]
 ANY_DAY = date(2024, 2, 29)
 # What is a check of one column and has no order of its own.
-FIXED = ("identifier", "pattern", "reference")
+FIXED = ("identifier", "outline", "pattern", "reference")
 
 
 def terms(contract: Contract) -> dict[str, Any]:
@@ -67,6 +67,7 @@ def _column(column: Column) -> dict[str, Any]:
         "not_for_profiling": (column.profiling or "").startswith("forbidden"),
         "totals": column.totals,
         "identifier": column.identifier,
+        "outline": column.outline,
     }
     return {name: value for name, value in said.items() if value not in (None, False)}
 

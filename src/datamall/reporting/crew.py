@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ import pandas as pd
 
 from datamall.errors import DatamallError
 from datamall.project import put
-from datamall.reporting import pages
+from datamall.reporting import outlines, pages
 from datamall.reporting.canvas import svg
 
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ KINDS = {
     "break": "pauze",
     "depot": "terug op de werf",
 }
+IN_DUTCH = {
+    "district": "wijkgrens",
+    "neighbourhood": "buurtgrens",
+    "road": "hoofdweg",
+    "water": "water",
+}
 WITHOUT_PLACE = ("break",)
 
 
@@ -55,6 +62,7 @@ def write(
     crs: str,
     places: Mapping[str, str] | None = None,
     changed: str = "",
+    background: pd.DataFrame | None = None,
 ) -> list[Path]:
     """Write ``<truck>.html`` and ``<truck>.gpx`` for each truck; other files there go.
 
@@ -76,6 +84,8 @@ def write(
         Place → where it is in words, such as a street crossing, as far as delivered.
     changed
         Time at which the rounds were changed, as a clock shows it; "" for those of the morning.
+    background
+        What an extract holds as ``shared.outlines``, if anything, for the maps.
 
     Returns
     -------
@@ -92,7 +102,8 @@ def write(
     for truck, rows in rounds.items():
         name = re.sub(r"[^\w-]", "-", truck)
         own = [_stop(row, places or {}) for row in rows]
-        contents[f"{name}.html"] = _page(about, day, truck, own, bool(places), changed).encode()
+        page = _page(about, day, truck, own, bool(places), changed, background)
+        contents[f"{name}.html"] = page.encode()
         contents[f"{name}.gpx"] = _gpx(day, truck, own, crs).encode()
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
@@ -148,10 +159,14 @@ def _page(
     stops: Sequence[dict[str, Any]],
     named: bool,
     changed: str,
+    background: pd.DataFrame | None,
 ) -> str:
     there = pd.DataFrame([stop for stop in stops if stop["kind"] not in WITHOUT_PLACE])
     serving = [stop for stop in stops if stop["serves"]]
     alt = f"Kaart van de route van wagen {truck}: {len(serving)} stops in volgorde, noord is boven."
+    if outlines.seen(background, outlines.around(there["x"], there["y"])):
+        alt += " Lichte lijnen en vlakken zijn grenzen, water en hoofdwegen."
+    unique = f"route-{re.sub(r'[^a-zA-Z0-9]', '-', truck)}"
     html = pages.environment().get_template("crew.html.j2").render(
         about=about,
         day=in_words(day),
@@ -162,12 +177,12 @@ def _page(
         home=stops[-1]["arrival"],
         named=named,
         changed=changed,
-        map=svg(_route, there, 4.2, f"route-{re.sub(r'[^a-zA-Z0-9]', '-', truck)}", alt),
+        map=svg(partial(_route, background), there, 4.2, unique, alt),
     )  # fmt: skip
     return pages.tidy(html)
 
 
-def _route(axes: Axes, stops: pd.DataFrame) -> None:
+def _route(background: pd.DataFrame | None, axes: Axes, stops: pd.DataFrame) -> None:
     """Draw the stops in their order; north is up, and a metre is as long in both directions."""
     axes.plot(stops["x"], stops["y"], color="#777777", linewidth=1, zorder=1)
     axes.scatter(stops["x"], stops["y"], s=150, color="white", edgecolor="#1b2733", zorder=2)
@@ -178,6 +193,13 @@ def _route(axes: Axes, stops: pd.DataFrame) -> None:
         )  # fmt: skip
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_axis_off()
+    axes.apply_aspect()  # the map is larger than the route where that is long and narrow
+    (west, east), (south, north) = axes.get_xlim(), axes.get_ylim()
+    view = (west, south, east, north)
+    if outlines.seen(background, view):
+        axes.set(xlim=(west, east), ylim=(south, north))
+        axes.set_aspect("equal", adjustable="box")
+        outlines.draw(axes, background, view, stops["x"], stops["y"], IN_DUTCH, 8)
 
 
 def _gpx(day: date, truck: str, stops: Sequence[dict[str, Any]], crs: str) -> str:

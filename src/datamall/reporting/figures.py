@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from datamall.errors import DatamallError
-from datamall.reporting import canvas, forest, publishing, tables
+from datamall.reporting import canvas, forest, outlines, publishing, tables
 from datamall.requirements import Absent
 
 if TYPE_CHECKING:
@@ -36,10 +36,13 @@ def dot_map(
     value_label: str,
     mark: str | None = None,
     mark_label: str | None = None,
+    background: pd.DataFrame | None = None,
 ) -> None:
     """Draw places as dots: the larger and darker, the higher the value; or by category.
 
     North is up, both axes have the same scale, and a bar shows kilometres. There are no tiles.
+    Borders and water lie behind the dots where they were delivered, and the alternative text says
+    so.
 
     Parameters
     ----------
@@ -56,6 +59,8 @@ def dot_map(
         no or other) by shape and colour.
     mark, mark_label
         Boolean column: these places get a ring; and what that means.
+    background
+        What an extract holds as ``shared.outlines``, if anything: kind, shape and perhaps name.
     """
 
     def draw(axes: Axes, numbers: pd.DataFrame) -> None:
@@ -72,10 +77,16 @@ def dot_map(
             )  # fmt: skip
         canvas.as_map(axes, numbers[x], numbers[y])
         canvas.legend_below(axes, value_label)
+        view = outlines.around(numbers[x], numbers[y])
+        outlines.draw(axes, background, view, numbers[x], numbers[y])
 
     def height(numbers: pd.DataFrame) -> float:
-        return canvas.map_height(numbers[x], numbers[y])
+        view = outlines.around(numbers[x], numbers[y])
+        key = outlines.KEY if outlines.seen(background, view) else 0.0
+        return canvas.map_height(numbers[x], numbers[y]) + key
 
+    if not isinstance(table, Absent) and alt and {x, y} <= {*table.columns}:
+        alt += outlines.sentence(background, outlines.around(table[x], table[y]))
     drawn = [x, y, value]
     publishing.figure(table, drawn, [mark], draw, height, name, title, alt, {value: value_label})
 

@@ -6,6 +6,7 @@ first of a list. Numbers stay the text that they are in the file.
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from io import BufferedReader, TextIOWrapper
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyarrow as pa
 
 from datamall.errors import DatamallError
 from datamall.project import file_digest
-from datamall.tabular import markup
+from datamall.tabular import markup, wkt
 from datamall.tabular.form import Form
 from datamall.tabular.text import Utf8Stream, opened, tidy, titles
 
@@ -31,6 +32,14 @@ Path = tuple[str | int, ...]  # keys and places in lists, from the outermost on
 
 class Number(str):
     """A number as the file writes it."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The geometry of a feature, which is made text where it is wanted."""
+
+    kind: str
+    coordinates: Any
 
 
 class Decoder(json.JSONDecoder):
@@ -233,13 +242,18 @@ def _of_line(line: str, decoder: Decoder) -> Any:
 
 
 def _feature(item: Any) -> Any:
-    """Return the properties of a feature, with its identifier and the coordinates of a point."""
+    """Return the properties of a feature, its identifier, its geometry, coordinates if a point."""
     if not isinstance(item, dict):
         return item
     shape = item.get("geometry") or {}
-    point = shape.get("coordinates") if shape.get("type") == "Point" else None
-    x, y = (*(point or ()), None, None)[:2]
-    return {**(item.get("properties") or {}), "#id": item.get("id"), "#x": x, "#y": y}
+    kind, coordinates = shape.get("type"), shape.get("coordinates")
+    x, y = (*((coordinates if kind == "Point" else None) or ()), None, None)[:2]
+    own = {"#id": item.get("id"), "#x": x, "#y": y}
+    return {
+        **(item.get("properties") or {}),
+        **own,
+        "#shape": Geometry(str(kind), coordinates) if shape else None,
+    }
 
 
 def _add_paths(known: dict[Path, None], value: Any, path: Path = ()) -> None:
@@ -272,5 +286,7 @@ def _text(value: Any, decimal: str) -> str:
         return value.replace(".", decimal)
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Geometry):
+        value = wkt.written(value.kind, value.coordinates)
     # Half of a pair of surrogates is no character.
     return "" if value is None else str(value).encode("utf-8", "replace").decode()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
+from datamall.mall import outlines
 from datamall.mall.authorities import Source
 from datamall.mall.clocks import AGAIN, GAP, Stamp
 from datamall.mall.contracts import SERVICE_NUMBER, Column, Contract
@@ -13,6 +14,7 @@ from datamall.mall.intake.columns import (
     fault_name,
     is_number,
     notation_of,
+    outline_name,
     text_name,
     unmapped_name,
 )
@@ -161,6 +163,9 @@ def _column_checks(column: Column, source: Source) -> Iterator[Check]:
     if column.pattern is not None:
         fails = f"NOT regexp_full_match({name}, {literal(column.pattern)})"
         yield check("pattern", f"must match {column.pattern}", fails)
+    if column.outline:
+        for n, (kind, sentence) in enumerate(outlines.checks(system)):
+            yield check(kind, sentence, f"{outline_name(column.name)}.fault = {n}")
     if column.identifier == SERVICE_NUMBER:
         words = "is no citizen service number: nine digits that pass the eleven-test"
         yield check("number", words, f"{name} IS NOT NULL AND NOT {_eleven(name)}")

@@ -24,6 +24,11 @@ def text_name(column: str) -> str:
     return identifier(f"text of {column}")
 
 
+def outline_name(column: str) -> str:
+    """Return what the outline of a column is called, with the number of what is wrong with it."""
+    return identifier(f"outline of {column}")
+
+
 def unmapped_name(column: str) -> str:
     """Return what is called whether the raw text of a column is not in its map."""
     return identifier(f"unmapped {column}")

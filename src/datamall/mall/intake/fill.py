@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datamall.errors import DatamallError
-from datamall.mall import accepted
+from datamall.mall import accepted, outlines
 from datamall.mall.authorities import Source, StoreMapping
 from datamall.mall.contracts import Contract
 from datamall.mall.intake.checks import Check
@@ -19,7 +19,16 @@ from datamall.mall.intake.conflicts import check as check_conflicts
 from datamall.mall.intake.observed import Brought, Observed, content_columns
 from datamall.mall.intake.progress import Progress
 from datamall.mall.intake.read import RECORD, RawRecords
-from datamall.mall.intake.sql import CHECK, COPIES, LEFT_OUT, REPLACED, converter, query, raw_table
+from datamall.mall.intake.sql import (
+    CHECK,
+    COPIES,
+    LEFT_OUT,
+    REPLACED,
+    converter,
+    outliner,
+    query,
+    raw_table,
+)
 from datamall.mall.intake.write import Kept, Parts, Reason, Repeats, write_quarantine
 from datamall.mall.protected import said
 
@@ -70,6 +79,8 @@ def fill_store(
             engine.register(raw_table(number), raw.__arrow_c_stream__())
             if mapping.sources[number].placed:
                 mapping.sources[number].file.system.install(engine, converter(number))
+            if any(column.outline for column in contract.columns):
+                outlines.install(engine, outliner(number), mapping.sources[number].file.system)
         result = engine.execute(query(contract, mapping, checks, content)).to_arrow_reader(
             BATCH_ROWS
         )

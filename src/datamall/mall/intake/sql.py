@@ -11,6 +11,7 @@ from datamall.mall.intake.columns import (
     fault_name,
     fault_of,
     notation_of,
+    outline_name,
     text_name,
     text_of,
     unmapped,
@@ -34,6 +35,11 @@ def raw_table(source: int) -> str:
 def converter(source: int) -> str:
     """Return the name of the function that brings the places of a source into the grid."""
     return f"to_grid_{source}"
+
+
+def outliner(source: int) -> str:
+    """Return the name of the function that brings the outlines of a source into the grid."""
+    return f"outline_{source}"
 
 
 def query(
@@ -92,6 +98,7 @@ def _of_source(
     `verdicts`: the number of the first of these checks, and the one after all checks.
     """
     source, (first, end) = mapping.sources[number], verdicts
+    outlined = []
     texts, given, typed, moved = [], [], [], source.placed and source.file.system.moves
     for name, filling in source.columns.items():
         texts.append(f"{text_of(filling)} AS {text_name(name)}")
@@ -104,6 +111,9 @@ def _of_source(
         if moved and name in GIVEN:
             given.append(f"{converted(column, notation, 'DOUBLE')} AS {identifier(GIVEN[name])}")
             value = f"try_cast({identifier(PLACE)}.{name} AS {column.physical_type})"
+        if column.outline:
+            outlined.append(f"{outliner(number)}({text_name(name)}) AS {outline_name(name)}")
+            value = f"{outline_name(name)}.shape"
         typed.append(f"{value} AS {identifier(name)}")
     if source.tally is not None:
         # A single event counts for one, which is what rules of the contract are held against.
@@ -137,6 +147,9 @@ def _of_source(
         pair, before = ", ".join(map(identifier, GIVEN.values())), f"placed_{number}"
         place = f"{converter(number)}({pair}) AS {identifier(PLACE)}"
         parts.append(f"{before} AS (SELECT *, {place} FROM given_{number})")
+    if outlined:
+        parts.append(f"outlined_{number} AS (SELECT *, {', '.join(outlined)} FROM {before})")
+        before = f"outlined_{number}"
     parts.append(f"typed_{number} AS (SELECT {', '.join(typed)}, * FROM {before})")
     own = ", ".join(identifier(name) for name in source.columns)
     terms, event = f"{own}, {record}, {verdict} AS {check}", identifier(EVENT)
