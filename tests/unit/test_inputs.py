@@ -159,4 +159,4 @@ def test_files_are_the_same_bytes_and_old_ones_go(city: Path) -> None:
     (folder / "gone.json").touch()
     inputs.write(city, "demo", "stores")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert len(before) == 18
+    assert len(before) == 19

@@ -5,7 +5,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 from scipy.optimize import brentq
-from scipy.special import betaincinv, ndtr
+from scipy.special import betainc, betaincinv, ndtr
 from scipy.stats import beta, binom
 
 from datamall.fairness.intervals import (
@@ -46,6 +46,14 @@ def test_exact_limits_of_more_people_than_a_number_can_tell_from_all() -> None:
     """The limit of all 10^18 is nearer to 1 than any number, and below 1 all the same."""
     low = lower_limit(np.array(1e18), np.array(1e18), np.array([0.5, 0.025, SMALLEST]))
     assert ((low < 1) & (low > 1 - 1e-15)).all()
+
+
+def test_exact_limits_hold_for_as_many_people_as_there_are() -> None:
+    """What `betaln` loses of ten thousand million is not taken for the limit."""
+    n, x = 1e10, np.geomspace(1e3, 1e6, 40).round()
+    tail = np.geomspace(SMALLEST, 1e-3, 20)[:, None]
+    low = lower_limit(x, np.full_like(x, n), tail)
+    np.testing.assert_allclose(np.log(betainc(x, n - x + 1, low)), np.log(tail) + 0 * x, atol=3e-8)
 
 
 def test_exact_limits_hold_for_errors_as_small_as_they_come() -> None:
