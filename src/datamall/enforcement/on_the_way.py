@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datamall.enforcement import crews, foresight, histories, morning, state
+from datamall.enforcement import (
+    avoided,
+    avoided_words,
+    crews,
+    foresight,
+    histories,
+    morning,
+    state,
+)
 from datamall.enforcement.crew_facts import facts
 from datamall.enforcement.information import Tables
 from datamall.enforcement.routing import Redirect, Settings, redirect_by_kinds
@@ -80,6 +88,7 @@ def plan(
     learnt: State,
     moment: pd.Timestamp,
     settings: Settings,
+    avoid: pd.DataFrame | None = None,
 ) -> tuple[Redirect, pd.DataFrame]:
     """Return what each truck under way had better do from now on, and what is new since morning.
 
@@ -95,7 +104,7 @@ def plan(
         As from `state.fit` on the morning.
     moment
         Day and time.
-    settings
+    settings, avoid
         See `routing.redirect`.
 
     Returns
@@ -123,6 +132,7 @@ def plan(
     made = redirect_by_kinds(
         *(wanted, rest, data[morning.TRUCKS].astype({"truck": str}), states),
         *(data.get(morning.SITES), settings),
+        avoid=avoid,
         weekday=moment.isoweekday(),
         vetoes=crews.vetoes(known, moment),
     )
@@ -140,7 +150,7 @@ def _among(table: pd.DataFrame, pairs: set[tuple[str, str]]) -> np.ndarray:
 
 def changed(
     data: Tables, planned: pd.DataFrame, moment: pd.Timestamp, own: Mapping[str, Any]
-) -> tuple[Redirect, pd.DataFrame, pd.DataFrame]:
+) -> tuple[Redirect, pd.DataFrame, pd.DataFrame, str]:
     """Learn what lies there now and change the rounds under way.
 
     Parameters
@@ -153,8 +163,8 @@ def changed(
     Returns
     -------
     tuple
-        The two of `plan`, and the stops from now on as a crew reads them, with new: whether a
-        change put them into the round of their truck.
+        The two of `plan`; the stops from now on as a crew reads them, with new: whether a change
+        put them into the round of their truck; and which hours are avoided, in a sentence.
 
     Raises
     ------
@@ -168,8 +178,12 @@ def changed(
     if isinstance(now, Absent) or isinstance(learnt, Absent):
         raise DatamallError(f"What lies there now is not known: {now.reason}")
     settings = Settings(**{field.name: own[field.name] for field in fields(Settings)})
-    made, new = plan(data, planned, now, learnt, moment, settings)
-    return made, new, marked(facts(now, made.plan.stops), made.changes)
+    congested = avoided.hours(data, day, own["often"], own["oldest"])
+    around = avoided.near(data, congested, own["distance"])
+    avoid = avoided.rows(around, day)
+    made, new = plan(data, planned, now, learnt, moment, settings, avoid)
+    said = avoided_words.told(congested, around, day)
+    return made, new, marked(facts(now, made.plan.stops), made.changes), said
 
 
 def marked(stops: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
