@@ -12,7 +12,13 @@ from test_on_the_way import now as state
 from test_routing_redirect import LINE, driven, rest, under_way
 
 from datamall.enforcement import avoided, avoided_words, morning, on_the_way
-from datamall.enforcement.routing import redirect
+from datamall.enforcement.routing import redirect, waiting
+from datamall.enforcement.routing.day import prepare
+from datamall.enforcement.routing.duties import duties
+from datamall.enforcement.routing.duties import sites as open_sites
+from datamall.enforcement.routing.problem import model
+from datamall.enforcement.routing.redirect import undisturbed
+from datamall.enforcement.routing.refusals import fit
 from datamall.errors import DatamallError
 from datamall.requirements import Absent
 
@@ -255,8 +261,12 @@ def test_a_truck_that_comes_back_unloads_where_it_must() -> None:
     """It carries three: a, b, d, then the site, e, f and c."""
     fleet = routed.trucks([{"truck": "W1", "volume": 3.0}])
     site = routed.sites([{"site": "S", "x": 4000.0, "unload_minutes": 1}])
-    calm = replace(routed.PLAIN, threshold=120.0)
-    own = rest("W1", *"abcdef")
-    found = redirect(LINE, own, fleet, NOW, site, calm, avoid=CLOSED)
-    order = [*found.plan.stops.loc[found.plan.stops["kind"] != "depot", "place"]]
-    assert order == ["a", "b", "d", "S", "e", "f", "c"]
+    able, _ = duties(fleet, NOW)
+    day, _ = prepare(fit(LINE)[0], able, open_sites(site), routed.PLAIN, avoid=CLOSED)
+    problem = model(day, routed.PLAIN)
+    nothing = undisturbed(problem, rest("W1", *"abcdef"))
+    orders = [
+        "".join("S" if step.at_site else "abcdef"[step.number] for step in steps)
+        for steps in (nothing[0], waiting.around(problem, nothing, 120.0)[0])
+    ]
+    assert orders == ["abcSdef", "abdSefc"]
