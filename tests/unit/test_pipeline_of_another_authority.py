@@ -154,5 +154,10 @@ def test_the_pipeline_says_which_reports_hand_over_as_the_parameters_do(root: Pa
     first = {name for name, about in reports.items() if about.get("hands_over")}
     written = demo["stages"]["report"]["foreach"]
     assert {name for name, where in written.items() if where == "handing-over"} == first
+    purposes = load_mapping(root / "data" / "purposes.yaml", "data/purposes.yaml")
+    used = {store for n in first for p in reports[n]["purposes"] for store in purposes[p]["stores"]}
+    deps = demo["stages"]["inputs-of-handing-over"]["deps"]
+    place = "data/stores/${authority}/"
+    assert {dep.removeprefix(place) for dep in deps if dep.startswith(place)} == used
     stores = load_authority(root, "demo").stores.values()
     assert {s.file.result_of for one in stores for s in one.sources} - {None} == first
