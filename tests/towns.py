@@ -45,6 +45,7 @@ def town() -> Town:
         "shared.calendar": _calendar(),
         "traffic.junctions": _junctions(),
         "traffic.counts": _counts(),
+        "traffic.congested_hours": _congested_hours(),
     }
 
 
@@ -177,6 +178,22 @@ def _counts() -> pd.DataFrame:
     count = counted_streets.drawn([700, 400, 90, 500, 8], weeks=11)
     count[1, 20:22] = np.nan
     return counted_streets.table(count, keys)
+
+
+def _congested_hours() -> pd.DataFrame:
+    table = pd.DataFrame({"site": ["J1", "J1", "J2"], "weekday": 1, "hour": [7, 8, 8]})
+    last = pd.Timestamp("2025-12-29").as_unit("s")
+    return table.assign(
+        x=[230100.0, 230100.0, 230400.0],
+        y=[580100.0, 580100.0, 580300.0],
+        basis="volume / capacity",
+        weeks=40,
+        chance=[0.9, 0.5, 0.8],
+        low=[0.8, 0.4, 0.7],
+        high=[0.95, 0.6, 0.9],
+        counted_to=last,
+        last_known=last,
+    )
 
 
 def granted(whole: Mapping[str, pd.DataFrame], purpose: str) -> Town:

@@ -233,7 +233,7 @@ def checkout(purpose: str, folder: Path, authority: str) -> None:
 
 
 @main.command()
-@click.argument("kind", type=click.Choice(["stores", "reports"]))
+@click.argument("kind", type=click.Choice(["stores", "handing-over", "reports"]))
 @AUTHORITY
 def inputs(kind: str, authority: str) -> None:
     """Write what the intake of each store, or each report, rests on: see data/inputs."""

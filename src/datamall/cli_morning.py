@@ -95,9 +95,10 @@ def redirect(moment: datetime, authority: str) -> None:
     own, purposes = parameters[MORNING], parameters["reports"][MORNING]["purposes"]
     with Door(root, authority, purposes, "redirect") as door:
         data = planning.together(*(Extract(door.hand_out(purpose)) for purpose in purposes))
-    made, new, rows = on_the_way.changed(data, planned, pd.Timestamp(moment), own)
+    made, new, rows, avoids = on_the_way.changed(data, planned, pd.Timestamp(moment), own)
     for sentence in redirect_words.sentences(made, new):
         click.echo(sentence)
+    click.echo(avoids)
     if not len(rows):
         return
     about = pages.about_authority(root, authority)

@@ -6,13 +6,14 @@ another department delivers, or the mapping says of another store, is not in it.
 """
 
 from pathlib import Path
+from typing import Any
 
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.contracts import Contract, load_contracts
 from datamall.mall.deliveries import decisions_file
 from datamall.modules import reached
 from datamall.pipeline import write_apart
-from datamall.project import file_digest, load_parameters, raw_folder
+from datamall.project import file_digest, load_parameters
 from datamall.provenance import about_digest, canonical_digest, file_digests, provenance
 
 
@@ -24,15 +25,22 @@ def write(root: Path, authority: str, kind: str) -> None:
     root, authority
         Project folder and authority.
     kind
-        ``stores``, one file for each that the authority delivers, before they are taken in; or
-        ``reports``, one for each report, the gate and the index page, after that.
+        ``stores``, one file for each that the authority delivers, before they are taken in;
+        ``handing-over``, one for each report of which a result becomes a delivery, after the
+        stores that it uses; or ``reports``, one for each other report, the gate and the index page,
+        after all stores.
 
     Raises
     ------
     DatamallError
         When the mapping, a contract or params.yaml has a mistake; the files then stay.
     """
-    found = of_stores(root, authority) if kind == "stores" else of_reports(root, authority)
+    if kind == "stores":
+        found = of_stores(root, authority)
+    else:
+        first = {name for name, about in _reports(root).items() if about.get("hands_over")}
+        whole = of_reports(root, authority)
+        found = {n: own for n, own in whole.items() if (n in first) == (kind == "handing-over")}
     ordered = {name: dict(sorted(digests.items())) for name, digests in found.items()}
     write_apart(root / "data" / "inputs" / authority / kind, ordered)
 
@@ -46,7 +54,7 @@ def of_stores(root: Path, authority: str) -> dict[str, dict[str, str]]:
 
 
 def _of_store(root: Path, mapped: Authority, contract: Contract) -> dict[str, str]:
-    mapping, folder = mapped.stores[contract.name], raw_folder(root, mapped.authority)
+    mapping = mapped.stores[contract.name]
     needed = [contract.name, *(c.reference[0] for c in contract.columns if c.reference)]
     paths = [root / "data" / "contracts" / f"{name.replace('.', '/')}.yaml" for name in needed]
     # What the steward decided about its deliveries.
@@ -54,10 +62,18 @@ def _of_store(root: Path, mapped: Authority, contract: Contract) -> dict[str, st
     digests = file_digests(root, [path for path in paths if path.is_file()])
     digests |= {f"mapping of {contract.name}": mapping.digest}
     for source in mapping.sources:
+        if source.file.result_of:
+            continue  # made after this file is written: the stage depends on the page's results
+        folder = source.file.folder(root, mapped.authority)
         there, missing = source.file.below(folder)
         digests |= {f"raw {path.relative_to(folder)}": file_digest(path) for path in there}
         digests |= {f"raw {name}": "not there" for name in missing}
     return digests
+
+
+def _reports(root: Path) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = load_parameters(root)["reports"]
+    return found
 
 
 def of_reports(root: Path, authority: str) -> dict[str, dict[str, str]]:

@@ -67,6 +67,9 @@ class Report:
         Whether each run is written down in data/audits.
     worklist
         The purpose for which people are listed behind the gate of an audit, if they are.
+    hands_over
+        Whether a result of its page is a delivery of a store (``result_of`` in a mapping), so that
+        it runs before the reports that use this store.
     limits
         The table whose rows are checked against a limit (`datamall.limits`), if there is one.
     """
@@ -75,6 +78,7 @@ class Report:
     package: str
     audit: bool = False
     worklist: str | None = None
+    hands_over: bool = False
     limits: str | None = None
 
 

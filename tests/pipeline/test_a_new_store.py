@@ -61,7 +61,9 @@ def test_by_the_guide_from_contract_to_extract(
     done = cli(folder, "inputs", "stores", "--authority", NAME, **ours)
     assert done.returncode == 0, done.stderr
     assert (folder / "data" / "inputs" / NAME / "stores" / f"{STORE}.json").is_file()
-    assert yaml.safe_load(stages)["stages"]["intake"]["foreach"][STORE].startswith("contracts/")
+    assert yaml.safe_load(stages)["stages"]["intake"]["foreach"][STORE].startswith(
+        "data/contracts/"
+    )
     target = tmp_path / "extract"
     done = cli(folder, "checkout", "weighings", str(target), "--authority", NAME, **ours)
     assert done.returncode == 0, done.stderr

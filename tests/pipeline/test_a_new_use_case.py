@@ -92,7 +92,7 @@ def test_by_the_guide_from_scratch_to_the_index_page(
     parameters = parameters.replace("reports:\n", entry, 1) + "\n" + section
     (folder / "params.yaml").write_text(parameters, "utf-8")
     stages = (folder / "dvc.yaml").read_text("utf-8")
-    place = "      - enforcement\n"
+    place = "      enforcement: reports\n"
     assert stages.count(place) == 1
     stages = stages.replace(place, f"{place}      {line}")
     (folder / "dvc.yaml").write_text(stages, "utf-8")

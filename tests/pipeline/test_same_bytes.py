@@ -21,9 +21,14 @@ def produce(project: Path, cli: Callable, threads: str, **environment: str) -> d
     """Run all that the pipeline runs, in its order; return what was written."""
     stages = yaml.safe_load((project / "dvc.yaml").read_text("utf-8"))["stages"]
     reports = yaml.safe_load((project / "params.yaml").read_text("utf-8"))["reports"]
-    commands = [("intake", store, "--threads", threads) for store in stages["intake"]["foreach"]]
-    commands += [("report", name, "--threads", threads) for name in reports]
-    for command in (*commands, ("gate", "fraud_audit"), ("index",)):
+    stores = stages["intake"]["foreach"]
+    handed = [store for store, item in stores.items() if "/results/" in item]
+    first = [name for name, about in reports.items() if about.get("hands_over")]
+    commands = [("intake", store) for store in stores if store not in handed]
+    commands += [("report", name) for name in first] + [("intake", store) for store in handed]
+    commands += [("report", name) for name in reports if name not in first]
+    own = ("--threads", threads)
+    for command in (*((*c, *own) for c in commands), ("gate", "fraud_audit"), ("index",)):
         done = cli(project, *command, **environment)
         assert done.returncode == 0, done.stderr
     return digests(project / "data" / "stores") | digests(project / "reports")

@@ -257,6 +257,20 @@ def test_a_store_that_was_not_taken_in_is_refused_before_anything_is_written(
     assert list(folder.iterdir()) == []
 
 
+def test_what_no_page_has_handed_over_yet_is_not_there(project: Path, folder: Path) -> None:
+    path = project / "data" / "authorities" / "demo.yaml"
+    mapping = yaml.safe_load(path.read_text("utf-8"))
+    (file,) = {mapping["stores"][INSPECTIONS]["file"]}
+    mapping["files"][file] = {"path": "a.csv", "format": "csv", "result_of": "streets"}
+    path.write_text(yaml.safe_dump(mapping, sort_keys=False), "utf-8")
+    assert INSPECTIONS in checkout(project, "demo", "enforcement", folder)["stores"]
+    (project / "data" / "stores" / "demo" / INSPECTIONS / "store.json").unlink()
+    other = folder.with_name("other")
+    other.mkdir()
+    found = checkout(project, "demo", "enforcement", other)["stores"][INSPECTIONS]
+    assert not found["columns"]
+
+
 @pytest.mark.parametrize("damage", ["missing", "truncated", "another", "same rows", "a value"])
 def test_a_damaged_store_is_refused(project: Path, folder: Path, damage: str) -> None:
     part = project / "data" / "stores" / "demo" / INSPECTIONS / "part-00001.parquet"

@@ -205,13 +205,14 @@ def test_files_are_those_of_the_mapping(folder: Path, root: Path) -> None:
     assert sum(path.stat().st_size for path in (folder / "raw").iterdir()) <= 150_000_000
     mapping = yaml.safe_load((root / "data" / "authorities" / "demo.yaml").read_text("utf-8"))
     delivered = {}
-    for name, file in mapping["files"].items():
+    of_departments = {n: file for n, file in mapping["files"].items() if "result_of" not in file}
+    for name, file in of_departments.items():
         found = sorted(path.name for path in (folder / "raw").glob(file["path"]))
         assert found
         delivered[name] = found
     assert sorted(name for names in delivered.values() for name in names) == FILES
     for store in mapping["stores"].values():
-        for name in delivered[store["file"]]:
+        for name in delivered.get(store["file"], []):
             header = lines(folder / "raw" / name)[0][0]
             made = set(store.get("unpivot", {}).values())
             wanted = {c["from"] for c in store["columns"].values() if "from" in c}

@@ -159,4 +159,17 @@ def test_files_are_the_same_bytes_and_old_ones_go(city: Path) -> None:
     (folder / "gone.json").touch()
     inputs.write(city, "demo", "stores")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert len(before) == 19
+    assert len(before) == 20
+
+
+def test_reports_that_hand_something_over_are_written_apart(city: Path) -> None:
+    """And what they hand over is no raw file: the intake waits for the page's results itself."""
+    for kind in ("stores", "handing-over", "reports"):
+        inputs.write(city, "demo", kind)
+    folder = city / "data" / "inputs" / "demo"
+    assert [path.name for path in (folder / "handing-over").iterdir()] == ["traffic.json"]
+    others = {path.stem for path in (folder / "reports").iterdir()}
+    assert others == {*names(city), "gate", "index"} - {"traffic"}
+    own = json.loads((folder / "stores" / "traffic.congested_hours.json").read_text("utf-8"))
+    assert not [name for name in own if name.startswith("raw ")]
+    assert "mapping of traffic.congested_hours" in own

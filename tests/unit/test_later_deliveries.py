@@ -132,6 +132,12 @@ def test_the_order_is_that_of_delivery(root: Path, tmp_path: Path) -> None:
         ({"delivered": "%d-%m"}, {}, "delivered says how a file's name gives the day"),
         ({"delivered": "%Y%m%d", "days": "2025-01-01/2025-01-02"}, {}, "leave delivered out"),
         ({"overwritten": "yes"}, {}, "overwritten must be true or false"),
+        ({"result_of": "../traffic"}, {}, "result_of names a report, such as traffic"),
+        (
+            {"result_of": "traffic", "overwritten": True},
+            {},
+            "a result of a page has no overwritten",
+        ),
     ],
 )
 def test_words_that_mean_nothing_are_refused(
@@ -159,3 +165,25 @@ def test_nothing_is_added_to_a_statement(root: Path, tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(document), "utf-8")
     with pytest.raises(DatamallError, match="no date here, so that no period can be replaced"):
         load_authority(project, "town")
+
+
+def test_a_result_of_a_page_is_taken_in_like_any_file(root: Path, tmp_path: Path) -> None:
+    """From the results of the page; each is written over the one before."""
+    project = city(root, tmp_path, {"seen.csv": FIRST}, {"path": "seen.csv"})
+    intake(project, "town", STORE)
+    told = stored(project)
+    path = project / "data" / "authorities" / "town.yaml"
+    document = yaml.safe_load(path.read_text("utf-8"))
+    document["files"]["seen"]["result_of"] = "streets"
+    path.write_text(yaml.safe_dump(document), "utf-8")
+    with pytest.raises(DatamallError, match=r"There is no reports/town/results/streets/seen\.csv"):
+        intake(project, "town", STORE)
+    results = project / "reports" / "town" / "results" / "streets"
+    results.mkdir(parents=True)
+    (project / "data" / "raw" / "town" / "seen.csv").rename(results / "seen.csv")
+    intake(project, "town", STORE)
+    assert stored(project) == told
+    text = (results / "seen.csv").read_text("utf-8")
+    (results / "seen.csv").write_text(text.rsplit("\n", 2)[0] + "\n", "utf-8")
+    intake(project, "town", STORE)
+    assert len(stored(project)) == len(told) - 1

@@ -53,8 +53,8 @@ def change(root: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Change
     stages = yaml.safe_load((root / "dvc.yaml").read_text("utf-8"))["stages"]
     report, first = stages["report"], stages["inputs-of-reports"]
     first["deps"] = ["params.yaml"]
-    report["foreach"] = ["city", "audit"]
-    report["do"] = {"cmd": "echo ${item} >>ran", "deps": report["do"]["deps"]}
+    report["foreach"] = {"city": "reports", "audit": "reports"}
+    report["do"] = {"cmd": "echo ${key} >>ran", "deps": report["do"]["deps"]}
     pipeline = {"vars": [{"authority": "demo"}], "stages": {"inputs": first, "report": report}}
     (project / "dvc.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False), "utf-8")
     Repo.init(no_scm=True).close()

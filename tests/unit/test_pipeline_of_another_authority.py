@@ -38,7 +38,7 @@ def test_outputs_are_this_authoritys_alone_and_not_cached(derived: dict) -> None
 
 def test_code_is_listed_file_by_file_and_exists(derived: dict, root: Path) -> None:
     folder = root / "data" / "authorities" / "elsewhere"
-    for kind in ("stores", "reports"):
+    for kind in ("stores", "handing-over", "reports"):
         stage = derived["stages"][f"inputs-of-{kind}"]
         code = [path for path in paths(stage, "deps") if "/src/" in path]
         assert any(path.endswith("src/datamall/gate.py") for path in code)
@@ -60,7 +60,15 @@ def test_stores_that_are_not_delivered_are_neither_taken_in_nor_waited_for(deriv
     assert "stores/elsewhere/enforcement.containers" in yaml.safe_dump(derived)
 
 
-@pytest.mark.parametrize("stores", [{"traffic.counts"}, {"enforcement.inspections"}, None])
+@pytest.mark.parametrize(
+    "stores",
+    [
+        {"traffic.counts"},
+        {"traffic.counts", "traffic.congested_hours"},
+        {"enforcement.inspections"},
+        None,
+    ],
+)
 def test_every_stage_waits_for_what_another_one_makes(root: Path, stores: set[str] | None) -> None:
     demo = yaml.safe_load((root / "dvc.yaml").read_text("utf-8"))
     if stores is None:
@@ -107,3 +115,49 @@ def test_a_stage_that_stands_for_several_is_counted_as_these(root: Path) -> None
     assert stages(root) == len(apart) + sum(
         len(every[name]["foreach"]) for name in ("intake", "report")
     )
+
+
+def test_what_a_page_hands_over_is_taken_in_after_it_and_before_the_other_reports(
+    root: Path,
+) -> None:
+    """One way: counts, the page of traffic, its congested hours, the page of the morning."""
+    demo = yaml.safe_load((root / "dvc.yaml").read_text("utf-8"))
+    stores = {"traffic.counts", "traffic.congested_hours", "enforcement.containers"}
+    stages = derive(demo, "elsewhere", stores, root)["stages"]
+    before: dict[str, set[str]] = {}
+    for name, stage in stages.items():
+        made = {out for kind in ("outs", "metrics") for out in paths(stage, kind)}
+        for other, waits in stages.items():
+            if any(
+                f"{out}/".startswith(f"{dep}/") or dep.startswith(f"{out}/")
+                for dep in paths(waits, "deps")
+                for out in made
+            ):
+                before.setdefault(other, set()).add(name)
+
+    def all_before(name: str, above: tuple[str, ...] = ()) -> set[str]:
+        assert name not in above, f"a circle: {above}"
+        own = before.get(name, set())
+        return own.union(*(all_before(one, (*above, name)) for one in own))
+
+    taken = all_before("intake-traffic.congested_hours")
+    assert {"intake-traffic.counts", "report-traffic", "inputs-of-stores"} <= taken
+    assert "report-morning" not in taken and "inputs-of-reports" not in taken
+    assert "intake-traffic.congested_hours" in all_before("report-morning")
+    assert "intake-traffic.congested_hours" not in all_before("report-traffic")
+    assert "report-traffic" not in all_before("intake-enforcement.containers")
+
+
+def test_the_pipeline_says_which_reports_hand_over_as_the_parameters_do(root: Path) -> None:
+    demo = yaml.safe_load((root / "dvc.yaml").read_text("utf-8"))
+    reports = yaml.safe_load((root / "params.yaml").read_text("utf-8"))["reports"]
+    first = {name for name, about in reports.items() if about.get("hands_over")}
+    written = demo["stages"]["report"]["foreach"]
+    assert {name for name, where in written.items() if where == "handing-over"} == first
+    purposes = load_mapping(root / "data" / "purposes.yaml", "data/purposes.yaml")
+    used = {store for n in first for p in reports[n]["purposes"] for store in purposes[p]["stores"]}
+    deps = demo["stages"]["inputs-of-handing-over"]["deps"]
+    place = "data/stores/${authority}/"
+    assert {dep.removeprefix(place) for dep in deps if dep.startswith(place)} == used
+    stores = load_authority(root, "demo").stores.values()
+    assert {s.file.result_of for one in stores for s in one.sources} - {None} == first

@@ -14,6 +14,7 @@ from datamall.traffic import congestion, peaks, trucks
 MONDAY, TUESDAY = 1, 2
 PCU = (1.0, 2.0, 2.0)
 WEEKS = 10
+FIRST = pd.Timestamp("2025-01-06")
 
 
 def hours(congested: dict[tuple[int, int, int], float]) -> congestion.Hours:
@@ -22,7 +23,7 @@ def hours(congested: dict[tuple[int, int, int], float]) -> congestion.Hours:
     for (site, weekday, hour), share in congested.items():
         values[site, : round(share * WEEKS), weekday - 1, hour] = 1
     sites = pd.DataFrame({"site": ["K1", "K2"], "basis": congestion.BY_CAPACITY})
-    return congestion.Hours(sites, values)
+    return congestion.Hours(sites, values, FIRST, FIRST + pd.Timedelta(days=7 * WEEKS - 1))
 
 
 def extract(*rows: tuple[str, int, str, int]) -> dict[str, pd.DataFrame]:
@@ -215,6 +216,33 @@ def test_congestion_by_capacity_and_by_profile() -> None:
         # 1300 is usual, at 8 h the median of 1650 and 1300: 1475, and 0.9 of it 1327.
         assert own.chance[0, 0, 8] == 0.5
         assert own.chance[0].sum() == 7 * 0.5
+
+
+def test_what_is_handed_over_is_each_hour_that_was_known() -> None:
+    """Four weeks from Monday 6 January; Monday at 8 congested in two, and not known in the last."""
+    cube = counts(cars(), weeks=4, minutes=60)
+    cube.blocks[0].count[1, :14, 8] = 950
+    cube.blocks[0].count[:, 21, 8] = np.nan
+    cube.blocks[0].count[:, 2::7, 3] = np.nan  # never on a Wednesday at 3
+    groups = peaks.lane_groups({"traffic.junctions": junction()})
+    found = congestion.congested_hours(cube, groups, None, 0.9, 0.9, PCU)
+    site = found.sites["site"].item()
+    places = {"traffic.junctions": pd.DataFrame({"site": [site] * 2, "x": [1.0, 3], "y": [5.0, 5]})}
+    table = congestion.delivery(found, places, 0.9)
+    assert len(table) == 7 * 24 - 1
+    first = cube.blocks[0].days[0]
+    own = table.set_index(["weekday", "hour"])
+    assert own.loc[(1, 8), ["weeks", "chance"]].tolist() == [3, pytest.approx(2 / 3)]
+    assert own.loc[(1, 8), "last_known"] == first + pd.Timedelta(days=14)
+    assert own.loc[(1, 9), "last_known"] == first + pd.Timedelta(days=21)
+    assert own.loc[(7, 9), "last_known"] == first + pd.Timedelta(days=27)
+    assert set(table["counted_to"]) == {first + pd.Timedelta(days=27)}
+    assert own.loc[(1, 8), ["x", "y"]].tolist() == [2, 5]
+    assert own.loc[(1, 8), "low"] < 2 / 3 < own.loc[(1, 8), "high"]
+    assert (own["chance"] == 0).sum() == 7 * 24 - 1 - 7
+    assert congestion.delivery(found, {}, 0.9)["x"].isna().all()
+    found.congested[:] = np.nan
+    assert "no hour of any junction" in congestion.delivery(found, places, 0.9).reason
 
 
 def test_an_outage_does_not_make_congestion_look_frequent() -> None:

@@ -268,6 +268,18 @@ def plan(
     )
 
 
+def plans(
+    data: Tables,
+    wanted: pd.DataFrame | Absent,
+    day: pd.Timestamp,
+    settings: Settings,
+    avoid: pd.DataFrame,
+) -> tuple[Redirect | Absent, Redirect | Absent]:
+    """Return the rounds of a day, and what they would be if no street were avoided: see `plan`."""
+    made = plan(data, wanted, day, settings, avoid)
+    return made, plan(data, wanted, day, settings) if len(avoid) else made
+
+
 def on_map(data: Tables, made: Redirect | Absent) -> pd.DataFrame | Absent:
     """Return all places with what serves them today: cluster, x, y (m) and served by."""
     if isinstance(made, Absent):

@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datamall.enforcement import crews, fills, foresight, histories, morning, state
+from datamall.enforcement import (
+    avoided,
+    avoided_words,
+    crews,
+    fills,
+    foresight,
+    histories,
+    morning,
+    state,
+)
 from datamall.enforcement.crew_facts import facts
 from datamall.enforcement.information import Tables
 from datamall.enforcement.routing import Redirect, Settings, redirect_by_kinds
@@ -81,6 +90,7 @@ def plan(
     moment: pd.Timestamp,
     settings: Settings,
     levels: pd.DataFrame | Absent | None = None,
+    avoid: pd.DataFrame | None = None,
 ) -> tuple[Redirect, pd.DataFrame]:
     """Return what each truck under way had better do from now on, and what is new since morning.
 
@@ -96,7 +106,7 @@ def plan(
         As from `state.fit` on the morning.
     moment
         Day and time.
-    settings
+    settings, avoid
         See `routing.redirect`.
     levels
         As from `fills.levels` at the moment.
@@ -126,6 +136,7 @@ def plan(
     made = redirect_by_kinds(
         *(wanted, rest, data[morning.TRUCKS].astype({"truck": str}), states),
         *(data.get(morning.SITES), settings),
+        avoid=avoid,
         weekday=moment.isoweekday(),
         vetoes=crews.vetoes(known, moment),
     )
@@ -145,7 +156,7 @@ def _among(table: pd.DataFrame, pairs: set[tuple[str, str]]) -> np.ndarray:
 
 def changed(
     data: Tables, planned: pd.DataFrame, moment: pd.Timestamp, own: Mapping[str, Any]
-) -> tuple[Redirect, pd.DataFrame, pd.DataFrame]:
+) -> tuple[Redirect, pd.DataFrame, pd.DataFrame, str]:
     """Learn what lies there now and change the rounds under way.
 
     Parameters
@@ -158,8 +169,8 @@ def changed(
     Returns
     -------
     tuple
-        The two of `plan`, and the stops from now on as a crew reads them, with new: whether a
-        change put them into the round of their truck.
+        The two of `plan`; the stops from now on as a crew reads them, with new: whether a change
+        put them into the round of their truck; and which hours are avoided, in a sentence.
 
     Raises
     ------
@@ -173,10 +184,14 @@ def changed(
     if isinstance(now, Absent) or isinstance(learnt, Absent):
         raise DatamallError(f"What lies there now is not known: {now.reason}")
     settings = Settings(**{field.name: own[field.name] for field in fields(Settings)})
+    congested = avoided.hours(data, day, own["often"], own["oldest"])
+    around = avoided.near(data, congested, own["distance"])
+    avoid = avoided.rows(around, day)
     limits = fills.Limits(**{field.name: own[field.name] for field in fields(fills.Limits)})
     levels = fills.levels(data, moment, limits)
-    made, new = plan(data, planned, now, learnt, moment, settings, levels)
-    return made, new, marked(facts(now, made.plan.stops, levels), made.changes)
+    made, new = plan(data, planned, now, learnt, moment, settings, levels, avoid)
+    said = avoided_words.told(congested, around, day)
+    return made, new, marked(facts(now, made.plan.stops, levels), made.changes), said
 
 
 def marked(stops: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:

@@ -140,6 +140,8 @@ class StoreMapping:
         for source in about["sources"]:
             for key in FETCHED:
                 del source["file"][key]
+            if source["file"]["result_of"] is None:
+                del source["file"]["result_of"]
         text = json.dumps(
             about, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str
         )

@@ -16,7 +16,7 @@ from datamall.errors import DatamallError
 from datamall.identifiers import sentence
 from datamall.mall.authorities import Authority, load_authority
 from datamall.mall.log import logbook
-from datamall.project import file_digest, put, raw_folder, reports_folder
+from datamall.project import file_digest, put, reports_folder
 from datamall.written import Text, read_as
 from datamall.yamlfile import dump, load
 
@@ -66,13 +66,13 @@ def standing(root: Path, authority: str, store: str) -> tuple[frozenset[str], di
     A decision on other bytes than a file has now says nothing about it; one to withdraw a file
     that is no longer there holds.
     """
-    folder = raw_folder(root, authority)
     digests: dict[str, str] = {}
     latest: dict[str, Decision] = {}
-    for made in decisions(root, authority, store):
-        path = folder / made.file
-        if made.file not in digests and path.is_file():
-            digests[made.file] = file_digest(path)
+    every = decisions(root, authority, store)
+    there = _there(root, load_authority(root, authority), store) if every else {}
+    for made in every:
+        if made.file not in digests and made.file in there:
+            digests[made.file] = file_digest(there[made.file])
         if digests.get(made.file, made.sha256) == made.sha256:
             latest[made.file] = made
     accepted = (name for name, made in latest.items() if made.decision == "accepted")
@@ -226,13 +226,19 @@ def _check_store(mapped: Authority, store: str) -> None:
         )
 
 
-def _digest(root: Path, mapped: Authority, store: str, file: str) -> str:
-    _check_store(mapped, store)
-    folder = raw_folder(root, mapped.authority)
+def _there(root: Path, mapped: Authority, store: str) -> dict[str, Path]:
+    """Return the deliveries of a store that are there, by the name that its history gives them."""
     there: dict[str, Path] = {}
     for source in mapped.stores[store].sources:
+        folder = source.file.folder(root, mapped.authority)
         paths, _ = source.file.below(folder)
         there |= {path.relative_to(folder).as_posix(): path for path in paths}
+    return there
+
+
+def _digest(root: Path, mapped: Authority, store: str, file: str) -> str:
+    _check_store(mapped, store)
+    there = _there(root, mapped, store)
     if file in there:
         return file_digest(there[file])
     before = {one["file"]: str(one["sha256"]) for one in history(root, mapped.authority, store)}

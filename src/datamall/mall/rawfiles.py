@@ -10,6 +10,7 @@ from datamall.errors import DatamallError
 from datamall.mall.clocks import Time
 from datamall.mall.expressions import literal, type_of
 from datamall.mall.places import GRID, System, checked_crs
+from datamall.project import raw_folder, reports_folder
 from datamall.tabular.form import MEANING, Form, checked
 from datamall.written import read_as
 
@@ -17,7 +18,8 @@ FETCHED = ("sha256", "source", "found_under", "url")
 PATHS = ("path", "found_under", "url")  # patterns of days, where `days` is given
 WRITTEN = ("decimal", "thousands", "date_format")
 FILE_KEYS = (
-    "path", "format", "days", "delivered", "overwritten", "may_be_empty", "missing", "time", "crs",
+    "path", "result_of", "format", "days", "delivered", "overwritten", "may_be_empty", "missing",
+    "time", "crs",
     *MEANING, *WRITTEN, *FETCHED,
 )  # fmt: skip
 DAYS = re.compile(r"(\d{4}-\d\d-\d\d)/(\d{4}-\d\d-\d\d)")
@@ -35,7 +37,10 @@ class RawFile(Form):
     name
         Name in the mapping.
     path
-        Path or pattern below ``data/raw/<authority>``; with `days`, a pattern of dates.
+        Path or pattern below `folder`; with `days`, a pattern of dates.
+    result_of
+        The report whose page shows the file as a result; None: a department delivers it. Each page
+        is made anew, so that its results are `overwritten`.
     days
         First and last day, where there is one file a day.
     delivered
@@ -57,6 +62,7 @@ class RawFile(Form):
 
     name: str
     path: str
+    result_of: str | None
     days: tuple[date, date] | None
     delivered: str | None
     overwritten: bool
@@ -67,6 +73,12 @@ class RawFile(Form):
     source: str | None
     found_under: str | None
     url: str | None
+
+    def folder(self, root: Path, authority: str) -> Path:
+        """Return the folder that an authority's file is in: its raw files, or results of a page."""
+        if self.result_of is None:
+            return raw_folder(root, authority)
+        return reports_folder(root, authority) / "results" / self.result_of
 
     def on_each_day(self, pattern: str) -> list[str]:
         """Return a pattern of dates filled in for each day; as it is where there are no days."""
@@ -144,7 +156,7 @@ def raw_file(name: str, item: Any, place: str, grid: str = GRID) -> RawFile:
         raise DatamallError(f"{place}: may_be_empty must be true or false.")
     if not isinstance(item.get("overwritten", False), bool):
         raise DatamallError(f"{place}: overwritten must be true or false.")
-    for key in ("path", "days", "delivered", *FETCHED):
+    for key in ("path", "result_of", "days", "delivered", *FETCHED):
         if key in item and not isinstance(item[key], str):
             raise DatamallError(f"{place}: {key} must be text: write it between quotes.")
     form = checked(item, place)
@@ -153,13 +165,15 @@ def raw_file(name: str, item: Any, place: str, grid: str = GRID) -> RawFile:
             raise DatamallError(f"{place}: {key} has no meaning for parquet: leave it out.")
     days = _days(item, place)
     _check_path(item, place)
+    _check_result(item, place)
     _check_date_format(form["notation"].date_format, place)
     return RawFile(
         name=name,
         path=item["path"],
+        result_of=item.get("result_of"),
         days=days,
         delivered=_delivered(item, place),
-        overwritten=item.get("overwritten", False),
+        overwritten=item.get("overwritten", "result_of" in item),
         may_be_empty=item.get("may_be_empty", False),
         system=System(checked_crs(item["crs"], place) if "crs" in item else grid, grid),
         time=read_as(Time, item["time"], f"{place}, time") if "time" in item else None,
@@ -185,6 +199,16 @@ def _check_path(item: dict[str, Any], place: str) -> None:
         raise DatamallError(
             f"{place}: url must start with https:, so that nobody changes the file."
         )
+
+
+def _check_result(item: dict[str, Any], place: str) -> None:
+    if "result_of" not in item:
+        return
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", item["result_of"]):
+        raise DatamallError(f"{place}: result_of names a report, such as traffic.")
+    for key in ("days", "delivered", "overwritten", *FETCHED):
+        if key in item:
+            raise DatamallError(f"{place}: a result of a page has no {key}: leave it out.")
 
 
 def _days(item: dict[str, Any], place: str) -> tuple[date, date] | None:

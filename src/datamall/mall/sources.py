@@ -96,7 +96,7 @@ def of_table(table: pa.Table) -> Source:
 
 
 def taken_in(root: Path, mapping: Authority, contract: Contract) -> Source:
-    """Return what a store holds; nothing if the authority does not deliver it.
+    """Return what a store holds; nothing if the authority does not deliver it, or not yet.
 
     Parameters
     ----------
@@ -118,6 +118,8 @@ def taken_in(root: Path, mapping: Authority, contract: Contract) -> Source:
     accepted.check(root, mapping, contract)
     folder = store_folder(root, authority, store)
     if not (folder / "store.json").is_file():
+        if all(source.file.result_of for source in mapping.stores[store].sources):
+            return NOTHING  # handed over by a page that nobody has made yet
         raise Refused(
             "store-not-taken-in",
             f"Store {store} of {authority} has not been taken in: "

@@ -1,5 +1,6 @@
 """Which hours of the week are congested at which junction, week by week."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from datamall.traffic.information import check_confidence, holidays
 from datamall.traffic.peaks import MOTOR, motor, weighed
 from datamall.traffic.weekly import Floats
 
+JUNCTIONS = "traffic.junctions"
 BY_CAPACITY, BY_PROFILE = "volume / capacity", "own busiest hour"
 
 
@@ -26,10 +28,16 @@ class Hours:
         site and basis (`BY_CAPACITY` or `BY_PROFILE`); its RangeIndex is the first axis.
     congested
         1, 0 or NaN where not known, shape (sites, weeks, 7 weekdays, 24 hours).
+    monday
+        The first day of the first week.
+    last
+        The last day of the counts, congested or not known.
     """
 
     sites: pd.DataFrame
     congested: Floats
+    monday: pd.Timestamp
+    last: pd.Timestamp
 
     @property
     def weeks(self) -> Floats:
@@ -103,7 +111,8 @@ def congested_hours(
     # A junction in two blocks keeps the one it is in last.
     keep = ~sites["site"].duplicated(keep="last").to_numpy()
     values = np.concatenate(padded)[keep]
-    return Hours(sites[keep].reset_index(drop=True), values)
+    last = max(block.days[-1] for block in cube)
+    return Hours(sites[keep].reset_index(drop=True), values, min(mondays), last)
 
 
 def _hours(
@@ -180,6 +189,58 @@ def hours_table(hours: Hours, confidence: float) -> pd.DataFrame:
     order = table.assign(order=-table["chance"].round(9))
     order = order.sort_values(["order", "site", "weekday", "hour"], ignore_index=True)
     return order.drop(columns="order")
+
+
+@passes_absent
+def delivery(
+    hours: Hours, data: Mapping[str, pd.DataFrame], confidence: float
+) -> pd.DataFrame | Absent:
+    """Return all counted hours of the week, as other departments get them.
+
+    Parameters
+    ----------
+    hours
+        As from `congested_hours`.
+    data
+        The extract, with the positions of junctions where they are known.
+    confidence
+        Level of the intervals.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of the contract ``traffic.congested_hours``: site, x, y (m, NaN where not
+        known), weekday (1 Monday), hour, basis, weeks (known), chance (share of these that were
+        congested) with low and high (Wilson's), last_known (the last day on which this hour was
+        known) and counted_to (the last day of all counts). In order of site, weekday and hour;
+        hours that were never known are left out.
+    """
+    weeks, chance = hours.weeks, hours.chance
+    low, high = wilson(chance, weeks, confidence)
+    index = site, weekday, hour = np.nonzero(weeks)
+    if not len(site):
+        return Absent("Congested hours", "Not possible here: no hour of any junction is known.")
+    known = ~np.isnan(hours.congested)
+    week = known.shape[1] - 1 - known[:, ::-1].argmax(axis=1)[index]
+    table = hours.sites.iloc[site].reset_index(drop=True)
+    where = _positions(data).reindex(table["site"].astype(str))
+    table = table.assign(x=where["x"].to_numpy(), y=where["y"].to_numpy())
+    table = table.assign(weekday=weekday + 1, hour=hour, weeks=weeks[index].astype(int))
+    table = table.assign(chance=chance[index], low=low[index], high=high[index])
+    table["last_known"] = hours.monday + pd.to_timedelta(7 * week + weekday, unit="D")
+    table["counted_to"] = hours.last
+    order = ["site", "weekday", "hour"]
+    columns = ["site", "x", "y", "weekday", "hour", "basis", "weeks", "chance", "low", "high"]
+    return table.sort_values(order, ignore_index=True)[[*columns, "last_known", "counted_to"]]
+
+
+def _positions(data: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the position of each junction, where the authority delivers it."""
+    table = data.get(JUNCTIONS, pd.DataFrame())
+    if not {"site", "x", "y"} <= set(table):
+        return pd.DataFrame({"x": [], "y": []}, dtype=float)
+    own = table[["site", "x", "y"]].astype({"site": str, "x": float, "y": float})
+    return own.groupby("site").mean()
 
 
 def wilson(share: Floats, number: Floats, confidence: float) -> tuple[Floats, Floats]:

@@ -5,6 +5,7 @@ more than a threshold, and the stop that a truck drives to already is never take
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -17,6 +18,7 @@ from datamall.enforcement.routing.plan import STOPS, Plan, in_order, refusals, s
 from datamall.enforcement.routing.problem import Problem, Rounds, model
 from datamall.enforcement.routing.refusals import complete, fit, left_out
 from datamall.enforcement.routing.settings import Settings
+from datamall.enforcement.routing.waiting import around
 from datamall.errors import DatamallError
 
 REST = ("truck", "turn", "place", "kind")
@@ -38,11 +40,11 @@ class Redirect:
         What each truck adds, drops, takes over and hands over: truck, change, place, kind, other
         (truck, where one hands over to another), value (dirty days) and reason.
     trucks
-        One row per truck: stops, musts among them, value (dirty days), metres and home (s of the
-        day) with the change and, as ``…_before``, without; reordered, whether stops that stay
-        have another order; and gain, in seconds: what the nuisance prevented is worth, less the
-        time. A truck that helps another may lose; together they serve more musts, or as many and
-        lose nothing.
+        One row per truck: stops, musts among them, value (dirty days), metres, seconds (of the
+        round) and home (s of the day) with the change and, as ``…_before``, without; reordered,
+        whether stops that stay have another order; and gain, in seconds: what the nuisance
+        prevented is worth, less the time. A truck that helps another may lose; together they serve
+        more musts, or as many and lose nothing.
     """
 
     plan: Plan
@@ -88,7 +90,8 @@ def redirect(
     -----
     Doing nothing: each truck drives its rest in order, unloads at the nearest site when the next
     stop does not fit, and skips what it cannot reach in time or no longer serves. The search
-    starts from there, and what it changes is kept per group of trucks that exchange stops, where
+    starts from there, once what a truck would stand still for is put elsewhere in its round
+    (`around`), and what it changes is kept per group of trucks that exchange stops, where
     it gains the threshold: no plan is worse than doing nothing.
     """
     complete(rest, REST, "The rests of the rounds")
@@ -162,12 +165,13 @@ def undisturbed(problem: Problem, rest: pd.DataFrame) -> Rounds:
 def calm(problem: Problem, nothing: Rounds, settings: Settings) -> Rounds:
     """Return better rounds of which each change gains the threshold, or those that there are.
 
-    First what is new is put between the stops in their order. Only where planning anew gains the
-    threshold beside that, for each stop that another truck then serves or nobody and each truck
-    with another order, trucks change their order or exchange stops.
+    First a truck that would stand before a closed door, or wait for an avoided hour to end, goes
+    there earlier or later; then what is new is put between the stops in their order. Only where
+    planning anew gains the threshold beside that, for each stop that another truck then serves or
+    nobody and each truck with another order, trucks change their order or exchange stops.
     """
     least = settings.threshold
-    added = insert(problem, nothing, least)
+    added = insert(problem, around(problem, nothing, least), least)
     searched = _without_trifles(problem, nothing, problem.search(settings, added), least)
     rounds = list(added)
     for group in _groups(added, searched):
@@ -252,7 +256,7 @@ def _trucks(problem: Problem, nothing: Rounds, rounds: Rounds) -> pd.DataFrame:
     """Return each truck's round with the change and without."""
     places, rows = problem.day.candidates, []
     for truck, duty in enumerate(problem.day.duties):
-        row: dict[str, object] = {"truck": duty["truck"]}
+        row: dict[str, Any] = {"truck": duty["truck"]}
         won = []
         for steps, end in ((rounds[truck], ""), (nothing[truck], "_before")):
             served = [step.number for step in steps if not step.at_site]
@@ -263,9 +267,10 @@ def _trucks(problem: Problem, nothing: Rounds, rounds: Rounds) -> pd.DataFrame:
                 "musts" + end: int((own["demand"] == "must").sum()),
                 "value" + end: float(own["value"].sum()),
                 "metres" + end: last.metres,
+                "seconds" + end: int(problem.route(truck, steps).duration()),
                 "home" + end: last.arrival,
             }
-            won.append(int(problem.worth[served].sum()) - problem.route(truck, steps).duration())
+            won.append(int(problem.worth[served].sum()) - int(row["seconds" + end]))
         reordered = _reordered(nothing[truck], rounds[truck])
         rows.append(row | {"reordered": reordered, "gain": won[0] - won[1]})
     return pd.DataFrame(rows)

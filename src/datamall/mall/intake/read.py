@@ -17,7 +17,7 @@ from datamall.errors import DatamallError
 from datamall.mall.authorities import Authority, Source
 from datamall.mall.contracts import Contract
 from datamall.mall.intake.fields import equal, fits, known_as, shown
-from datamall.project import file_digest, raw_folder
+from datamall.project import file_digest
 from datamall.tabular.reading import Reading, read
 
 RECORD = "record number of datamall"
@@ -83,8 +83,8 @@ class RawRecords:
         first: int = 0,
         without: Collection[str] = (),
     ) -> None:
-        self._folder = raw_folder(root, authority.authority)
-        self._place = f"data/raw/{authority.authority}"
+        self._folder = source.file.folder(root, authority.authority)
+        self._place = self._folder.relative_to(root).as_posix()
         self._source, self._contract, self._first = source, contract, first
         names: dict[str, str] = {}
         fillings = [filling.headers for filling in source.columns.values()]
@@ -327,6 +327,12 @@ class RawRecords:
             remedy = "put it there"
             if spec.sha256:
                 remedy = f"get it with `datamall fetch {authority.authority}`"
+            elif spec.result_of:
+                remedy = (
+                    f"`datamall report {spec.result_of} --authority {authority.authority}` makes "
+                    "it, where that page can show it; where it cannot, take the store out of the "
+                    "mapping"
+                )
             elif authority.synthetic:
                 remedy = "make it with `datamall demo`"
             source = f" (source: {spec.source})" if spec.source else ""
