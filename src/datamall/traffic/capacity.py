@@ -10,10 +10,12 @@ from datamall.traffic.peaks import PEAKS, Peaks, membership, over_days
 from datamall.traffic.weekly import Floats
 
 CUT_OFF = "cut off at capacity"
+NOT_ENOUGH = "not enough evidence"
+ABOVE = "above the capacity on file"
 UNKNOWN_DEMAND = "demand above this is unknown"
 
 
-def cut_off(own: Peaks, plateaus: pd.DataFrame) -> NDArray[np.bool_]:
+def cut_off(own: Peaks, plateaus: pd.DataFrame, verdict: str = CUT_OFF) -> NDArray[np.bool_]:
     """Return in which peaks a lane group is cut off at capacity, shape (groups, peaks).
 
     Parameters
@@ -22,15 +24,31 @@ def cut_off(own: Peaks, plateaus: pd.DataFrame) -> NDArray[np.bool_]:
         One block.
     plateaus
         As from `censoring.plateaus`.
+    verdict
+        Another of its verdicts: where that one holds.
     """
     result = np.zeros((len(own.groups), len(PEAKS)), dtype=bool)
-    flat = plateaus[(plateaus["verdict"] == CUT_OFF) & (plateaus["mode"].astype(str) == "car")]
+    flat = plateaus[(plateaus["verdict"] == verdict) & (plateaus["mode"].astype(str) == "car")]
     keys = flat[["site", "approach", "movement"]].astype(str).reset_index(drop=True)
     member = membership(keys, own.groups) > 0
     for number, (first, last) in enumerate(PEAKS.values()):
         overlaps = ((flat["hour_from"] < last) & (flat["hour_to"] > first)).to_numpy()
         result[:, number] = (member & overlaps).any(axis=1)
     return result
+
+
+def exceeded(own: Peaks, plateaus: pd.DataFrame) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the flows per hour that exceed the capacity on file, by lane group; else NaN.
+
+    And whether a queue is sure there, so that this flow is that of its saturation.
+    """
+    flow, queue = np.full(len(own.groups), np.nan), np.zeros(len(own.groups), dtype=bool)
+    above = plateaus[(plateaus["verdict"] == ABOVE) & (plateaus["mode"].astype(str) == "car")]
+    if len(above):
+        keys = above[["site", "approach", "movement"]].astype(str).reset_index(drop=True)
+        for row, place in np.argwhere(membership(keys, own.groups) > 0):
+            flow[row], queue[row] = above["ceiling"].iloc[place], above["queue"].iloc[place]
+    return flow, queue
 
 
 def delays(own: Peaks, volume: Floats) -> signals.ControlDelay:
