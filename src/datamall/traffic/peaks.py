@@ -260,6 +260,8 @@ def _lives(
 ) -> tuple[NDArray[np.bool_], NDArray[np.datetime64]]:
     """Return asked and until of `Peaks`; `end` is the last day of all counts."""
     days, shape = block.days[working], volume.shape[:2]
+    if not shape[1]:
+        return np.zeros(shape, dtype=bool), np.full(shape[0], "NaT", dtype="datetime64[s]")
     known = np.asarray(np.any(np.isfinite(volume), axis=(2, 3)))
     ever = np.asarray(np.any(known, axis=1))
     sites, site = pd.factorize(block.series["site"].astype(str))
@@ -277,10 +279,9 @@ def _lives(
     asked = (alive | faulty | ~ever[:, None]) & ~aside
     after = (number > last[:, None]) & ~faulty & ~aside
     silent = after.sum(axis=1) * 7 / 5 + (end - block.days[-1]).days
-    until = np.full(shape[0], np.datetime64("NaT"), dtype="datetime64[s]")
+    until = np.full(shape[0], "NaT", dtype="datetime64[s]")
     ended = ever & (silent > LONGEST_BREAK)
-    if shape[1]:
-        until[ended] = days.to_numpy().astype("datetime64[s]")[last[ended]]
+    until[ended] = days.to_numpy().astype("datetime64[s]")[last[ended]]
     return asked, until
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from datamall.requirements import Absent, passes_absent
 from datamall.traffic import wisdom
+from datamall.traffic.capacity import ABOVE, CUT_OFF
 from datamall.traffic.forecast import MEDIAN_WEEKS, Forecasts
 from datamall.traffic.health import LOST
 from datamall.traffic.information import WEEKDAYS, WORKING_DAY
@@ -272,6 +273,12 @@ def fullest(ratios: pd.DataFrame, rows: int) -> pd.DataFrame:
     """Return the first rows of `capacity.ratios` with a column `where` that names each."""
     where = ratios[["site", "approach", "lane_group"]].agg(" ".join, axis=1)
     return ratios.assign(where=where + ", " + ratios["peak"]).head(rows)
+
+
+@passes_absent
+def at_a_ceiling(plateaus: pd.DataFrame) -> pd.DataFrame:
+    """Return where demand is cut off or the capacity on file refuted; as `censoring.plateaus`."""
+    return plateaus[plateaus["verdict"].isin([CUT_OFF, ABOVE])]
 
 
 @passes_absent
