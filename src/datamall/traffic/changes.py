@@ -22,8 +22,9 @@ HOURS = {"morning": range(7, 10), "evening": range(16, 19)}
 FEATURES = (*HOURS, "other")
 COLUMNS = ["site", "approach", "first_day", "last_day", "since", "weeks", *FEATURES, "evidence"]
 STEP = np.log(1.25)  # least jump of a level; what is less, the mean of all weeks may serve
-SURE = 4.0  # standard errors by which a jump must exceed what weeks differ by themselves
-NEAR = 3  # weeks before and after, between which a jump is measured
+SURE = 4.5  # standard errors by which a jump must exceed what weeks differ by themselves
+NEAR = 5  # weeks before and after, between which a jump is measured
+ALIKE = 2.0  # weeks that tell as much as one alone: a week resembles the one before
 SHORTEST = 2  # weeks that a level lasts
 PENALTY = 20.0  # of one level more, in squared standard deviations (optimal partitioning)
 LEAST_NOISE = 0.03  # of a week's level (log), so that no street is too sure
@@ -56,7 +57,7 @@ def changes(cube: Cube, calendar: pd.DataFrame | None = None) -> pd.DataFrame:
     middle one, so that no single week decides), less what the median of the city felt where twenty
     approaches or more are counted. Levels are found by optimal partitioning (Jackson et al. 2005,
     IEEE Signal Processing Letters 12:105) with a penalty for each; a jump counts when the means of
-    three weeks before and after differ by a quarter at least and by four standard errors. Slow
+    five weeks before and after differ by a quarter at least and by 4.5 standard errors. Slow
     growth has no such jump. Jumps are dated by day, on working days alone.
     """
     tables = [_block(block.hourly(), calendar) for block in cube]
@@ -164,8 +165,8 @@ def _levels(block: Block, daily: Array) -> tuple[Array, Array, Array]:
     if len(weekly) >= MANY:
         felt = median(weekly - median(weekly, axis=1)[:, None], axis=0)
         weekly = weekly - np.nan_to_num(felt)
-    weekly = _middle_of_three(weekly)
     apart = np.diff(weekly, axis=1)
+    weekly = _middle_of_three(weekly)
     spread = 1.4826 * median(np.abs(apart), axis=1) / np.sqrt(2)
     counted = np.exp(np.nan_to_num(median(weekly, axis=1)))
     least = np.maximum(LEAST_NOISE, 1 / np.sqrt(5 * counted))
@@ -232,7 +233,7 @@ def _jumps(weekly: Array, noise: Array, ends: list[int]) -> list[int]:
         for place in range(1, len(ends) - 1):
             old, many = _beside(weekly, ends[place - 1], ends[place], at_end=True)
             new, more = _beside(weekly, ends[place], ends[place + 1], at_end=False)
-            error = noise * np.sqrt(1 / np.maximum(many, 1) + 1 / np.maximum(more, 1))
+            error = noise * np.sqrt(ALIKE / np.maximum(many, 1) + ALIKE / np.maximum(more, 1))
             jump = np.abs(new - old) / np.maximum(STEP, SURE * error)
             size.append(np.nan_to_num(jump).max().round(9))
         if min(size) >= 1:

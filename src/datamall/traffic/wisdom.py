@@ -52,8 +52,8 @@ def proposals(
     Notes
     -----
     Verdicts: try it, where the whole interval of the gain is above `worth`; keep the plan of now,
-    where it is below; not enough evidence, where it holds it, or where it cannot be told whether
-    demand is cut off; no plan, with the reason why. Where
+    where it is below and all demand is known; not enough evidence, where it holds it, or where it
+    cannot be told whether demand is cut off; no plan, with the reason why. Where
     demand is cut off, gains are computed from what was served, which understates what the phase
     that lacks green would gain.
 
@@ -78,8 +78,9 @@ def proposals(
         table[name] = np.concatenate([getattr(f, column) for f in found])
     better = [(g > 0).sum(1) / np.maximum((~np.isnan(g)).sum(1), 1) for g in gains]
     table["better_days"] = np.where(table["days"] > 0, np.concatenate(better), np.nan)
-    better = table["low"] > worth
-    steps = [table["refused"] != "", better & (table["doubt"] == ""), table["high"] < worth]
+    better, known = table["low"] > worth, table["doubt"] == ""
+    keep = (table["high"] < worth) & known & (table["cut"] == "")
+    steps = [table["refused"] != "", better & known, keep]
     table["verdict"] = np.select(steps, [REFUSED, RECOMMENDED, KEEP], DOUBT)
     table["reason"] = table["refused"].where(table["refused"] != "", _reasons(table, worth))
     place = table["verdict"].map([RECOMMENDED, REFUSED, DOUBT, KEEP].index)
@@ -138,14 +139,17 @@ def _reasons(table: pd.DataFrame, worth: float) -> pd.Series:
     )
     keep = f"What another plan would save is below {worth:g} person-hours a peak."
     doubt = f"It cannot be told whether another plan would save {worth:g} person-hours a peak."
-    hidden = text + " But it cannot be told whether demand of " + table["doubt"] + " is cut off, "
-    hidden += "and more may wait than was counted: look at its queue first."
+    hidden = "But it cannot be told whether demand of " + table["doubt"] + " is cut off, and more "
+    hidden += "may wait than was counted: look at its queue first."
+    more = "Demand of " + table["cut"] + " is cut off: what was counted does not tell what another "
+    more += "plan would save."
     steps = [
         table["verdict"] == RECOMMENDED,
         table["verdict"] == KEEP,
-        (table["doubt"] != "") & (table["low"] > worth),
+        table["doubt"] != "",
+        (table["cut"] != "") & (table["high"] < worth),
     ]
-    return pd.Series(np.select(steps, [tried, keep, hidden], doubt), index=table.index)
+    return pd.Series(np.select(steps, [tried, keep, text + " " + hidden, more], doubt), table.index)
 
 
 @passes_absent
