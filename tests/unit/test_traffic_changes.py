@@ -31,6 +31,19 @@ def test_weeks_that_differ_by_chance_are_no_change(seed: int) -> None:
     assert found(rng.poisson(count * weekly[:, None]).astype(float)).empty
 
 
+def test_weeks_that_resemble_each_other_are_seldom_a_change() -> None:
+    false = 0
+    for seed in range(10):
+        rng = np.random.Generator(np.random.PCG64(seed))
+        lasting = rng.standard_normal((4, 40))
+        for week in range(1, 40):
+            lasting[:, week] = 0.5 * lasting[:, week - 1] + np.sqrt(0.75) * lasting[:, week]
+        level = np.exp(0.12 * lasting).repeat(7, axis=1)[..., None]
+        count = rng.poisson(city.counts(40, seed=seed) * level).astype(float)
+        false += found(count)["approach"].nunique()
+    assert false <= 2  # of 40 approaches, each 40 weeks
+
+
 @pytest.mark.parametrize(("number", "factor"), [(100, 0.6), (142, 1.6), (164, 0.0), (200, 1.4)])
 def test_a_jump_is_dated_and_measured(number: int, factor: float) -> None:
     count = city.counts(40)

@@ -27,9 +27,9 @@ def second(variant: str) -> np.ndarray:
     elif variant == "all but one closed":
         count[np.arange(4) != NORTH] = 0
     elif variant == "shut morning":
-        count[:, WORKING, MORNING] = 0
+        count[:, :, MORNING] = 0
     elif variant == "shut evening":
-        count[:, WORKING, EVENING] = 0
+        count[:, :, EVENING] = 0
     elif variant == "short peak":
         size = (WORKING.sum(), 3)
         count[NORTH, WORKING, 31:34] = round(CAPACITY[NORTH] / 4) + rng.integers(-3, 4, size)
