@@ -87,7 +87,7 @@ REFUSALS = {
     "Minimum green or pedestrian time missing": (cars(), junction(minimum_green=np.nan), RULES),
     "does not add up": (cars(), junction(green=[22.0, 40.0, 40.0]), RULES),
     "Counted in 50 % of the peaks": (
-        cars(north=np.repeat([np.nan, np.nan, 600, 600], 7)),
+        cars(north=np.repeat([600, np.nan, np.nan, 600], 7)),
         junction(),
         RULES,
     ),

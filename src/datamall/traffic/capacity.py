@@ -10,10 +10,13 @@ from datamall.traffic.peaks import PEAKS, Peaks, membership, over_days
 from datamall.traffic.weekly import Floats
 
 CUT_OFF = "cut off at capacity"
+NOT_ENOUGH = "not enough evidence"
+ABOVE = "above the capacity on file"
 UNKNOWN_DEMAND = "demand above this is unknown"
+WRONG_CAPACITY = "the capacity on file is wrong"
 
 
-def cut_off(own: Peaks, plateaus: pd.DataFrame) -> NDArray[np.bool_]:
+def cut_off(own: Peaks, plateaus: pd.DataFrame, verdict: str = CUT_OFF) -> NDArray[np.bool_]:
     """Return in which peaks a lane group is cut off at capacity, shape (groups, peaks).
 
     Parameters
@@ -22,15 +25,31 @@ def cut_off(own: Peaks, plateaus: pd.DataFrame) -> NDArray[np.bool_]:
         One block.
     plateaus
         As from `censoring.plateaus`.
+    verdict
+        Another of its verdicts: where that one holds.
     """
     result = np.zeros((len(own.groups), len(PEAKS)), dtype=bool)
-    flat = plateaus[(plateaus["verdict"] == CUT_OFF) & (plateaus["mode"].astype(str) == "car")]
+    flat = plateaus[(plateaus["verdict"] == verdict) & (plateaus["mode"].astype(str) == "car")]
     keys = flat[["site", "approach", "movement"]].astype(str).reset_index(drop=True)
     member = membership(keys, own.groups) > 0
     for number, (first, last) in enumerate(PEAKS.values()):
         overlaps = ((flat["hour_from"] < last) & (flat["hour_to"] > first)).to_numpy()
         result[:, number] = (member & overlaps).any(axis=1)
     return result
+
+
+def exceeded(own: Peaks, plateaus: pd.DataFrame) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the flows per hour that exceed the capacity on file, by lane group; else NaN.
+
+    And whether a queue is sure there, so that this flow is that of its saturation.
+    """
+    flow, queue = np.full(len(own.groups), np.nan), np.zeros(len(own.groups), dtype=bool)
+    above = plateaus[(plateaus["verdict"] == ABOVE) & (plateaus["mode"].astype(str) == "car")]
+    if len(above):
+        keys = above[["site", "approach", "movement"]].astype(str).reset_index(drop=True)
+        for row, place in np.argwhere(membership(keys, own.groups) > 0):
+            flow[row], queue[row] = above["ceiling"].iloc[place], above["queue"].iloc[place]
+    return flow, queue
 
 
 def delays(own: Peaks, volume: Floats) -> signals.ControlDelay:
@@ -77,7 +96,7 @@ def ratios(
     Where counts come by the hour, the busiest 15 minutes are not known: then the hour stands in,
     the peak hour factor is missing and the ratio is a lower bound.
     """
-    tables = [_ratios(own, cut_off(own, plateaus)) for own in parts]
+    tables = [_ratios(own, cut_off(own, plateaus), exceeded(own, plateaus)[0]) for own in parts]
     table = pd.concat([frame for frame, _ in tables], ignore_index=True)
     rows = [values for _, values in tables]
     together = sum(int((~np.isnan(v).all(axis=1)).sum()) for v in rows)
@@ -92,7 +111,8 @@ def ratios(
         [table["low"] >= crowded, table["high"] < crowded], ["crowded", "not crowded"],
         "not enough evidence",
     )  # fmt: skip
-    unknown = table["demand"] != ""
+    unknown = table["demand"] == UNKNOWN_DEMAND
+    table.loc[table["demand"] == WRONG_CAPACITY, "verdict"] = "not enough evidence"
     table.loc[unknown & (table["verdict"] != "crowded"), "verdict"] = "at capacity"
     order = ["site", "approach", "lane_group", "peak", "ratio", "low", "high", "verdict"]
     order += ["demand", "delay", "level", "day_low", "day_high", "capacity", "volume", "quarter"]
@@ -102,7 +122,7 @@ def ratios(
     return table.sort_values(["order", *keys], ignore_index=True)[order]
 
 
-def _ratios(own: Peaks, cut: NDArray[np.bool_]) -> tuple[pd.DataFrame, Floats]:
+def _ratios(own: Peaks, cut: NDArray[np.bool_], above: Floats) -> tuple[pd.DataFrame, Floats]:
     """Return one row per lane group and peak, and its ratio of each day (rows, days)."""
     hour = own.in_hour
     mean, quarter = hour.mean(axis=3), hour.max(axis=3)
@@ -120,10 +140,12 @@ def _ratios(own: Peaks, cut: NDArray[np.bool_]) -> tuple[pd.DataFrame, Floats]:
     table["peak_hour_factor"] = np.nan if hourly else table["volume"] / table["quarter"]
     for name, level in (("day_low", 0.05), ("day_high", 0.95)):
         table[name] = over_days(ratio, lambda v, axis, q=level: np.nanquantile(v, q, axis=axis))
-    table["delay"] = over_days(delay, np.nanmedian)
+    wrong = np.repeat(~np.isnan(above), count[1])
+    table["delay"] = np.where(wrong, np.nan, over_days(delay, np.nanmedian))
     usual = over_days(ratio, np.nanmedian)
     table["level"] = signals.level_of_service(table["delay"], usual)
-    table["demand"] = np.where(cut.ravel(), UNKNOWN_DEMAND, "")
+    words = [WRONG_CAPACITY, UNKNOWN_DEMAND]
+    table["demand"] = np.select([wrong, cut.ravel()], words, "")
     table["level"] = _at_least(table["level"], table["demand"])
     return table, ratio
 

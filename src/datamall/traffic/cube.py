@@ -45,7 +45,9 @@ class Block:
         take a quarter to half of the room, or float32 with NaN, where the interval was not counted
         from beginning to end.
     spoilt
-        Days whose counts are left out, shape (series, days); None: none.
+        Days whose counts are left out as those of a fault, shape (series, days); None: none.
+    aside
+        Days of another pattern than that of now, which are no gaps; the same shape or None.
     """
 
     series: pd.DataFrame
@@ -53,16 +55,18 @@ class Block:
     interval: int
     stored: NDArray
     spoilt: NDArray[np.bool_] | None = None
+    aside: NDArray[np.bool_] | None = None
 
     @property
     def count(self) -> Array:
         """Return the passages that count as float32, else NaN; whole numbers are copied."""
         whole = self.stored.dtype.kind != "f"
-        count = self.stored.astype(np.float32, copy=whole or self.spoilt is not None)
+        masks = [mask for mask in (self.spoilt, self.aside) if mask is not None]
+        count = self.stored.astype(np.float32, copy=whole or bool(masks))
         if whole:
             count[self.stored == NOT_COUNTED] = np.nan
-        if self.spoilt is not None:
-            count[self.spoilt] = np.nan
+        for mask in masks:
+            count[mask] = np.nan
         return count
 
     @property
@@ -73,8 +77,8 @@ class Block:
     def take(self, rows: NDArray | slice) -> "Block":
         """Return the block of some series; `rows` as a mask, positions or a slice."""
         chosen = self.series.iloc[rows].reset_index(drop=True)
-        spoilt = None if self.spoilt is None else self.spoilt[rows]
-        return replace(self, series=chosen, stored=self.stored[rows], spoilt=spoilt)
+        spoilt, aside = (None if m is None else m[rows] for m in (self.spoilt, self.aside))
+        return replace(self, series=chosen, stored=self.stored[rows], spoilt=spoilt, aside=aside)
 
     def without(self, spoilt: NDArray[np.bool_]) -> "Block":
         """Return the block without the counts of some days, a mask of shape (series, days)."""
@@ -142,7 +146,8 @@ class Block:
             The groups (columns `by`, in their order) and their sums, float64, shape (groups, days,
             slots). Where the detectors that counted carry at least `LEAST_SHARE` of what the group
             usually counts at that hour of the week, their sum is divided by that share; with less
-            it is NaN. A detector that never counted takes no part.
+            it is NaN. A detector that never counted takes no part; one that begins where another
+            of the same approach, movement and mode ended is that one moved.
         """
         found = self.over_parts(lambda _, part: part._sums(by, slots))
         groups = pd.concat([names for names, _ in found], ignore_index=True)
@@ -159,7 +164,8 @@ class Block:
         total = np.empty((len(groups), len(self.days), count[0, 0, wanted].size))
         total[size == 1] = count[starts[size == 1]][..., wanted]  # who is alone is the sum
         if (size > 1).any():
-            several = count[np.repeat(size > 1, size)]
+            chosen = np.repeat(size > 1, size)
+            several = _moved_on(count[chosen], self.series.iloc[order[chosen]])
             begin = np.cumsum(size[size > 1]) - size[size > 1]
             total[size > 1] = self._made_up(several, begin, wanted)
         return groups, total
@@ -370,6 +376,29 @@ def _groups(
     until = pd.Series(last[order]).groupby(interval[order]).cummax().to_numpy()
     breaks = (np.diff(interval[order]) != 0) | (first[order][1:] > until[:-1] + LONGEST_BREAK)
     return [np.sort(own) for own in np.split(order, np.flatnonzero(breaks) + 1)]
+
+
+def _moved_on(count: Array, series: pd.DataFrame) -> Array:
+    """Let a detector that begins where another of its movement ended go on in its place.
+
+    `count` of shape (series, days, slots) is changed and returned.
+    """
+    known = np.asarray(np.any(np.isfinite(count), axis=2))
+    first, last = known.argmax(axis=1), known.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+    away = known.any(axis=1) & ((first > 0) | (last < known.shape[1] - 1))
+    if not away.any():
+        return count
+    place = series.groupby(KEYS[:-1], sort=False).ngroup().to_numpy()
+    for own in np.unique(place[away]):
+        rows = np.flatnonzero((place == own) & away)
+        rows = rows[np.argsort(first[rows], kind="stable")]
+        for number, row in enumerate(rows):
+            for after in rows[number + 1 :]:
+                if 0 < first[after] - last[row] <= LONGEST_BREAK:
+                    count[row, first[after] :] = count[after, first[after] :]
+                    count[after], last[row] = np.nan, last[after]
+                    first[after] = count.shape[1] + LONGEST_BREAK  # it is no row of its own
+    return count
 
 
 def _within(values: NDArray, low: int, high: int) -> bool:

@@ -6,6 +6,7 @@ the weeks before, by more than chance; else the baseline is. Everything is judge
 origins: each week is forecast from the weeks before it alone, the choice between the two included.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,7 +38,7 @@ WITNESSES = 26  # latest weeks whose errors make the intervals
 
 @dataclass(frozen=True)
 class Forecasts:
-    """Forecasts for the week after the last day, and how forecasts so far turned out.
+    """Forecasts for the week after each series' last day, and how forecasts so far turned out.
 
     Attributes
     ----------
@@ -52,7 +53,8 @@ class Forecasts:
         origin), model_used (share of sites and origins at which the gate was
         open), nominal, coverage (share of the counts in their interval, on these weeks).
     by_site
-        The same by site and mode, with method (for the week ahead) and why it was chosen.
+        The same by site and mode, with method (for the week ahead) and why it was chosen; of a
+        series that ended before the others, since when it is not counted.
     """
 
     week: pd.DataFrame
@@ -77,7 +79,7 @@ class _Run:
 def forecasts(
     cube: Cube, confidence: float, calendar: pd.DataFrame | None = None
 ) -> Forecasts | Absent:
-    """Forecast the hours of the week after the last day, by site and mode.
+    """Forecast the hours of the week after the last day of each site and mode.
 
     Parameters
     ----------
@@ -115,16 +117,20 @@ def forecasts(
     check_confidence(confidence)
     weeks, scores, sites = [], [], []
     for block in cube:
-        runs = [
-            run
-            for run in block.over_parts(lambda _, part: _run(part.hourly(), calendar))
-            if run is not None
-        ]
-        if runs:
-            coming, judged = _judged(block, runs, confidence)
-            weeks += coming
+        own: list[pd.DataFrame] = []
+        for part in _by_end(block):
+            runs = [
+                run
+                for run in part.over_parts(lambda _, part: _run(part.hourly(), calendar))
+                if run is not None
+            ]
+            if runs:
+                coming, judged = _judged(part, runs, confidence)
+                weeks += coming
+                own += [_ended(one, part, block) for one in judged]
+        if own:
             label = replace(block, interval=60).label
-            sites.append(pd.concat(judged).assign(period=label, nominal=confidence))
+            sites.append(pd.concat(own).assign(period=label, nominal=confidence))
             scores.append(_pooled(sites[-1]))
     if not weeks:
         return Absent("The week ahead", "Not possible here: no site was counted for two weeks.")
@@ -135,6 +141,31 @@ def forecasts(
         pd.concat(scores).sort_values(["mode", "period"], ignore_index=True),
         by_site.sort_values(["site", "mode", "period"], ignore_index=True),
     )
+
+
+def _by_end(block: Block) -> Iterator[Block]:
+    """Yield the series of each site and mode until the last day on which one of them counted.
+
+    A gap of less than a week at the end of the block is no end.
+    """
+    known = np.concatenate(block.over_parts(lambda _, part: np.isfinite(part.count).any(axis=2)))
+    length = len(block.days)
+    last = pd.Series(length - 1 - known[:, ::-1].argmax(axis=1)).where(known.any(axis=1), -1)
+    keys = [block.series[name].to_numpy() for name in ("site", "mode")]
+    last = last.groupby(keys).transform("max").to_numpy()
+    end = np.where((last < 0) | (last > length - 1 - 7), length, last + 1)
+    for days in np.unique(end)[::-1]:
+        part = block if (end == days).all() else block.take(end == days)
+        spoilt, aside = (None if m is None else m[:, :days] for m in (part.spoilt, part.aside))
+        shorter = replace(part, days=part.days[:days], stored=part.stored[:, :days])
+        yield replace(shorter, spoilt=spoilt, aside=aside)
+
+
+def _ended(table: pd.DataFrame, part: Block, block: Block) -> pd.DataFrame:
+    """Say of series that are no longer counted from which day on they are forecast."""
+    if len(part.days) == len(block.days):
+        return table
+    return table.assign(why=f"not counted since {part.days[-1]:%Y-%m-%d}; " + table["why"])
 
 
 def _judged(

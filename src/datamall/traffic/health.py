@@ -19,12 +19,15 @@ from datamall.threads import in_order
 from datamall.traffic import levels
 from datamall.traffic.cube import KEYS, Array, Block, Cube, median
 from datamall.traffic.information import holidays
-from datamall.traffic.levels import FAULTY, SUSPECT, Bools, Ints, cover, rows_of
+from datamall.traffic.levels import AWAY, FAULTY, SUSPECT, Bools, Ints, cover, rows_of
 
 COLUMNS = [*KEYS, "kind", "first_day", "last_day", "hours", "evidence", "verdict"]
-LOST = "no data"
+LOST, NOT_YET, NO_LONGER = "no data", "not yet counted", "no longer counted"
 LEAST_OUTAGE = 2.0  # hours; the hour that is lacking where clocks change is none
+LEAST_AWAY = 7 * 24.0  # hours before the first or after the last count; fewer are a gap
 LEAST_ZEROS = 3.0  # hours
+STRAY = 0.05  # of the usual, up to which a detector may count and still be silent
+OFTEN_QUIET = 3  # days with silent hours from which on they are summed up
 A_DAY = 24  # hours; who is silent that long is not merely quiet
 EXPECTED = 30  # passages a detector would have counted; Poisson counts stay away once in e^30
 LEAST_EQUAL = 6  # equal values in a row that are looked at
@@ -47,16 +50,19 @@ def examine(cube: Cube, calendar: pd.DataFrame | None = None) -> pd.DataFrame:
     -------
     pandas.DataFrame
         site, approach, movement, mode, detector, kind, first_day, last_day, hours (within these
-        days), evidence (a sentence) and verdict (`FAULTY`, `SUSPECT` or `ASK`), in order of keys
-        and days, lost data last. Kinds:
+        days), evidence (a sentence) and verdict (`FAULTY`, `SUSPECT`, `ASK` or `AWAY`), in order of
+        keys and days, lost data last. Kinds:
 
         - no data: nothing delivered for two hours or more;
+        - not yet counted, no longer counted: nothing delivered for a week or more before a
+          detector's first count, or after its last;
         - stuck: the same number again and again, less likely than 1 in 1,000 for all intervals
           together by the detector's own distribution at that time of the week;
         - flat: nearly the same in every hour of night and day;
         - zero: nothing counted where at least `EXPECTED` passages are usual. Faulty from a day on,
           unless all detectors of the approach or half of the mode count nothing: then it may be
-          closed. Suspect where a detector never counted anything;
+          closed. Suspect where a detector never counted anything. Hours of several days, between
+          which it counts, are one row: the street may be shut at these hours;
         - swapped: two detectors of a junction each follow the other's usual hours;
         - shifted: all detectors of a junction run an hour early or late;
         - doubled: about twice the usual. Faulty when all counts are even; else suspect, where the
@@ -72,7 +78,7 @@ def examine(cube: Cube, calendar: pd.DataFrame | None = None) -> pd.DataFrame:
     """
     found = [_examine(block, calendar) for block in cube]
     table = pd.concat(found, ignore_index=True)
-    table["lost"] = table["kind"] == LOST
+    table["lost"] = table["kind"].isin([LOST, NOT_YET, NO_LONGER])
     order = ["lost", *KEYS, "first_day", "kind"]
     return table.sort_values(order, ignore_index=True)[COLUMNS]
 
@@ -161,7 +167,7 @@ def _examine(block: Block, calendar: pd.DataFrame | None) -> pd.DataFrame:
     swapped, shifted, odd = _levels(block, spoilt, holidays(block.days, calendar))
     # Who shows another's counts is quiet in another's hours.
     explained = cover(shape, swapped) | cover(shape, shifted)
-    quiet = quiet[~(short & explained[quiet["row"], quiet["first"]])]
+    quiet = _summed_up(quiet[~(short & explained[quiet["row"], quiet["first"]])])
     tables = [*outages, *stuck, *flat, quiet, swapped, shifted, odd]
     table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
     days = block.days.to_numpy()
@@ -204,13 +210,14 @@ def _runs(flags: Bools, interval: int) -> _Runs:
     return _Runs(row, start, end, (end - start) * interval / 60)
 
 
-def _joined(runs: _Runs, value: NDArray, gap: int) -> _Runs:
-    """Join stretches of a row with the same value, no more than `gap` intervals apart."""
+def _joined(runs: _Runs, differ: Bools, gap: int) -> _Runs:
+    """Join stretches of a row, no more than `gap` intervals apart, that do not differ.
+
+    `differ` says of each stretch but the first whether it does from the one before.
+    """
     if not len(runs.row):
         return runs
-    apart = (
-        (np.diff(runs.row) != 0) | (np.diff(value) != 0) | (runs.start[1:] - runs.end[:-1] > gap)
-    )
+    apart = (np.diff(runs.row) != 0) | differ | (runs.start[1:] - runs.end[:-1] > gap)
     first = np.flatnonzero(np.append(True, apart))
     last = np.append(first[1:], len(runs.row)) - 1
     hours = np.add.reduceat(runs.hours, first)
@@ -222,11 +229,23 @@ def _outages(block: Block) -> pd.DataFrame:
     flat = block.count.reshape(len(block.series), -1)
     runs = _runs(np.isnan(flat), block.interval)
     runs = runs.take(runs.hours >= LEAST_OUTAGE)
-    rows = [
-        (r, a // slots, (b - 1) // slots, h, f"Nothing was delivered for {h:,.0f} hours.", FAULTY)
-        for r, a, b, h in zip(runs.row, runs.start, runs.end, runs.hours, strict=True)
-    ]
-    return rows_of(LOST, rows)
+    # Before its first count and after its last a detector is not out of order.
+    ever = (runs.end - runs.start < flat.shape[1]) & (runs.hours >= LEAST_AWAY)
+    before, after = ever & (runs.start == 0), ever & (runs.end == flat.shape[1])
+    tables = []
+    for kind, own in ((LOST, ~(before | after)), (NOT_YET, before), (NO_LONGER, after)):
+        rows = []
+        chosen = runs.take(own)
+        for r, a, b, h in zip(chosen.row, chosen.start, chosen.end, chosen.hours, strict=True):
+            said = f"Nothing was delivered for {h:,.0f} hours."
+            if kind == NOT_YET:
+                said = f"Its first count is of {block.days[b // slots]:%Y-%m-%d}."
+            elif kind == NO_LONGER:
+                said = f"Its last count is of {block.days[(a - 1) // slots]:%Y-%m-%d}."
+            verdict = FAULTY if kind == LOST else AWAY
+            rows.append((r, a // slots, (b - 1) // slots, h, said, verdict))
+        tables.append(rows_of(kind, rows))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _stuck(block: Block, intervals: int) -> pd.DataFrame:
@@ -246,7 +265,7 @@ def _stuck(block: Block, intervals: int) -> pd.DataFrame:
     if len(runs.row):
         runs = runs.take(_log_chance(block, count, runs) + np.log(intervals) < CHANCE)
     slots = count.shape[2]
-    joined = _joined(runs, flat[runs.row, runs.start], slots)
+    joined = _joined(runs, np.diff(flat[runs.row, runs.start]) != 0, slots)
     rows = []
     for r, a, b, h in zip(joined.row, joined.start, joined.end, joined.hours, strict=True):
         said = f"The same count of {flat[r, a]:,.0f} again and again for {h:,.1f} hours."
@@ -259,7 +278,7 @@ def _flat(block: Block, spoilt: Bools) -> pd.DataFrame:
     hours = block.hourly().count
     low, high = hours.min(axis=2), hours.max(axis=2)  # NaN unless all hours were counted
     runs = _runs((low >= LEAST_FLAT) & (high <= low * (1 + FLAT)) & ~spoilt, 24 * 60)
-    runs = _joined(runs, np.zeros(len(runs.row)), 1)
+    runs = _joined(runs, np.zeros(max(len(runs.row) - 1, 0), dtype=bool), 1)
     rows = []
     for r, a, b, h in zip(runs.row, runs.start, runs.end, runs.hours, strict=True):
         said = f"About {np.nanmedian(hours[r, a:b]):,.0f} an hour by night as by day, "
@@ -323,7 +342,13 @@ def _zero(
     total = np.pad(np.cumsum(usual, axis=1, dtype=float), ((0, 0), (1, 0)))
     lost = total[runs.row, runs.end] - total[runs.row, runs.start]
     runs = runs.take(lost >= EXPECTED)
-    runs = _joined(runs, np.zeros(len(runs.row)), slots)
+    # Who counts between two silent stretches is in order then.
+    passed = np.pad(np.cumsum(np.nan_to_num(flat), axis=1, dtype=float), ((0, 0), (1, 0)))
+    row, since, until = runs.row[1:], runs.end[:-1], runs.start[1:]
+    here = until > since  # the same row
+    since = np.where(here, since, until)
+    between, as_usual = (values[row, until] - values[row, since] for values in (passed, total))
+    runs = _joined(runs, between > STRAY * as_usual, slots)
     arm = pd.factorize(pd.MultiIndex.from_frame(block.series[["site", "approach", "mode"]]))[0]
     mode = block.series["mode"].to_numpy()
     rows = []
@@ -348,3 +373,17 @@ def _zero(
         said = "It never counted anything: no traffic there, or not connected."
         rows.append((r, first, last, there[r].sum() * block.interval / 60, said, SUSPECT))
     return rows_of("zero", rows)
+
+
+def _summed_up(quiet: pd.DataFrame) -> pd.DataFrame:
+    """Return silent hours that come again and again as one row per detector."""
+    short = (quiet["verdict"] == SUSPECT) & (quiet["hours"] < A_DAY)
+    days = quiet.groupby("row")["first"].transform("size").where(short, 0)
+    again = short & (days >= OFTEN_QUIET)
+    rows = []
+    for row, own in quiet[again].groupby("row"):
+        hours = own["hours"].sum()
+        said = f"Nothing in {hours:,.0f} hours on {len(own)} days, while it counts at others: "
+        said += "shut or not counted at these hours."
+        rows.append((int(row), own["first"].min(), own["last"].max(), hours, said, SUSPECT))
+    return pd.concat([quiet[~again], rows_of("zero", rows)], ignore_index=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from datamall.traffic.cube import Array, Block, median
 
 FAULTY, SUSPECT, ASK = "faulty", "suspect", "real or not: ask"
+AWAY = "not there"  # no fault: a detector that came later, or was taken away
 STEP = np.log(2)  # a level is odd when it is nearer to half or double the usual than to the usual
 NOISE = 0.15  # least standard deviation (log) of a day's level, so that no detector is too sure
 MOST = 3.0  # what one day may add to the evidence (log likelihood ratio), lest it decide alone

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from datamall.requirements import Absent, needs, passes_absent
-from datamall.traffic.cube import PART_CELLS, Block, Cube
+from datamall.traffic.cube import LONGEST_BREAK, PART_CELLS, Block, Cube
 from datamall.traffic.information import holidays
 from datamall.traffic.weekly import Floats
 
@@ -20,6 +20,7 @@ SIGNALS = tuple(f"{_STORE}.{name}" for name in (*KEYS, "saturation_flow", "green
 PEAKS = {"morning": (7, 10), "evening": (16, 19)}
 MOTOR = ("car", "bus", "heavy")
 SOFT = ("bike", "pedestrian")
+ALL = "all"  # lane group of an approach whose lanes are not recorded
 _WORDS = ("name", "phase")
 _NUMBERS = ("x", "y", "lanes", "lost_time", "minimum_green", "pedestrian_time")
 _PLAN = ("saturation_flow", "green", "cycle")
@@ -65,6 +66,11 @@ class Peaks:
         lane group beside which they get green; its RangeIndex is the first axis of `people`.
     people
         Cyclists and pedestrians per hour, shape (soft, days, peaks, intervals).
+    asked
+        Days that a lane group should have been counted, shape (groups, days): of the pattern of
+        now, from its first count to its last; without an end where a detector is only faulty.
+    until
+        Last day of a lane group that is no longer counted, shape (groups,); NaT of the others.
     """
 
     groups: pd.DataFrame
@@ -76,6 +82,8 @@ class Peaks:
     start: NDArray[np.int64]
     soft: pd.DataFrame
     people: Floats
+    asked: NDArray[np.bool_]
+    until: NDArray[np.datetime64]
 
     def parts(self) -> Iterator[tuple[slice, "Peaks"]]:
         """Yield the peaks some junctions at a time, with the positions of their lane groups."""
@@ -98,6 +106,8 @@ class Peaks:
                     start=self.start[rows],
                     soft=soft,
                     people=self.people[beside],
+                    asked=self.asked[rows],
+                    until=self.until[rows],
                 ),
             )
             first = int(last)
@@ -191,11 +201,12 @@ def peaks(
     few.
     """
     found = []
+    end = max(block.days[-1] for block in cube)
     for block in cube:
         known = set(block.series["site"].astype(str)) & set(groups["site"])
         own = groups[groups["site"].isin(known)].reset_index(drop=True)
         if own["capacity"].notna().any() and block.interval <= 60:
-            found.append(_peaks(block, own, calendar, vehicles))
+            found.append(_peaks(block, own, calendar, vehicles, end))
     reason = "No junction with a known capacity was counted on a working day."
     kept = tuple(p for p in found if len(p.days) and not np.isnan(p.volume).all())
     return kept or Absent("Volume and capacity", reason)
@@ -206,6 +217,7 @@ def _peaks(
     groups: pd.DataFrame,
     calendar: pd.DataFrame | None,
     vehicles: Vehicles,
+    end: pd.Timestamp,
 ) -> Peaks:
     working = np.asarray(block.days.day_of_week < 5) & ~holidays(block.days, calendar)
     days = block.days[working]
@@ -216,13 +228,14 @@ def _peaks(
         if own.empty:
             return None
         part = part.take(named.isin(set(own["site"])).to_numpy())
-        return own, *_volumes(part, own, working, vehicles)
+        volumes = _volumes(part, own, working, vehicles)
+        return own, *volumes, *_lives(part, own, working, volumes[0], end)
 
     parts, before = [found for found in block.over_parts(look) if found is not None], 0
-    for own, *_, people, _ in parts:
+    for own, _, _, _, people, *_ in parts:
         people["group"] = people["group"].where(people["group"] < 0, people["group"] + before)
         before += len(own)
-    named, volume, riders, start, people, walkers = zip(*parts, strict=True)
+    named, volume, riders, start, people, walkers, asked, until = zip(*parts, strict=True)
     return Peaks(
         pd.concat(named, ignore_index=True),
         days,
@@ -233,7 +246,43 @@ def _peaks(
         np.concatenate(start),
         pd.concat(people, ignore_index=True),
         np.concatenate(walkers),
+        np.concatenate(asked),
+        np.concatenate(until),
     )
+
+
+def _lives(
+    block: Block,
+    groups: pd.DataFrame,
+    working: NDArray[np.bool_],
+    volume: Floats,
+    end: pd.Timestamp,
+) -> tuple[NDArray[np.bool_], NDArray[np.datetime64]]:
+    """Return asked and until of `Peaks`; `end` is the last day of all counts."""
+    days, shape = block.days[working], volume.shape[:2]
+    if not shape[1]:
+        return np.zeros(shape, dtype=bool), np.full(shape[0], "NaT", dtype="datetime64[s]")
+    known = np.asarray(np.any(np.isfinite(volume), axis=(2, 3)))
+    ever = np.asarray(np.any(known, axis=1))
+    sites, site = pd.factorize(block.series["site"].astype(str))
+    place = pd.Index(site).get_indexer(groups["site"])
+    cars = (block.series["mode"] == "car").to_numpy()
+    faulty, aside = (np.zeros((len(site), len(block.days)), dtype=bool) for _ in range(2))
+    if block.spoilt is not None:
+        np.logical_or.at(faulty, sites[cars], block.spoilt[cars])
+    if block.aside is not None:
+        np.logical_or.at(aside, sites, block.aside)
+    faulty, aside = faulty[place][:, working], aside[place][:, working]
+    number = np.arange(shape[1])
+    first, last = known.argmax(axis=1), shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+    alive = (number >= first[:, None]) & (number <= last[:, None])
+    asked = (alive | faulty | ~ever[:, None]) & ~aside
+    after = (number > last[:, None]) & ~faulty & ~aside
+    silent = after.sum(axis=1) * 7 / 5 + (end - block.days[-1]).days
+    until = np.full(shape[0], "NaT", dtype="datetime64[s]")
+    ended = ever & (silent > LONGEST_BREAK)
+    until[ended] = days.to_numpy().astype("datetime64[s]")[last[ended]]
+    return asked, until
 
 
 def _volumes(
@@ -302,14 +351,22 @@ def weighed(weights: tuple[float, float, float], modes: list[Floats]) -> Floats:
 
 
 def membership(keys: pd.DataFrame, groups: pd.DataFrame) -> Floats:
-    """Return which counts (columns) belong to which lane group (rows)."""
+    """Return which counts (columns) belong to which lane group (rows); the only rule of it.
+
+    A lane group holds the movements of its name. One that is called all, or that is the only one
+    of its approach, holds whatever is counted there and no other lane group holds.
+    """
     member = np.zeros((len(groups), len(keys)))
     about = ["site", "approach"]
-    pairs = groups[[*about, "lane_group"]].reset_index().merge(keys.reset_index(), on=about)
-    alone = pairs.groupby("index_y")["index_x"].transform("size") == 1
-    holds = [set(m) <= set(g) for m, g in zip(pairs["movement"], pairs["lane_group"], strict=True)]
-    # Where the approach is one lane group, whatever is counted there belongs to it.
-    fits = pairs[np.array(holds, dtype=bool) | alone.to_numpy()]
+    pairs = groups[[*about, "lane_group"]].reset_index(drop=True).reset_index()
+    pairs = pairs.merge(keys[[*about, "movement"]].reset_index(drop=True).reset_index(), on=about)
+    names = zip(pairs["movement"], pairs["lane_group"], strict=True)
+    holds = np.array([g != ALL and set(m) <= set(g) for m, g in names], dtype=bool)
+    count = pairs["index_y"]
+    alone = count.groupby(count).transform("size") == 1
+    held = pd.Series(holds).groupby(count.to_numpy()).transform("any").to_numpy()
+    rest = ((pairs["lane_group"] == ALL) | alone).to_numpy() & ~held
+    fits = pairs[holds | rest]
     member[fits["index_x"], fits["index_y"]] = 1
     return member
 
@@ -319,7 +376,7 @@ def _complete(keys: pd.DataFrame, member: Floats, groups: pd.DataFrame) -> NDArr
     result = []
     for own, name in zip(member > 0, groups["lane_group"], strict=True):
         counted = set("".join(keys["movement"][own]))
-        result.append(own.any() and ("-" in counted or name == "all" or set(name) <= counted))
+        result.append(own.any() and ("-" in counted or name == ALL or set(name) <= counted))
     return np.array(result, dtype=bool)
 
 
@@ -348,7 +405,7 @@ def _beside(people: pd.DataFrame, groups: pd.DataFrame) -> NDArray[np.int64]:
     It is the one that goes straight on, with the longest green if there are several.
     """
     table = groups.reset_index()
-    straight = table["lane_group"].str.contains("S") | (table["lane_group"] == "all")
+    straight = table["lane_group"].str.contains("S") | (table["lane_group"] == ALL)
     table = table.assign(straight=straight)
     order = ["straight", "green", "index"]
     table = table.sort_values(order, ascending=[False, False, True], kind="stable")

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from datamall.errors import DatamallError
 from datamall.requirements import passes_absent
-from datamall.traffic import signals
-from datamall.traffic.capacity import cut_off, delays
+from datamall.traffic import changes, safety, signals
+from datamall.traffic.capacity import NOT_ENOUGH, cut_off, delays, exceeded
 from datamall.traffic.peaks import PEAKS, Peaks, over_days
 from datamall.traffic.weekly import Floats
 
@@ -37,11 +37,14 @@ class Rules:
         Share by which demand that is cut off is taken to exceed what the plan of now can serve.
     coverage
         Least share of the peaks of working days in which a junction must have been counted.
+    weeks
+        Least number of weeks of the pattern of now, where a road changed.
     """
 
     longest_cycle: float
     headroom: float
     coverage: float
+    weeks: int = 6
 
     def __post_init__(self) -> None:
         """Refuse rules that no plan could keep to.
@@ -69,13 +72,14 @@ class Plan:
     table
         One row per junction and peak, in this order: site, name, peak, served (sum over phases of
         the flow ratio as counted), ratio_sum (Y: the same with headroom where demand is cut off),
-        cut (lane groups whose demand is cut off), coverage, cycle_now, optimal_cycle, cycle,
-        greens (in words) and refused (why there is no plan, or an empty text).
+        cut (lane groups whose demand is cut off), doubt (those of which that cannot be told),
+        coverage (share of the days of the pattern of now, from first count to last), cycle_now,
+        optimal_cycle, cycle, greens (in words) and refused (why there is no plan, or empty).
     green
         Proposed effective greens, shape (groups, peaks), NaN without a plan.
     lost
         Person-hours lost on each day with the plan of now, shape (kinds, junctions, peaks, days);
-        kinds as in `KINDS`.
+        kinds as in `KINDS`. NaN of a junction whose capacity on file is wrong.
     lost_then
         The same with the proposed plan.
     judged
@@ -90,7 +94,12 @@ class Plan:
 
 
 @passes_absent
-def propose(parts: tuple[Peaks, ...], plateaus: pd.DataFrame, rules: Rules) -> tuple[Plan, ...]:
+def propose(
+    parts: tuple[Peaks, ...],
+    plateaus: pd.DataFrame,
+    rules: Rules,
+    changed: pd.DataFrame | None = None,
+) -> tuple[Plan, ...]:
     """Propose a plan per junction and peak and judge it on the days that did not choose it.
 
     Parameters
@@ -101,11 +110,17 @@ def propose(parts: tuple[Peaks, ...], plateaus: pd.DataFrame, rules: Rules) -> t
         As from `censoring.plateaus`.
     rules
         What a plan must keep to.
+    changed
+        As from `changes.changes`, of the counts of which `changes.now` made these peaks.
     """
-    found = []
+    found, since = [], changes.said(changed)
     for own in parts:
-        cut = cut_off(own, plateaus)
-        each = [_propose(part, cut[rows], rules) for rows, part in own.parts()]
+        cut, doubt = cut_off(own, plateaus), cut_off(own, plateaus, NOT_ENOUGH)
+        above = exceeded(own, plateaus)
+        each = [
+            _propose(part, cut[rows], doubt[rows], (above[0][rows], above[1][rows]), since, rules)
+            for rows, part in own.parts()
+        ]
         found.append(
             Plan(
                 pd.concat([plan.table for plan in each], ignore_index=True),
@@ -118,25 +133,39 @@ def propose(parts: tuple[Peaks, ...], plateaus: pd.DataFrame, rules: Rules) -> t
     return tuple(found)
 
 
-def _propose(own: Peaks, cut: NDArray[np.bool_], rules: Rules) -> Plan:
+def _propose(
+    own: Peaks,
+    cut: NDArray[np.bool_],
+    doubtful: NDArray[np.bool_],
+    above: tuple[Floats, NDArray[np.bool_]],
+    since: dict[str, str],
+    rules: Rules,
+) -> Plan:
     groups = own.groups
     judged = own.week % 2 == 1
     flow = over_days(own.in_hour.mean(axis=3)[:, ~judged], np.nanmean)
-    counted = (~np.isnan(own.volume)).mean(axis=(1, 3))
+    known = (~np.isnan(own.volume)).mean(axis=3)
+    asked = own.asked[:, :, None]
+    counted = np.where(asked, known, 0).sum(axis=1) / np.maximum(asked.sum(axis=1), 1)
     green = np.full((len(groups), len(PEAKS)), np.nan)
     cycles = green.copy()
-    rows = []
+    rows, wrong = [], np.zeros(len(groups), dtype=bool)
     for site, members in groups.groupby("site").indices.items():
         named = groups.iloc[members]
-        doubt = _doubt(named)
+        wrong[members] = ~np.isnan(above[0][members]).all()
+        weeks = len(np.unique(own.week[own.asked[members].any(axis=0)]))
+        doubt = _wrong(named, above[0][members], above[1][members]) or _ended(own.until[members])
+        doubt = doubt or _changed(since.get(str(site), ""), weeks, rules) or _doubt(named)
         for number, peak in enumerate(PEAKS):
-            known = (flow[members, number], cut[members, number], counted[members, number].min())
-            row, found = _site(named, doubt, *known, rules)
+            unknown = cut[members, number], doubtful[members, number]
+            part = (flow[members, number], *unknown, counted[members, number].min())
+            row, found = _site(named, doubt, *part, rules)
             rows.append({"site": site, "peak": peak} | row)
             green[members, number] = found
             cycles[members, number] = row["cycle"]
     table = pd.DataFrame(rows)
-    lost = _lost(own, delays(own, own.volume).total, groups["green"], groups["cycle"])
+    delay = np.where(wrong[:, None, None, None], np.nan, delays(own, own.volume).total)
+    lost = _lost(own, delay, groups["green"], groups["cycle"])
     share = green / cycles
     capacity = (groups["saturation_flow"].to_numpy()[:, None] * share)[:, None, :, None]
     period = min(own.interval, 15) / 60
@@ -150,6 +179,7 @@ def _site(
     doubt: str,
     flow: Floats,
     cut: NDArray[np.bool_],
+    doubtful: NDArray[np.bool_],
     coverage: float,
     rules: Rules,
 ) -> tuple[dict[str, Any], Floats]:
@@ -161,12 +191,14 @@ def _site(
 
     saturation, now = groups["saturation_flow"].to_numpy(), groups["cycle"].iloc[0]
     most = saturation * ((1 + rules.headroom) * groups["green"] / groups["cycle"]).to_numpy()
-    demand = np.where(cut, np.maximum(flow, most), flow)
+    # What may be cut off gets the same room on top of what was served, as far as that is known.
+    demand = np.where(doubtful, np.minimum((1 + rules.headroom) * flow, np.fmax(flow, most)), flow)
+    demand = np.where(cut, np.maximum(flow, most), demand)
     shortest = groups[["minimum_green", "pedestrian_time"]].max(axis=1).fillna(0).to_numpy()
     ratio, least = highest(demand / saturation), highest(np.ceil(shortest))
     lost, total = groups["lost_time"].iloc[0], float(ratio.sum())
     optimal = float(signals.optimal_cycle(total, lost))
-    refused = doubt or _uncounted(coverage, rules) or _unseen(flow)
+    refused = doubt or _uncounted(coverage, rules) or _unseen(flow, _names(groups))
     refused = refused or _limits(total, least.sum(), lost, cut, rules)
     # Which lane groups need green of their own is not known without phases.
     known = (groups["phase"] != "").all()
@@ -174,7 +206,8 @@ def _site(
         "name": groups["name"].iloc[0],
         "served": float(highest(flow / saturation).sum()) if known else np.nan,
         "ratio_sum": total if known else np.nan,
-        "cut": ", ".join((groups["approach"] + " " + groups["lane_group"])[cut]),
+        "cut": ", ".join(_names(groups)[cut]),
+        "doubt": ", ".join(_names(groups)[doubtful & ~cut]),
         "coverage": coverage,
         "cycle_now": now,
         "optimal_cycle": optimal if known else np.nan,
@@ -185,7 +218,8 @@ def _site(
     if refused:
         return row, np.full(len(groups), np.nan)
     # Where least greens are binding, Webster's cycle may be worse than that of now, divided anew.
-    fits = [min(max(one, least.sum() + lost), rules.longest_cycle) for one in (optimal, now)]
+    shortest = max(least.sum() + lost, safety.CYCLES[0])
+    fits = [min(max(one, shortest), rules.longest_cycle) for one in (optimal, now)]
     found = []
     for wanted in fits:
         # Whole seconds; never beyond the longest cycle.
@@ -217,7 +251,49 @@ def _doubt(groups: pd.DataFrame) -> str:
     one = groups[["cycle", "lost_time"]].nunique().max() == 1
     if phases.agg(np.ptp).max() > SLACK or off > SLACK or not one:
         return "The plan of now does not add up: its greens and lost time are not its cycle."
-    return ""
+    if len(phases) == 1:
+        return "One phase alone: there is no other to give green to or take it from."
+    return safety.unsafe(groups)
+
+
+def _names(groups: pd.DataFrame) -> NDArray:
+    return (groups["approach"] + " " + groups["lane_group"]).to_numpy(dtype=object)
+
+
+def _wrong(groups: pd.DataFrame, above: Floats, queue: NDArray[np.bool_]) -> str:
+    """Say that a capacity on file is refuted by the counts, or nothing."""
+    if np.isnan(above).all():
+        return ""
+    first = int(np.nanargmax((above / groups["capacity"].to_numpy()).round(9)))
+    row = groups.iloc[first]
+    said = f"The capacity on file is wrong: {_names(groups)[first]} passes {above[first]:,.0f} an "
+    said += f"hour, {row['capacity']:,.0f} on file."
+    if queue[first]:
+        saturation = above[first] * row["cycle"] / row["green"]
+        said += (
+            f" A queue is sure, so its saturation flow is about {saturation:,.0f} pcu/h, if the "
+        )
+        said += "green on file is right."
+    return said
+
+
+def _ended(until: NDArray[np.datetime64]) -> str:
+    """Say that some lane group is no longer counted, or nothing."""
+    if np.isnat(until).all():
+        return ""
+    day = pd.Timestamp(np.nanmin(until))
+    said = (
+        f"No longer counted: the last working day is {day.day} {day.month_name()} {day.year}, and"
+    )
+    return f"{said} what passes now is not known."
+
+
+def _changed(since: str, weeks: int, rules: Rules) -> str:
+    """Say that the road changed too short a while ago, or nothing."""
+    if not since or weeks >= rules.weeks:
+        return ""
+    number = "1 week since then is" if weeks == 1 else f"{weeks} weeks since then are"
+    return f"{since}: {number} too few."
 
 
 def _uncounted(coverage: float, rules: Rules) -> str:
@@ -232,9 +308,13 @@ def _uncounted(coverage: float, rules: Rules) -> str:
     return ""
 
 
-def _unseen(flow: Floats) -> str:
-    """Say that the days which choose a plan show no flow to divide the cycle by, or nothing."""
-    return "" if not np.isnan(flow).any() and flow.sum() > 0 else UNSEEN
+def _unseen(flow: Floats, names: NDArray) -> str:
+    """Say where the days which choose a plan show no flow, or nothing."""
+    none = ~(flow > 0)
+    if none.all():
+        return UNSEEN
+    shut = ", ".join(names[none])
+    return f"Closed or not counted in this peak: {shut}." if shut else ""
 
 
 def _limits(total: float, least: float, lost: float, cut: NDArray[np.bool_], rules: Rules) -> str:

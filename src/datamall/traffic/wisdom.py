@@ -46,13 +46,14 @@ def proposals(
         (share of these days on which fewer person-hours are lost), motor, bike and pedestrian
         (parts of the gain), bike_wait_now, bike_wait, pedestrian_wait_now and pedestrian_wait (mean
         wait per person, s), longest_red (s, of all phases, with the plan), cut (lane groups whose
-        demand is cut off) and coverage.
+        demand is cut off), doubt (those of which that cannot be told) and coverage.
         Plans to try first, then refusals, doubts and plans to keep; the largest gain first.
 
     Notes
     -----
     Verdicts: try it, where the whole interval of the gain is above `worth`; keep the plan of now,
-    where it is below; not enough evidence, where it holds it; no plan, with the reason why. Where
+    where it is below and all demand is known; not enough evidence, where it holds it, or where it
+    cannot be told whether demand is cut off; no plan, with the reason why. Where
     demand is cut off, gains are computed from what was served, which understates what the phase
     that lacks green would gain.
 
@@ -77,7 +78,9 @@ def proposals(
         table[name] = np.concatenate([getattr(f, column) for f in found])
     better = [(g > 0).sum(1) / np.maximum((~np.isnan(g)).sum(1), 1) for g in gains]
     table["better_days"] = np.where(table["days"] > 0, np.concatenate(better), np.nan)
-    steps = [table["refused"] != "", table["low"] > worth, table["high"] < worth]
+    better, known = table["low"] > worth, table["doubt"] == ""
+    keep = (table["high"] < worth) & known & (table["cut"] == "")
+    steps = [table["refused"] != "", better & known, keep]
     table["verdict"] = np.select(steps, [REFUSED, RECOMMENDED, KEEP], DOUBT)
     table["reason"] = table["refused"].where(table["refused"] != "", _reasons(table, worth))
     place = table["verdict"].map([RECOMMENDED, REFUSED, DOUBT, KEEP].index)
@@ -86,7 +89,7 @@ def proposals(
     columns = [*_KEYS, "verdict", "reason", "cycle_now", "cycle", "greens", "served"]
     columns += ["ratio_sum", "optimal_cycle", "days", "gain", "low", "high", "better_days", *KINDS]
     columns += [f"{kind}_wait{when}" for kind in KINDS[1:] for when in ("_now", "")]
-    return table[[*columns, "longest_red", "cut", "coverage"]].reset_index(drop=True)
+    return table[[*columns, "longest_red", "cut", "doubt", "coverage"]].reset_index(drop=True)
 
 
 def _effects(own: Peaks, plan: Plan) -> pd.DataFrame:
@@ -136,8 +139,17 @@ def _reasons(table: pd.DataFrame, worth: float) -> pd.Series:
     )
     keep = f"What another plan would save is below {worth:g} person-hours a peak."
     doubt = f"It cannot be told whether another plan would save {worth:g} person-hours a peak."
-    steps = [table["verdict"] == RECOMMENDED, table["verdict"] == KEEP]
-    return pd.Series(np.select(steps, [tried, keep], doubt), index=table.index)
+    hidden = "But it cannot be told whether demand of " + table["doubt"] + " is cut off, and more "
+    hidden += "may wait than was counted: look at its queue first."
+    more = "Demand of " + table["cut"] + " is cut off: what was counted does not tell what another "
+    more += "plan would save."
+    steps = [
+        table["verdict"] == RECOMMENDED,
+        table["verdict"] == KEEP,
+        table["doubt"] != "",
+        (table["cut"] != "") & (table["high"] < worth),
+    ]
+    return pd.Series(np.select(steps, [tried, keep, text + " " + hidden, more], doubt), table.index)
 
 
 @passes_absent

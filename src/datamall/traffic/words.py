@@ -6,6 +6,7 @@ import pandas as pd
 
 from datamall.requirements import Absent, passes_absent
 from datamall.traffic import wisdom
+from datamall.traffic.capacity import ABOVE, CUT_OFF
 from datamall.traffic.forecast import MEDIAN_WEEKS, Forecasts
 from datamall.traffic.health import LOST
 from datamall.traffic.information import WEEKDAYS, WORKING_DAY
@@ -39,6 +40,8 @@ HEADINGS = {
     "delay": "Delay (s per vehicle)",
     "detectable": "Smallest change found",
     "detectable_share": "The same, as a share",
+    "doubt": "Cut off or not at",
+    "evening": "Evening peak, now ÷ then",
     "gain": "Person-hours saved a peak",
     "greens": "Greens now → then",
     "high": "To",
@@ -56,11 +59,14 @@ HEADINGS = {
     "model_used": "Model used",
     "median": "Median of weeks",
     "method": "Chosen",
+    "morning": "Morning peak, now ÷ then",
     "motor": "People in cars and buses",
     "nominal": "Promised",
+    "other": "Other hours, now ÷ then",
     "pedestrian": "Pedestrians",
     "pedestrian_wait": "Pedestrians wait then (s)",
     "pedestrian_wait_now": "Pedestrians wait now (s)",
+    "queue": "A queue is sure",
     "quarter": "Busiest 15 minutes (pcu/h)",
     "rank_high": "Rank, to",
     "rank_low": "Rank, from",
@@ -271,6 +277,12 @@ def fullest(ratios: pd.DataFrame, rows: int) -> pd.DataFrame:
     """Return the first rows of `capacity.ratios` with a column `where` that names each."""
     where = ratios[["site", "approach", "lane_group"]].agg(" ".join, axis=1)
     return ratios.assign(where=where + ", " + ratios["peak"]).head(rows)
+
+
+@passes_absent
+def at_a_ceiling(plateaus: pd.DataFrame) -> pd.DataFrame:
+    """Return where demand is cut off or the capacity on file refuted; as `censoring.plateaus`."""
+    return plateaus[plateaus["verdict"].isin([CUT_OFF, ABOVE])]
 
 
 @passes_absent
