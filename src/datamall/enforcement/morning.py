@@ -13,7 +13,7 @@ import pandas as pd
 
 from datamall.enforcement import crews, histories
 from datamall.enforcement.crews import KINDS
-from datamall.enforcement.effects import EFFECTS
+from datamall.enforcement.effects import EFFECTS, share_of
 from datamall.enforcement.information import Tables
 from datamall.enforcement.routing import Redirect, Settings, redirect_by_kinds
 from datamall.enforcement.routing.refusals import CANDIDATES, clock
@@ -86,6 +86,7 @@ def candidates(
     day: pd.Timestamp,
     most: int,
     keep: Collection[tuple[str, str]] = (),
+    effects: pd.DataFrame = EFFECTS,
 ) -> pd.DataFrame | Absent:
     """Return what trucks could serve today, as `routing.redirect` takes it.
 
@@ -103,6 +104,8 @@ def candidates(
         Places of each kind that are thought of beside the rounds and what is owed.
     keep
         Place and kind of what is thought of in any case.
+    effects
+        What a crew takes away: assumed, or with measured ranges as from `effects.replaced`.
 
     Returns
     -------
@@ -118,7 +121,7 @@ def candidates(
     register = data[CONTAINERS].set_index("cluster")[["x", "y"]].astype(float)
     tables = [_regular(data, now, day)]
     if not isinstance(now, Absent) and not isinstance(learnt, Absent):
-        tables += _expected(data, now, learnt, day, most, frozenset(keep))
+        tables += _expected(data, now, learnt, day, most, frozenset(keep), effects)
     table = pd.concat(tables, ignore_index=True)
     sizes = pd.DataFrame(SIZES, index=["volume", "mass", "usual"]).T
     table = table.join(sizes, on="kind").join(register, on="place")
@@ -146,9 +149,10 @@ def _expected(
     day: pd.Timestamp,
     most: int,
     keep: frozenset[tuple[str, str]],
+    effects: pd.DataFrame,
 ) -> Iterator[pd.DataFrame]:
     """Yield for each kind of waste the places where it must be taken away, and where it may be."""
-    [(low, high)] = EFFECTS.loc[EFFECTS["cause"] == PICKED_UP, ["low", "high"]].to_numpy()
+    low, high = share_of(PICKED_UP, effects)
     gone = learnt.chain.relaxation * (1 - now["rate"].clip(0, 0.99))
     days = (1 / gone.clip(lower=1e-6)).clip(upper=LONGEST)
     last = histories.looks(histories.before(data, day)).drop_duplicates("cluster", keep="last")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datamall.enforcement import crews, foresight, histories, morning, state
+from datamall.enforcement import crews, foresight, histories, morning, state, taken_over
 from datamall.enforcement.crew_facts import facts
 from datamall.enforcement.information import Tables
 from datamall.enforcement.routing import Redirect, Settings, redirect_by_kinds
@@ -112,8 +112,9 @@ def plan(
     known = histories.before(data, moment)
     states, said = under_way(data, moment), crews.stops(known)
     rest = left(planned, states, said[said["day"] == moment.normalize()])
+    used = taken_over.on_a_day(data, moment)
     pairs = set(zip(rest["place"], rest["kind"], strict=True))
-    wanted = morning.candidates(data, now, learnt, moment, 0, pairs)
+    wanted = morning.candidates(data, now, learnt, moment, 0, pairs, used)
     if not isinstance(wanted, pd.DataFrame):
         raise DatamallError(wanted.reason)
     mine = {*zip(planned["place"], planned["kind"], strict=True)}
