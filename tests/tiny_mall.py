@@ -28,7 +28,7 @@ def make_project(folder: Path, parts: int = 2) -> Path:
         )
     # By month, so that the door has something to add up.
     purposes = (ROOT / "data" / "purposes.yaml").read_text("utf-8")
-    by_month = purposes.replace("period_start: value", "period_start: month")
+    by_month = purposes.replace("period_start: value, period_days: value", "period_start: month")
     assert by_month != purposes
     (folder / "data" / "purposes.yaml").write_text(by_month, encoding="utf-8")
     shutil.copy(ROOT / "params.yaml", folder)
@@ -37,6 +37,7 @@ def make_project(folder: Path, parts: int = 2) -> Path:
     write_store(folder, "enforcement.containers", containers(), parts)
     write_store(folder, "enforcement.inspections", inspections(), parts)
     write_store(folder, "enforcement.reports", reports(), parts)
+    write_store(folder, "enforcement.actions", actions(), parts)
     return folder
 
 
@@ -129,6 +130,18 @@ def inspections() -> pa.Table:
             "cardboard": [0, 1, 0, 1, 0],
             "full": [0, 0, 0, 0, 0],
             "broken": [0, 0, 0, 0, 0],
+        }
+    )
+
+
+def actions() -> pa.Table:
+    """Return an action that one of two places was drawn for."""
+    return pa.table(
+        {
+            "cluster": ["c1", "c2"],
+            "action": ["information board"] * 2,
+            "first_day": [date(2026, 2, 2)] * 2,
+            "drawn": ["yes", "no"],
         }
     )
 

@@ -191,8 +191,26 @@ def countersign(root: Path, mapping: Authority, report: str, number: int, role: 
     _sign(root, mapping, report, number, one.signed.content, role)
 
 
-def came_of(root: Path, mapping: Authority, report: str, number: int, text: str, role: str) -> None:
+def came_of(
+    root: Path,
+    mapping: Authority,
+    report: str,
+    number: int,
+    text: str,
+    role: str,
+    measured_on: str = "",
+) -> None:
     """Write down what came of a decision; signed by one role.
+
+    Parameters
+    ----------
+    root, mapping, report, number, role
+        Project folder, authority, report and decision; who says it.
+    text
+        What came of it.
+    measured_on
+        Another report, such as ``effects``, whose answer is what came of it, before the text; the
+        statement is then about its results, too, byte for byte.
 
     Raises
     ------
@@ -206,6 +224,11 @@ def came_of(root: Path, mapping: Authority, report: str, number: int, text: str,
         raise DatamallError(f"Number {number} of {report} is what came of a decision, not one.")
     if one.said["permits"]:
         signatures.by_two(root, mapping, one.signed, EVENTS[DECISION])
+    subjects = {}
+    if measured_on:
+        text = f"{_answer(root, mapping.authority, measured_on)} {text}".strip()
+        results = results_of(root, mapping.authority, measured_on)
+        subjects = figures(root, mapping.authority, measured_on, results)
     said = {
         "authority": mapping.authority,
         "report": report,
@@ -215,8 +238,20 @@ def came_of(root: Path, mapping: Authority, report: str, number: int, text: str,
     }
     name = file_of(root, mapping.authority, report, number).relative_to(root).as_posix()
     after = len(files(root, mapping.authority, report)) + 1
-    content = statement({name: one.signed.digest}, OUTCOME, said)
+    content = statement({name: one.signed.digest} | subjects, OUTCOME, said)
     _sign(root, mapping, report, after, content, role)
+
+
+def _answer(root: Path, authority: str, report: str) -> str:
+    """Return the answer of a page, with the days that it is about."""
+    path = results_of(root, authority, report) / "answer.json"
+    if not path.is_file():
+        raise DatamallError(
+            f"There is no page {report} of {authority} that could have measured it: run `datamall "
+            f"report {report} --authority {authority}` first."
+        )
+    said = json.loads(path.read_text("utf-8"))
+    return f"{said['sentence']} (page {report}, {said['first_day']} to {said['last_day']})"
 
 
 def listed(root: Path, mapping: Authority, report: str) -> str:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 STORES = (
     *("shared.neighbourhoods", "enforcement.containers", "enforcement.inspections"),
-    "enforcement.reports",
+    *("enforcement.reports", "enforcement.actions"),
 )
 QUIET = (
     "--no-sandbox",

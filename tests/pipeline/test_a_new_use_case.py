@@ -61,8 +61,8 @@ def test_by_the_guide_from_scratch_to_the_index_page(
     commit(folder)
     ours = {"PYTHONPATH": str(folder / "src")}
     assert cli(folder, "demo", **ours).returncode == 0
-    enforcement = ("enforcement.containers", "enforcement.inspections", "enforcement.reports")
-    for store in ("shared.neighbourhoods", *enforcement):
+    enforcement = ("containers", "inspections", "reports", "actions")
+    for store in ("shared.neighbourhoods", *(f"enforcement.{name}" for name in enforcement)):
         assert cli(folder, "intake", store, **ours).returncode == 0
 
     guide = (folder / "docs" / "from-scratch-to-pipeline.md").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Rounds of the demo city: Monday at 10:40, and thirty mornings against orders that people use."""
+"""Rounds of the demo city: Monday at 10:40."""
 
 import numpy as np
 import pandas as pd
@@ -57,40 +57,3 @@ def test_three_reports_at_10_40_are_served_or_explained_and_the_rounds_stay_calm
     way = own.under_way.dropna(subset="next_place").set_index("truck")["next_place"]
     lifts = way[way.index.str.startswith("W")]
     assert (first[lifts.index] == lifts).all()
-
-
-@pytest.mark.slow
-def test_nuisance_per_hour_beats_the_list_and_the_nearest_neighbour_over_thirty_days(
-    groningen: City, own: Fleet
-) -> None:
-    """The list is in order of nuisance, as the ranking over a year had it."""
-    rng = np.random.Generator(np.random.PCG64(1))
-    truck = own.trucks[own.trucks["truck"] == "G01"]
-    start = own.under_way[own.under_way["truck"] == "G01"].assign(
-        minute=390, volume=0.0, mass=0.0, next_place=None
-    )
-    start[["x", "y"]] = truck[["x", "y"]].to_numpy()
-    names = groningen.places["cluster"].to_numpy()
-    gained: dict[str, list[float]] = {"list": [], "nearest": []}
-    for _ in range(30):
-        spots = rng.choice(names, 60, replace=False).tolist()
-        value = rng.gamma(2, 0.5, 60)
-        day = candidates(groningen, spots, "bulky", value=value)
-        listed = day.sort_values("value", ascending=False)["place"].tolist()
-        xy, here = day.set_index("place")[["x", "y"]], start[["x", "y"]].to_numpy()[0]
-        left, nearest = list(xy.index), []
-        while left:
-            away = np.hypot(*(xy.loc[left].to_numpy() - here).T)
-            nearest.append(left.pop(int(away.argmin())))
-            here = xy.loc[nearest[-1]].to_numpy()
-        for name, order in (("list", listed), ("nearest", nearest)):
-            rest = pd.DataFrame({"truck": "G01", "turn": range(60), "place": order})
-            settings = Settings(iterations=60, threshold=0.0)
-            found = redirect(day, rest.assign(kind="bulky"), truck, start, own.sites, settings)
-            [row] = found.trucks.to_dict("records")
-            then = row["value_before"] / (row["home_before"] - 390 * 60)
-            gained[name].append(row["value"] / (row["home"] - 390 * 60) / then - 1)
-    for name, shares in gained.items():
-        more = np.array(shares)
-        half = 1.96 * more.std(ddof=1) / np.sqrt(len(more))
-        assert more.mean() - half > 0, (name, more.mean(), half)

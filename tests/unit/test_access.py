@@ -50,6 +50,7 @@ def load(project: Path) -> dict:
 def test_extract_holds_what_is_granted_and_nothing_else(project: Path, folder: Path) -> None:
     about = checkout(project, "demo", "enforcement", folder)
     assert sorted(path.name for path in folder.iterdir()) == [
+        "enforcement.actions",
         "enforcement.containers",
         "enforcement.inspections",
         "enforcement.reports",

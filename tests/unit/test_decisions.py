@@ -171,6 +171,27 @@ def test_a_later_decision_takes_the_place_of_an_earlier_one(mall: Mall) -> None:
         verified(mall)
 
 
+def test_what_came_of_it_is_what_another_page_measured(mall: Mall) -> None:
+    mall.decide(permits=[])
+    with pytest.raises(DatamallError, match="no page effects of city that could have measured"):
+        deciding.came_of(mall.root, mall.mapping, AUDIT, 1, "", "steward", "effects")
+    own = mall.root / "reports" / "city" / "results" / "effects"
+    own.mkdir()
+    answer = {"sentence": "Board: 31 % less.", "first_day": "2025-01-06", "last_day": "2026-01-04"}
+    (own / "answer.json").write_text(json.dumps(answer))
+    deciding.came_of(mall.root, mall.mapping, AUDIT, 1, "We go on.", "steward", "effects")
+    one = decisions.kept(mall.root, mall.mapping, AUDIT)[1]
+    assert one.said["came_of_it"] == (
+        "Board: 31 % less. (page effects, 2025-01-06 to 2026-01-04) We go on."
+    )
+    digest = hashlib.sha256((own / "answer.json").read_bytes()).hexdigest()
+    assert one.subjects["reports/city/results/effects/answer.json"] == digest
+    results = mall.root / "reports" / "city" / "results" / AUDIT
+    rests_on = json.loads((results / "provenance.json").read_text())
+    (row,) = decisions.shown(mall.root, "city", AUDIT, rests_on, results)
+    assert row["came"] == [one.said["came_of_it"]] and verified(mall) == 2
+
+
 def test_what_came_of_it_is_written_back_and_shown(mall: Mall) -> None:
     with pytest.raises(DatamallError, match="There is no decision 1"):
         deciding.came_of(mall.root, mall.mapping, AUDIT, 1, "Nothing yet.", "steward")

@@ -65,6 +65,7 @@ def test_extract_gives_tables_by_store(door: Door) -> None:
         "enforcement.containers",
         "enforcement.inspections",
         "enforcement.reports",
+        "enforcement.actions",
     ]
     assert len(data) == 5
     places, inspections = data["enforcement.containers"], data["enforcement.inspections"]

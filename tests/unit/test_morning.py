@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from routed import sites, trucks
 
-from datamall.enforcement import crew_facts, morning, morning_words
+from datamall.enforcement import crew_facts, morning, morning_words, orders
 from datamall.enforcement.chain import Chain
 from datamall.enforcement.prevented import prevented
 from datamall.enforcement.routing import Settings
@@ -195,6 +195,33 @@ def test_what_is_prevented_is_the_sum_with_an_interval_of_one_day() -> None:
         made, morning.owed(town(), state, made, DAY), found, morning.freshness(town(), DAY, 1), DAY
     )
     assert f"expected to prevent {found.days:.0f} dirty days (90 % interval" in text
+
+
+def test_the_plan_stands_beside_the_list_and_the_nearest() -> None:
+    data = town()
+    data["enforcement.rounds"] = data["enforcement.rounds"].assign(cluster=["P4", "P1", "P3"])
+    wanted = morning.candidates(data, now(P2=0.9, P5=0.8), learnt(), DAY, 3)
+    wanted = wanted[(wanted["kind"] == "bulky") | (wanted["reason"] == morning.REGULAR)]
+    made = morning.plan(data, wanted, DAY, SETTINGS)
+    table = orders.driven(data, made, wanted, DAY, SETTINGS)
+    lift = table[table["truck"] == "W1"].set_index("way")
+    assert set(lift["trucks"]) == {orders.BOUND} and set(lift["stops"]) == {3}
+    # P4, P1, P3 as the round has them, or P1, P3, P4: there and back, 500 m apart.
+    assert lift.loc[orders.NOTHING, "metres"] == lift.loc[orders.LISTED, "metres"] == 6000
+    assert lift.loc[orders.NEAREST, "metres"] == lift.loc[orders.ALL_NEAREST, "metres"] == 4000
+    assert lift.loc[orders.NEAREST, "seconds"] == 400 + 3 * 120
+    grab = table[table["truck"] == "G1"].set_index("way")
+    assert grab.loc[orders.NOTHING, ["stops", "seconds"]].tolist() == [0, 0]
+    assert grab.loc[orders.LISTED, "musts"] == grab.loc[orders.PLANNED, "musts"] == 2
+    beside = orders.beside(table).set_index(["trucks", "way"])
+    own = beside.loc[(orders.FREE, orders.PLANNED)]
+    assert own["per_hour"] == pytest.approx(own["value"] / own["hours"])
+    assert own["hours"] == pytest.approx(grab.loc[orders.PLANNED, "seconds"] / 3600)
+    assert np.isnan(beside.loc[(orders.FREE, orders.NOTHING), "per_hour"])
+    said = orders.caption(beside.reset_index())
+    assert said.startswith("All trucks: the plan ") and orders.ALL_NEAREST in said
+    nobody = made.__class__(made.plan, made.nothing, made.changes, pd.DataFrame())
+    assert isinstance(orders.driven(data, nobody, wanted, DAY, SETTINGS), Absent)
 
 
 def test_a_crew_reads_three_facts_at_most_in_dutch() -> None:

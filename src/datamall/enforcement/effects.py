@@ -9,6 +9,7 @@ from datamall.errors import DatamallError
 _OUR_RANGE = "assumption: what a visit leaves undone on the day is not recorded"
 # Not corrected for regression to the mean: the worst places improve by themselves.
 _BOARDS = "at most {} %, of boards at the 100 worst places (Amsterdam OIS 2021)"
+ASSUMED, MEASURED = "assumed", "measured"
 # What an action takes away of the nuisance of one cause, as a share: every value between low and
 # high is held to be equally likely. Replace by measured effects as soon as there are any.
 EFFECTS = pd.DataFrame(
@@ -20,7 +21,7 @@ EFFECTS = pd.DataFrame(
         ("cardboard", "inform and enforce", "Enforcement", 0.0, 0.29, _BOARDS.format("−29")),
     ],
     columns=["cause", "action", "crew", "low", "high", "source"],
-)
+).assign(basis=ASSUMED)
 # What an inspector found, by cause.
 FOUND = {
     "bulky": "bulky waste",
@@ -38,7 +39,13 @@ def replaced(measured: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     measured
-        cause, action, low, high and source, as from `effect.measured`.
+        cause, action, low, high and source, as from `effect.measured` with the plan's words for
+        the actions.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `EFFECTS`; basis is `MEASURED` where a range was replaced.
 
     Raises
     ------
@@ -53,8 +60,14 @@ def replaced(measured: pd.DataFrame) -> pd.DataFrame:
         wrong = "is no effect that a plan uses" if len(strange) else "is measured twice"
         raise DatamallError(f"{action!r} on {cause!r} {wrong}: give one row per action and cause.")
     table = EFFECTS.set_index(keys)
-    table.update(new)
+    table.update(new.assign(basis=MEASURED))
     return table.reset_index()[list(EFFECTS)]
+
+
+def share_of(cause: str, effects: pd.DataFrame = EFFECTS) -> tuple[float, float]:
+    """Return the least and the most that the action against a cause takes away of it."""
+    [(low, high)] = effects.loc[effects["cause"] == cause, ["low", "high"]].to_numpy(float)
+    return float(low), float(high)
 
 
 def recorded(table: pd.DataFrame, effects: pd.DataFrame = EFFECTS) -> pd.DataFrame:

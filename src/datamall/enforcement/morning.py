@@ -13,7 +13,7 @@ import pandas as pd
 
 from datamall.enforcement import crews, fills, histories
 from datamall.enforcement.crews import KINDS
-from datamall.enforcement.effects import EFFECTS
+from datamall.enforcement.effects import EFFECTS, share_of
 from datamall.enforcement.fills import CONTAINERS, ROUNDS
 from datamall.enforcement.information import Tables
 from datamall.enforcement.routing import Redirect, Settings, redirect_by_kinds
@@ -92,6 +92,7 @@ def candidates(
     most: int,
     keep: Collection[tuple[str, str]] = (),
     levels: pd.DataFrame | Absent | None = None,
+    effects: pd.DataFrame = EFFECTS,
 ) -> pd.DataFrame | Absent:
     """Return what trucks could serve today, as `routing.redirect` takes it.
 
@@ -111,6 +112,8 @@ def candidates(
         Place and kind of what is thought of in any case.
     levels
         As from `fills.levels`, where fill levels are delivered.
+    effects
+        What a crew takes away: assumed, or with measured ranges as from `effects.replaced`.
 
     Returns
     -------
@@ -128,9 +131,9 @@ def candidates(
     register = data[CONTAINERS].set_index("cluster")[["x", "y"]].astype(float)
     tables = [_regular(data, now, day)]
     if not isinstance(now, Absent) and not isinstance(learnt, Absent):
-        tables += _expected(data, now, learnt, day, most, frozenset(keep))
+        tables += _expected(data, now, learnt, day, most, frozenset(keep), effects)
     own, others = fills.beside_rounds(levels, pd.concat(tables, ignore_index=True), most, keep)
-    table = pd.concat([others, _to_empty(own)], ignore_index=True) if len(own) else others
+    table = pd.concat([others, _to_empty(own, effects)], ignore_index=True) if len(own) else others
     sizes = pd.DataFrame(SIZES, index=["volume", "mass", "usual"]).T
     table = table.join(sizes, on="kind").join(register, on="place")
     service = table["service"].fillna(table["usual"])
@@ -157,8 +160,10 @@ def _expected(
     day: pd.Timestamp,
     most: int,
     keep: frozenset[tuple[str, str]],
+    effects: pd.DataFrame,
 ) -> Iterator[pd.DataFrame]:
     """Yield for each kind of waste the places where it must be taken away, and where it may be."""
+    taken = sum(share_of(PICKED_UP, effects)) / 2
     gone = learnt.chain.relaxation * (1 - now["rate"].clip(0, 0.99))
     days = (1 / gone.clip(lower=1e-6)).clip(upper=LONGEST)
     last = histories.looks(histories.before(data, day)).drop_duplicates("cluster", keep="last")
@@ -169,7 +174,7 @@ def _expected(
     for kind, category in KINDS.items():
         if kind not in now:
             continue
-        value = (now[kind] * days * _taken_away()).round(4)
+        value = (now[kind] * days * taken).round(4)
         reported = np.array([(place, category) in told for place in now["cluster"]])
         seen = (now["days"] <= RECENT) & (now["chance"] >= 0.5) & (last[kind].to_numpy() > 0)
         must = reported | seen
@@ -187,17 +192,11 @@ def _expected(
         yield own[must | kept | (value.rank(ascending=False, method="first") <= most)]
 
 
-def _to_empty(levels: pd.DataFrame) -> pd.DataFrame:
+def _to_empty(levels: pd.DataFrame, effects: pd.DataFrame) -> pd.DataFrame:
     """Return the containers to be emptied for their level as candidates."""
-    days = levels["days_full"].clip(upper=LONGEST)
+    value = levels["days_full"].clip(upper=LONGEST) * sum(share_of(PICKED_UP, effects)) / 2
     own = levels.rename(columns={"cluster": "place"})[["place", "demand", "reason"]]
-    return own.assign(kind="full", value=days * _taken_away(), service=np.nan)
-
-
-def _taken_away() -> float:
-    """Return the share of what lies there that a crew takes away: the middle of what is assumed."""
-    [(low, high)] = EFFECTS.loc[EFFECTS["cause"] == PICKED_UP, ["low", "high"]].to_numpy()
-    return float(low + high) / 2
+    return own.assign(kind="full", value=value, service=np.nan)
 
 
 def todays_rounds(data: Tables, day: pd.Timestamp) -> pd.DataFrame:

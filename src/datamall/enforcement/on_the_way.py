@@ -19,6 +19,7 @@ from datamall.enforcement import (
     histories,
     morning,
     state,
+    taken_over,
 )
 from datamall.enforcement.crew_facts import facts
 from datamall.enforcement.information import Tables
@@ -125,8 +126,9 @@ def plan(
     known = histories.before(data, moment)
     states, said = under_way(data, moment), crews.stops(known)
     rest = left(planned, states, said[said["day"] == moment.normalize()])
+    used = taken_over.on_a_day(data, moment)
     pairs = set(zip(rest["place"], rest["kind"], strict=True))
-    wanted = morning.candidates(data, now, learnt, moment, 0, pairs, levels)
+    wanted = morning.candidates(data, now, learnt, moment, 0, pairs, levels, used)
     if not isinstance(wanted, pd.DataFrame):
         raise DatamallError(wanted.reason)
     mine = {*zip(planned["place"], planned["kind"], strict=True)}

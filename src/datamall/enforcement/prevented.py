@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from datamall.enforcement.crews import KINDS
-from datamall.enforcement.effects import EFFECTS
+from datamall.enforcement.effects import EFFECTS, share_of
 from datamall.enforcement.fills import by_level
 from datamall.enforcement.knowledge import check_level
 from datamall.enforcement.morning import PICKED_UP
@@ -31,6 +31,7 @@ def prevented(
     confidence: float,
     seed: int,
     levels: pd.DataFrame | Absent | None = None,
+    effects: pd.DataFrame = EFFECTS,
 ) -> Prevented | Absent:
     """Return what the stops of a day prevent.
 
@@ -42,13 +43,15 @@ def prevented(
         Level of the interval; of the draws.
     levels
         As from `fills.levels`, where fill levels are delivered.
+    effects
+        As for `morning.candidates`.
 
     Notes
     -----
     The interval joins whether waste lies at each place (by its chance, places apart from each
-    other) and what a crew takes away of it (one share for all stops, every value of its assumed
-    range equally likely). How long waste would have gone on lying there counts as known, as does
-    what was read of a container.
+    other) and what a crew takes away of it (one share for all stops, every value of its range
+    equally likely). How long waste would have gone on lying there counts as known, as does what was
+    read of a container.
     """
     check_level("confidence", confidence)
     if isinstance(now, Absent) or isinstance(made, Absent):
@@ -64,7 +67,7 @@ def prevented(
     chance[by_level(levels, stops)] = 1.0
     value = stops["value"].to_numpy(float)
     spread = np.where(chance > 0, value**2 * (1 - chance) / np.maximum(chance, 1e-9), 0.0).sum()
-    [(low, high)] = EFFECTS.loc[EFFECTS["cause"] == PICKED_UP, ["low", "high"]].to_numpy()
+    low, high = share_of(PICKED_UP, effects)
     rng = np.random.Generator(np.random.PCG64(seed))
     share = (low + (high - low) * rng.random(_DRAWS)) / ((low + high) / 2)
     drawn = share * np.maximum(value.sum() + spread**0.5 * rng.standard_normal(_DRAWS), 0)

@@ -61,6 +61,16 @@ class Day:
         """Return the row of a step in the travel table."""
         return 2 * len(self.duties) + step.number + (0 if step.at_site else len(self.sites))
 
+    def rows(self) -> dict[tuple[str, str], int]:
+        """Return the row of each place and kind of waste among the candidates."""
+        return {
+            (place, kind): row
+            for row, (records, kind) in enumerate(
+                zip(self.candidates["records"], self.candidates["kind"], strict=True)
+            )
+            for place in records
+        }
+
     def home(self, truck: int) -> int:
         """Return the row of a truck's depot in the travel table."""
         return len(self.duties) + truck

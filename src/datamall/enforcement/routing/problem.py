@@ -46,6 +46,9 @@ from datamall.errors import DatamallError
 NO_ROAD = 10**10
 assert 1000 * LONGEST <= NO_ROAD <= MAX_VALUE // 1000
 
+# Prize up to which a litre too much may cost 2 and a second too late 10 when the search begins.
+_PRIZE = 3000.0
+
 Rounds = list[list[Step]]
 
 
@@ -108,6 +111,28 @@ class Problem:
             [Activity(ActivityType.CLIENT, first + truck)] if self.anchored else []
             for truck in trucks
         ]
+
+    def reached(self, truck: int, steps: Sequence[Step], row: int) -> list[Step]:
+        """Return what a truck does after some steps to serve a candidate next; [] if it cannot.
+
+        Where the place does not fit, it unloads first, at the nearest site.
+        """
+        day = self.day
+        here = day.location(steps[-1]) if steps else day.ready(truck)[0]
+        trips = [Step(True, site) for site in range(len(day.sites)) if self.unloads(site)]
+        trips = sorted(trips, key=lambda site: day.travel.seconds[here, day.location(site)])[:1]
+        visits = self.windows.get(row, [])
+        ways = [[visit] for visit in visits] + [[trip, own] for trip in trips for own in visits]
+        fits = (way for way in ways if self.route(truck, [*steps, *way]).is_feasible())
+        return next(fits, [])
+
+    @cached_property
+    def windows(self) -> dict[int, list[Step]]:
+        """The visits of each candidate, one for each of its windows."""
+        own: dict[int, list[Step]] = {}
+        for visit in self.visits:
+            own.setdefault(visit.number, []).append(visit)
+        return own
 
     def cost(self, truck: int, steps: Sequence[Step]) -> int:
         """Return the seconds that a round takes less those that it wins."""
@@ -232,14 +257,17 @@ def best_found(data: ProblemData, settings: Settings, first: Solution | None = N
     This is `pyvrp.solve` with other penalties at the start. It begins at 50,000 for each litre too
     much or second too late and comes down by a tenth every 500 iterations, so that within a
     thousand no place is tried that needs a disposal trip of its own. From far below what a second
-    of a full shift is worth, on the other hand, it finds only rounds that nobody can drive.
+    of a full shift is worth, on the other hand, it finds only rounds that nobody can drive. So it
+    begins in proportion to the highest prize, which is what being late or overloaded could win.
     """
+    highest = max((client.prize for client in data.clients()), default=0)
+    eager = max(highest / _PRIZE, 1.0)
     random = RandomNumberGenerator(seed=settings.seed)
     local = LocalSearch(data, random, compute_neighbours(data), PerturbationManager())
     for operator in OPERATORS:
         if operator.supports(data):
             local.add_operator(operator(data))
-    start = ([2.0] * data.num_load_dimensions, 10.0, 1.0)
+    start = ([2.0 * eager] * data.num_load_dimensions, 10.0 * eager, 1.0)
     penalties = PenaltyManager(start, PenaltyParams(solutions_between_updates=50))
     if first is None:
         drawn = Solution.make_random(data, random)

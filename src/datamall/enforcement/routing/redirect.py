@@ -130,14 +130,7 @@ def redirect(
 def undisturbed(problem: Problem, rest: pd.DataFrame) -> Rounds:
     """Return the rounds that the trucks drive if nobody redirects them."""
     day, rounds = problem.day, []
-    rows = {
-        (place, kind): row
-        for row, (records, kind) in enumerate(
-            zip(day.candidates["records"], day.candidates["kind"], strict=True)
-        )
-        for place in records
-    }
-    trips = [Step(True, site) for site in range(len(day.sites)) if problem.unloads(site)]
+    rows = day.rows()
     ordered = rest.astype({"truck": str, "place": str, "kind": str}).sort_values("turn")
     done = {step.number for steps in day.before for step in steps if not step.at_site}
     for truck, duty in enumerate(day.duties):
@@ -147,17 +140,10 @@ def undisturbed(problem: Problem, rest: pd.DataFrame) -> Rounds:
             row = rows.get(stop)
             if row is None or row in done or not day.able[truck, row]:
                 continue
-            here = day.location(steps[-1]) if steps else day.ready(truck)[0]
-            near = sorted(trips, key=lambda site: day.travel.seconds[here, day.location(site)])
-            visits = [visit for visit in problem.visits if visit.number == row]
-            ways = [[visit] for visit in visits] + [
-                [site, visit] for site in near[:1] for visit in visits
-            ]
-            for way in ways:
-                if problem.route(truck, [*steps, *way]).is_feasible():
-                    steps += way
-                    done.add(row)
-                    break
+            way = problem.reached(truck, steps, row)
+            if way:
+                steps += way
+                done.add(row)
         rounds.append(steps)
     return rounds
 
