@@ -272,6 +272,13 @@ def test_what_is_not_safe_is_refused(what: str) -> None:
     assert got.plan("1", "morning")["verdict"] == wisdom.RECOMMENDED
 
 
+@pytest.mark.parametrize("changed", [{"cycle": 0.0}, {"green": 90.0}, {"saturation_flow": 0}])
+def test_what_no_signal_has_is_not_known_there(changed: dict[str, float]) -> None:
+    got = city.analysed(city.city(city.counts()), city.register(**changed))
+    assert got.plan("2", "morning")["reason"].startswith("Not delivered for every lane group")
+    assert got.plan("1", "morning")["verdict"] == wisdom.RECOMMENDED
+
+
 def test_all_movements_on_one_lane_keep_its_capacity() -> None:
     # Each movement is counted apart; together they are the lane group that is called all.
     count = second("short peak")

@@ -1,8 +1,11 @@
 """Formulas of signals at their edges: nothing known, nothing left, nobody there."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
+from datamall.errors import DatamallError
 from datamall.traffic import signals
 
 
@@ -77,3 +80,22 @@ def test_levels_at_their_limits() -> None:
 def test_people_who_never_fill_their_green_wait_for_the_rest_of_the_red() -> None:
     assert signals.waiting_time(30, 90) == pytest.approx(20)
     assert signals.waiting_time([90, 100], 90) == pytest.approx([0, 0])
+
+
+@pytest.mark.parametrize(
+    "outside",
+    [
+        lambda: signals.optimal_cycle(-0.1, 8),
+        lambda: signals.optimal_cycle(0.5, -1),
+        lambda: signals.uniform_delay(-1, 1800, 30, 60),
+        lambda: signals.uniform_delay(500, 0, 30, 60),
+        lambda: signals.uniform_delay(500, 1800, 70, 60),
+        lambda: signals.control_delay(-1, 800, 0.4, 60),
+        lambda: signals.control_delay(500, 800, 1.2, 60),
+        lambda: signals.control_delay(500, 800, 0.4, 0),
+        lambda: signals.control_delay([500, 500], [800, 800], [0.4, 1.2], 60),
+    ],
+)
+def test_outside_the_domain_is_an_error(outside: Callable[[], object]) -> None:
+    with pytest.raises(DatamallError, match="no signal has that"):
+        outside()

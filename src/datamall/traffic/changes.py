@@ -29,6 +29,8 @@ SHORTEST = 2  # weeks that a level lasts
 PENALTY = 20.0  # of one level more, in squared standard deviations (optimal partitioning)
 LEAST_NOISE = 0.03  # of a week's level (log), so that no street is too sure
 FEW = 5.0  # added to counts, so that an empty street is no endless fall
+SEASON = 8  # weeks up to which what a whole city feels is a season, not a change
+ODD = 0.1  # change of a week (log) that a whole city felt, in which no road is judged
 MANY = 4 * ENOUGH  # approaches whose median tells what the whole city felt
 
 
@@ -54,11 +56,12 @@ def changes(cube: Cube, calendar: pd.DataFrame | None = None) -> pd.DataFrame:
     Notes
     -----
     Working days give one level a week (their median, weekdays made alike; of three weeks the
-    middle one, so that no single week decides), less what the median of the city felt where twenty
-    approaches or more are counted. Levels are found by optimal partitioning (Jackson et al. 2005,
-    IEEE Signal Processing Letters 12:105) with a penalty for each; a jump counts when the means of
-    five weeks before and after differ by a quarter at least and by 4.5 standard errors. Slow
-    growth has no such jump. Jumps are dated by day, on working days alone.
+    middle one, so that no single week decides). Where twenty approaches or more are counted, what
+    the median of the city felt for up to eight weeks is taken out, and weeks in which it felt a
+    tenth or more tell nothing. Levels are found by optimal partitioning (Jackson et al. 2005, IEEE
+    Signal Processing Letters 12:105) with a penalty for each; a jump counts when the means of five
+    weeks before and after differ by a quarter at least and by 4.5 standard errors, two weeks
+    counting as one. Slow growth has no such jump. Jumps are dated by day, on working days alone.
     """
     tables = [_block(block.hourly(), calendar) for block in cube]
     found = pd.concat(tables, ignore_index=True)
@@ -164,7 +167,13 @@ def _levels(block: Block, daily: Array) -> tuple[Array, Array, Array]:
     weekly = median(alike, axis=2)
     if len(weekly) >= MANY:
         felt = median(weekly - median(weekly, axis=1)[:, None], axis=0)
-        weekly = weekly - np.nan_to_num(felt)
+        width = min(2 * SEASON + 1, len(felt))
+        windows = np.lib.stride_tricks.sliding_window_view(felt, width, axis=0)
+        around = np.clip(np.arange(len(felt)) - width // 2, 0, len(felt) - width)
+        felt = np.nan_to_num(felt - median(windows, axis=2)[around])  # what lasts, roads have
+        weekly = weekly - felt
+        # What empties a whole city, such as the days before New Year, does not do so evenly.
+        weekly[:, (np.abs(felt) > ODD).any(axis=1)] = np.nan
     apart = np.diff(weekly, axis=1)
     weekly = _middle_of_three(weekly)
     spread = 1.4826 * median(np.abs(apart), axis=1) / np.sqrt(2)

@@ -117,21 +117,19 @@ def forecasts(
     check_confidence(confidence)
     weeks, scores, sites = [], [], []
     for block in cube:
-        own: list[pd.DataFrame] = []
-        for part in _by_end(block):
-            runs = [
-                run
-                for run in part.over_parts(lambda _, part: _run(part.hourly(), calendar))
-                if run is not None
-            ]
-            if runs:
-                coming, judged = _judged(part, runs, confidence)
-                weeks += coming
-                own += [_ended(one, part, block) for one in judged]
-        if own:
-            label = replace(block, interval=60).label
-            sites.append(pd.concat(own).assign(period=label, nominal=confidence))
-            scores.append(_pooled(sites[-1]))
+        label = replace(block, interval=60).label
+        coming, judged = _forecast(block, confidence, calendar)
+        judged = judged.assign(period=label, nominal=confidence)
+        if len(judged):
+            scores.append(_pooled(judged))
+        for part in _ended(block):
+            # Judged with the others; what comes is forecast from its own last day.
+            own, why = _forecast(part, confidence, calendar)
+            said = f"not counted since {part.days[-1]:%Y-%m-%d}; " + why["why"].astype(str)
+            why = why.assign(period=label, nominal=confidence, why=said)
+            coming, judged = (_replaced(a, b, part) for a, b in ((coming, own), (judged, why)))
+        weeks += [coming] if len(coming) else []
+        sites += [judged] if len(judged) else []
     if not weeks:
         return Absent("The week ahead", "Not possible here: no site was counted for two weeks.")
     order = ["site", "mode", "day", "hour"]
@@ -143,29 +141,42 @@ def forecasts(
     )
 
 
-def _by_end(block: Block) -> Iterator[Block]:
-    """Yield the series of each site and mode until the last day on which one of them counted.
+def _forecast(
+    block: Block, confidence: float, calendar: pd.DataFrame | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the week ahead of a block, and how forecasts so far turned out."""
+    runs = [
+        run
+        for run in block.over_parts(lambda _, part: _run(part.hourly(), calendar))
+        if run is not None
+    ]
+    if not runs:
+        return pd.DataFrame(columns=["site", "mode"]), pd.DataFrame(columns=["site", "mode", "why"])
+    coming, judged = _judged(block, runs, confidence)
+    return pd.concat(coming), pd.concat(judged)
 
-    A gap of less than a week at the end of the block is no end.
-    """
+
+def _ended(block: Block) -> Iterator[Block]:
+    """Yield the series of sites and modes that end a week or more before the block, until then."""
     known = np.concatenate(block.over_parts(lambda _, part: np.isfinite(part.count).any(axis=2)))
     length = len(block.days)
     last = pd.Series(length - 1 - known[:, ::-1].argmax(axis=1)).where(known.any(axis=1), -1)
     keys = [block.series[name].to_numpy() for name in ("site", "mode")]
     last = last.groupby(keys).transform("max").to_numpy()
-    end = np.where((last < 0) | (last > length - 1 - 7), length, last + 1)
-    for days in np.unique(end)[::-1]:
-        part = block if (end == days).all() else block.take(end == days)
-        spoilt, aside = (None if m is None else m[:, :days] for m in (part.spoilt, part.aside))
-        shorter = replace(part, days=part.days[:days], stored=part.stored[:, :days])
-        yield replace(shorter, spoilt=spoilt, aside=aside)
+    for end in np.unique(last[(last >= 0) & (last <= length - 1 - 7)]):
+        part = block.take(last == end)
+        days = slice(int(end) + 1)
+        spoilt, aside = (None if m is None else m[:, days] for m in (part.spoilt, part.aside))
+        part = replace(part, days=part.days[days], stored=part.stored[:, days])
+        yield replace(part, spoilt=spoilt, aside=aside)
 
 
-def _ended(table: pd.DataFrame, part: Block, block: Block) -> pd.DataFrame:
-    """Say of series that are no longer counted from which day on they are forecast."""
-    if len(part.days) == len(block.days):
-        return table
-    return table.assign(why=f"not counted since {part.days[-1]:%Y-%m-%d}; " + table["why"])
+def _replaced(table: pd.DataFrame, own: pd.DataFrame, part: Block) -> pd.DataFrame:
+    """Return a table by site and mode with other rows for the series of a part."""
+    series = pd.MultiIndex.from_frame(part.series[["site", "mode"]].astype(str))
+    there = pd.MultiIndex.from_frame(table[["site", "mode"]].astype(str)).isin(series)
+    kept = [each for each in (table[~there], own) if len(each)]
+    return pd.concat(kept) if kept else own
 
 
 def _judged(

@@ -80,13 +80,14 @@ def _sums(block: Block) -> Array:
 
 @passes_absent
 def coverage(cube: Cube) -> pd.DataFrame:
-    """Return how much of the period was counted at each site, by mode.
+    """Return how much of its own period was counted at each site, by mode.
 
     Returns
     -------
     pandas.DataFrame
         site, mode, detectors, first_day, last_day (on which anything was counted), coverage (share
-        of the intervals of the block's whole period, over all detectors), weeks (with any count).
+        of the intervals from the first to the last of these days, over all detectors), weeks (with
+        any count).
     """
     parts = []
     for whole in cube:
@@ -104,7 +105,7 @@ def coverage(cube: Cube) -> pd.DataFrame:
                             "detectors": len(own),
                             "first_day": block.days[there[0]],
                             "last_day": block.days[there[-1]],
-                            "coverage": counted[own.index].mean(),
+                            "coverage": counted[own.index, there[0] : there[-1] + 1].mean(),
                             "weeks": int(weeks[own.index].any(axis=(0, 2, 3)).sum()),
                         }
                     )

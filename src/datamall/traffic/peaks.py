@@ -153,6 +153,10 @@ def lane_groups(data: Any) -> pd.DataFrame | Absent:
     for column in (*_NUMBERS, *_PLAN):
         result[column] = table[column].astype(float) if column in table else np.nan
     result["name"] = result["name"].where(result["name"] != "", result["site"])
+    # What no signal has is not known: one such row must not stop the others.
+    odd = (result["cycle"] <= 0) | (result["green"] > result["cycle"]) | (result["green"] < 0)
+    odd |= result["saturation_flow"] <= 0
+    result.loc[odd, list(_PLAN)] = np.nan
     result["capacity"] = result["saturation_flow"] * result["green"] / result["cycle"]
     if result["capacity"].isna().all():
         return Absent("Capacity", "No lane group has a saturation flow and a signal plan.")

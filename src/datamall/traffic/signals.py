@@ -1,13 +1,16 @@
 """Formulas of traffic signals: cycles and greens, delay, level of service.
 
-Pure functions of numbers and arrays that broadcast. What is not known (NaN) stays not known, and
-what a formula does not cover is NaN, never a number that looks right.
+Pure functions of numbers and arrays that broadcast. What is not known (NaN) stays not known, what a
+formula has no answer to is NaN, and what lies outside its domain is an error: never a number that
+looks right.
 """
 
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from datamall.errors import DatamallError
 
 Floats: TypeAlias = NDArray[np.floating]
 
@@ -16,6 +19,14 @@ OVER_CAPACITY = 0.95
 # Highway Capacity Manual, exhibit 19-8: longest mean delay of each level, in seconds.
 LEVELS = {"A": 10.0, "B": 20.0, "C": 35.0, "D": 55.0, "E": 80.0}
 UNKNOWN = "unknown"
+
+
+def _hold(what: str, values: ArrayLike, low: float, high: ArrayLike = np.inf) -> None:
+    """Refuse numbers outside a formula's domain; NaN is inside."""
+    found, most = np.broadcast_arrays(np.asarray(values, float), np.asarray(high, float))
+    bad = (found < low) | (found > most + 1e-9)
+    if bad.any():
+        raise DatamallError(f"{what} is {found[bad][0]:g}: no signal has that, mend it on file.")
 
 
 def optimal_cycle(ratio_sum: ArrayLike, lost_time: ArrayLike) -> Floats:
@@ -38,6 +49,8 @@ def optimal_cycle(ratio_sum: ArrayLike, lost_time: ArrayLike) -> Floats:
     Webster (1958), Traffic signal settings, Road Research Technical Paper 39.
     """
     ratio_sum, lost_time = np.asarray(ratio_sum, float), np.asarray(lost_time, float)
+    _hold("A sum of flow ratios", ratio_sum, 0)
+    _hold("A lost time", lost_time, 0)
     rest = np.where(ratio_sum < 1, 1 - ratio_sum, np.nan)
     return np.asarray((1.5 * lost_time + 5) / rest)
 
@@ -139,6 +152,10 @@ def uniform_delay(
     -----
     Area of the queue's triangle, as in Fundamentals of Transportation (Traffic signals), Wikibooks.
     """
+    _hold("A flow", flow, 0)
+    _hold("A saturation flow", saturation, 1e-9)
+    _hold("A cycle", cycle, 1e-9)
+    _hold("A green", green, 0, cycle)
     rate = np.asarray(flow, float) / 3600
     green, cycle = np.asarray(green, float), np.asarray(cycle, float)
     load = np.asarray(flow, float) / np.asarray(saturation, float)
@@ -210,6 +227,10 @@ def control_delay(
     """
     volume, capacity = np.asarray(volume, float), np.asarray(capacity, float)
     share, cycle = np.asarray(green_share, float), np.asarray(cycle, float)
+    _hold("A volume", volume, 0)
+    _hold("A capacity", capacity, 0)
+    _hold("A share of green", share, 0, 1)
+    _hold("A cycle", cycle, 1e-9)
     capacity = np.where(capacity > 0, capacity, np.nan)
     ratio = volume / capacity
     served = 1 - np.minimum(1, ratio) * share
