@@ -120,7 +120,7 @@ def forecasts(
         label = replace(block, interval=60).label
         coming, judged = _forecast(block, confidence, calendar)
         judged = judged.assign(period=label, nominal=confidence)
-        if len(judged):
+        if "origins" in judged:
             scores.append(_pooled(judged))
         for part in _ended(block):
             # Judged with the others; what comes is forecast from its own last day.
@@ -129,7 +129,7 @@ def forecasts(
             why = why.assign(period=label, nominal=confidence, why=said)
             coming, judged = (_replaced(a, b, part) for a, b in ((coming, own), (judged, why)))
         weeks += [coming] if len(coming) else []
-        sites += [judged] if len(judged) else []
+        sites += [judged] if "origins" in judged else []
     if not weeks:
         return Absent("The week ahead", "Not possible here: no site was counted for two weeks.")
     order = ["site", "mode", "day", "hour"]
