@@ -28,7 +28,10 @@ def make_project(folder: Path, parts: int = 2) -> Path:
         )
     # By month, so that the door has something to add up.
     purposes = (ROOT / "data" / "purposes.yaml").read_text("utf-8")
-    by_month = purposes.replace("period_start: value, period_days: value", "period_start: month")
+    by_month = purposes.replace(
+        "period_start: value, observer_role: value, period_days: value",
+        "period_start: month, observer_role: value",
+    )
     assert by_month != purposes
     (folder / "data" / "purposes.yaml").write_text(by_month, encoding="utf-8")
     shutil.copy(ROOT / "params.yaml", folder)

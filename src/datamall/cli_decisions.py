@@ -33,9 +33,7 @@ today = date.today
 @click.option("--sign", "number", type=int, metavar="DECISION", help="Sign one as well.")
 @click.option("--came-of", "made", type=int, metavar="DECISION", help="Say what came of one.")
 @click.option("--text", default="", help="What came of it.")
-@click.option(
-    "--measured-on", type=NAME, default="", metavar="REPORT", help="Its answer is what came of it."
-)
+@click.option("--measured-on", type=NAME, metavar="REPORT", help="Its answer is what came of it.")
 def decide(
     report: str,
     authority: str,
@@ -50,7 +48,7 @@ def decide(
     number: int | None,
     made: int | None,
     text: str,
-    measured_on: str,
+    measured_on: str | None,
 ) -> None:
     """List what a REPORT recommends and what was decided; decide, sign, or say what came of it.
 
@@ -86,7 +84,7 @@ def decide(
         elif number is not None:
             deciding.countersign(root, mapping, report, number, by)
         elif made is not None:
-            deciding.came_of(root, mapping, report, made, text, by, measured_on)
+            deciding.came_of(root, mapping, report, made, text, by, measured_on or "")
     if made is None:
         click.echo(f"Decision {number} on {report} is signed by the {by}.")
     else:

@@ -27,12 +27,12 @@ def test_restart_opens_a_new_door_and_stop_deletes_everything(
     start: Callable[..., Kernel],
 ) -> None:
     kernel = start()
-    assert kernel.run(LOAD).printed == "4\n"
+    assert kernel.run(LOAD).printed == "6\n"
     first = kernel.door.folder
     kernel.client.stop_channels()
     kernel.manager.restart_kernel(now=True)
     kernel.connect()
-    assert kernel.run(LOAD).printed == "4\n"
+    assert kernel.run(LOAD).printed == "6\n"
     second = kernel.door.folder
     assert first != second
     assert not first.exists()
@@ -79,7 +79,7 @@ def test_a_notebook_runner_gets_kernels_behind_the_door(
     cell = nbformat.v4.new_code_cell(f"import os\n{LOAD}\nprint(os.environ['OMP_NUM_THREADS'])")
     notebook = nbformat.v4.new_notebook(cells=[cell])
     NotebookClient(notebook, kernel_name="python3", config=config, timeout=60).execute()
-    assert [output.text for output in cell.outputs] == ["4\n2\n"]
+    assert [output.text for output in cell.outputs] == ["6\n2\n"]
 
 
 @pytest.mark.slow
@@ -89,8 +89,8 @@ def test_without_landlock_it_runs_and_says_so_once(
     monkeypatch.setattr(sandbox, "available", lambda: 0)
     module._warn.cache_clear()
     assert module.isolated() is False
-    assert start().run(LOAD).printed == "4\n"
-    assert start().run(LOAD).printed == "4\n"
+    assert start().run(LOAD).printed == "6\n"
+    assert start().run(LOAD).printed == "6\n"
     assert capsys.readouterr().err.count("no Landlock") == 1
 
 
@@ -114,7 +114,7 @@ def test_a_log_below_what_a_kernel_must_read_is_refused(
 def test_the_log_says_what_a_kernel_was_for(start: Callable[..., Kernel], tmp_path: Path) -> None:
     project = make_project(tmp_path / "mall")
     kernel = start(project, purposes=["enforcement"], occasion="report enforcement")
-    assert kernel.run(LOAD).printed == "4\n"
+    assert kernel.run(LOAD).printed == "6\n"
     assert "not-granted" in kernel.run(LOAD.replace("enforcement", "traffic")).error
     said = [entry.said for entry in logbook.read(project)]
     assert [(one["outcome"], one["purpose"]) for one in said] == [

@@ -221,7 +221,7 @@ def test_a_change_on_the_way_avoids_them_too() -> None:
     begins = []
     for given in (None, avoid):
         made, _ = on_the_way.plan(data, plan, table, learnt(), DAY + pd.Timedelta("640min"),
-                                  SETTINGS, given)  # fmt: skip
+                                  SETTINGS, avoid=given)  # fmt: skip
         own = made.plan.stops[made.plan.stops["place"] == "P0"]
         begins.append(own["departure"].min() / 60)
     assert begins[0] < 720 < begins[1]

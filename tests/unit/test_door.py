@@ -67,7 +67,7 @@ def test_extract_gives_tables_by_store(door: Door) -> None:
         "enforcement.reports",
         "enforcement.actions",
     ]
-    assert len(data) == 5
+    assert len(data) == 6
     places, inspections = data["enforcement.containers"], data["enforcement.inspections"]
     assert str(places["x"].dtype) == "float64"
     assert places["x"].tolist() == [230000.25, 231000.0, 5.0]

@@ -88,7 +88,7 @@ def test_counts_are_by_period_purpose_and_store(
         ("2026-01", "fraud-profile", "welfare.clients"): 1,
         ("2026-02", "fraud-profile", "welfare.clients"): 1,
     }
-    assert sum(found.uses.values()) == 2 * 2 + 5
+    assert sum(found.uses.values()) == 2 * 2 + 6
     assert found.refused == {
         ("2026-02", "-", "unknown-purpose"): 1,
         ("2026-02", "trucks", "store-not-taken-in"): 1,
@@ -268,7 +268,7 @@ def test_what_is_published_grows_and_everybody_can_check_that(
     uses = Registers(project, known, contracts, load_purposes(project, contracts)).table(
         "mall.uses"
     )
-    assert sum(uses["times"].to_pylist()) == 3 * 2 + 3 * 5
+    assert sum(uses["times"].to_pylist()) == 3 * 2 + 3 * 6
     content = yaml.safe_load(before)
     content["checkpoints"][1]["root"] = content["checkpoints"][0]["root"]
     path.write_text(yaml.safe_dump(content), "utf-8")

@@ -24,7 +24,7 @@ from traitlets.config import Config
 
 from datamall import memory
 from datamall.errors import DatamallError
-from datamall.mall import refusals, sandbox, syscalls
+from datamall.mall import sandbox, syscalls
 from datamall.mall.door import ENVIRONMENT, Door
 from datamall.mall.log import logbook
 from datamall.mall.wall import MOST_WRITTEN
@@ -168,7 +168,8 @@ class DoorProvisioner(LocalProvisioner):
             ]
         if isolated():
             policy = _policy(door, dict(self.connection_info))
-            for path, (place, what) in product(map(Path, policy["read"]), _closed(root).items()):
+            closed = {(root / "data").resolve(): "project", logbook.folder(root).resolve(): "log"}
+            for path, (place, what) in product(map(Path, policy["read"]), closed.items()):
                 if place.is_relative_to(path.resolve()):
                     self._close()
                     raise DatamallError(
@@ -235,7 +236,6 @@ class DoorProvisioner(LocalProvisioner):
             | memory.ENVIRONMENT
             | {
                 ENVIRONMENT: str(door.client.fileno()),
-                refusals.CLOSED: os.pathsep.join(map(str, _closed(Path(self.root)))),
                 "PYTHONPATH": str(_source()),
                 "PYTHONHASHSEED": "0",
                 "PYTHONNOUSERSITE": "1",
@@ -247,11 +247,6 @@ class DoorProvisioner(LocalProvisioner):
                 "JOBLIB_MULTIPROCESSING": "0",
             }
         )
-
-
-def _closed(root: Path) -> dict[Path, str]:
-    """Return the folders in which no kernel has any business, and what each belongs to."""
-    return {(root / "data").resolve(): "project", logbook.folder(root).resolve(): "log"}
 
 
 def _source() -> Path:

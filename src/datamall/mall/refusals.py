@@ -6,6 +6,7 @@ the wall: the guard believes nothing of it.
 
 import errno
 import os
+import re
 import socket
 import sys
 from collections.abc import Callable
@@ -13,7 +14,8 @@ from contextlib import suppress
 from typing import Any
 
 DOOR = "DATAMALL_DOOR"  # as in datamall.mall.door, which takes longer to import
-CLOSED = "DATAMALL_CLOSED"  # the folders in which a kernel has no business
+# The folders of a project in which a kernel has no business; where it lies no kernel is told.
+CLOSED = re.compile(r"[/\\]data[/\\](?:keys|log|raw|seals|stores)(?:[/\\]|$)")
 OPENING = ("open", "os.listdir", "os.scandir")  # events that Python tells before it opens a path
 REFUSED = (errno.EACCES, errno.EPERM, errno.EXDEV)
 SIGNS = ("permission denied", "operation not permitted", "cross-device link")
@@ -39,12 +41,11 @@ def load_ipython_extension(shell: Any) -> None:
         usual(exc_tuple, *arguments, **settings)
 
     shell.showtraceback = worded
-    closed = tuple(filter(None, os.environ.get(CLOSED, "").split(os.pathsep)))
-    sys.addaudithook(_noticing(closed))
+    sys.addaudithook(_noticing())
 
 
-def _noticing(closed: tuple[str, ...]) -> Callable[[str, tuple[Any, ...]], None]:
-    """Return a hook that tells of the first path below one of the folders that Python opens.
+def _noticing() -> Callable[[str, tuple[Any, ...]], None]:
+    """Return a hook that tells of the first path in a closed folder that Python opens.
 
     What a cell catches never becomes an error of the cell. Libraries that open files by themselves
     are not seen here; the wall refuses them all the same.
@@ -54,8 +55,7 @@ def _noticing(closed: tuple[str, ...]) -> Callable[[str, tuple[Any, ...]], None]
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if told[0] or event not in OPENING or not isinstance(arguments[0], str | bytes):
             return
-        path = os.path.realpath(os.fsdecode(arguments[0]))
-        if any(path == folder or path.startswith(f"{folder}{os.sep}") for folder in closed):
+        if CLOSED.search(os.path.abspath(os.fsdecode(arguments[0]))):  # noqa: PTH100
             told[0] = True
             _tell("file")
 
