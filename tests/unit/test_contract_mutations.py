@@ -57,6 +57,16 @@ def step(column: Column) -> Any:
     return timedelta(days=1) if column.type == "date" else 1
 
 
+def triangle(size: int, last: str = "") -> str:
+    """Return an area; `last` is another end of its ring than its beginning."""
+    x, y = TOWER["x"], TOWER["y"]
+    return f"POLYGON (({x} {y}, {x + size + 1} {y}, {x} {y + size + 1}, {last or f'{x} {y}'}))"
+
+
+def line(length: int) -> str:
+    return f"LINESTRING ({TOWER['x']} {TOWER['y']}, {TOWER['x'] + length + 1} {TOWER['y']})"
+
+
 def valid_values(column: Column, count: int) -> list[Any]:
     """Return that many valid values, all different where the column allows it."""
     if column.reference:
@@ -64,6 +74,8 @@ def valid_values(column: Column, count: int) -> list[Any]:
         return [row[name] for row in ROWS_OF[store]][:count]
     if column.values:
         return [column.values[i % len(column.values)] for i in range(count)]
+    if column.outline:
+        return [(triangle if i % 2 else line)(i) for i in range(count)]
     if column.type == "string":
         low, high = max(column.min_length or 1, 1), column.max_length or 20
         numbered = [f"{i:0{min(high, max(low, 3))}d}" for i in range(count)]
@@ -132,7 +144,9 @@ def another(contract: Contract, row: Row) -> Row:
     """Return another valid row with the same key."""
     for column in contract.columns:
         if column.name not in contract.key:
-            for value in [*([] if column.required else [""]), *valid_values(column, 2)]:
+            # Half of a place would be refused for what it is.
+            blank = [] if column.required or column.name in TOWER else [""]
+            for value in [*blank, *valid_values(column, 2)]:
                 changed = {**row, column.name: value}
                 if changed != row and False not in holds(contract, changed):
                     return changed
@@ -208,11 +222,15 @@ def mutations(contract: Contract) -> Iterator[Mutation]:
             yield broken("against the pattern", "pattern", "\u00a7" * length)
         if c.values is not None:
             yield broken("not in the list", "value", "no such value")
+        if c.outline:
+            yield broken("of no shape", "outline", "round the church")
+            yield broken("not closed", "open_ring", triangle(3, last="1 1"))
         if c.reference is not None:
             yield broken("referring to nothing", "reference", "?" * length)
     for number, rule in enumerate(contract.rules):
         wanted = [i != number for i in range(len(contract.rules))]
-        free = tuple(sorted(set(rule.columns) - set(contract.key)))
+        fixed = {name for name in contract.key if not contract.column(name).values}
+        free = tuple(sorted(set(rule.columns) - fixed))
 
         def against(row: Row, wanted: Any = wanted, free: Any = free) -> list[Row]:
             return [search(contract, row, wanted, free)]
@@ -328,6 +346,7 @@ def test_nothing_that_a_contract_says_goes_without_a_mutation(store: str) -> Non
             "pattern": (column.pattern,),
             "value": (column.values,),
             "reference": (column.reference,),
+            "outline": (column.outline or None,),
         }.items():
             said |= {f"{kind}:{column.name}"} if set(demand) != {None} else set()
         said |= {f"type:{column.name}"} if column.type != "string" else set()
