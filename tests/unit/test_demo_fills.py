@@ -119,6 +119,7 @@ def test_the_truth_is_a_table_of_its_own(groningen: City, own: Fills) -> None:
     assert own.readings["time"].max() < DAY + pd.Timedelta(hours=7)
 
 
+@pytest.mark.slow
 def test_a_city_without_sensors(groningen: City) -> None:
     for world in ({"fills": None}, {"rounds": None}):
         bare = replace(groningen, world=replace(groningen.world, **world))
