@@ -23,7 +23,8 @@ import pytest
 pytestmark = pytest.mark.slow
 
 STORES = (
-    *("shared.neighbourhoods", "enforcement.containers", "enforcement.inspections"),
+    *("shared.neighbourhoods", "shared.outlines", "enforcement.containers"),
+    "enforcement.inspections",
     *("enforcement.reports", "enforcement.actions"),
 )
 QUIET = (

@@ -62,7 +62,11 @@ def test_by_the_guide_from_scratch_to_the_index_page(
     ours = {"PYTHONPATH": str(folder / "src")}
     assert cli(folder, "demo", **ours).returncode == 0
     enforcement = ("containers", "inspections", "reports", "actions")
-    for store in ("shared.neighbourhoods", *(f"enforcement.{name}" for name in enforcement)):
+    for store in (
+        "shared.neighbourhoods",
+        "shared.outlines",
+        *(f"enforcement.{name}" for name in enforcement),
+    ):
         assert cli(folder, "intake", store, **ours).returncode == 0
 
     guide = (folder / "docs" / "from-scratch-to-pipeline.md").read_text("utf-8")

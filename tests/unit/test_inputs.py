@@ -49,8 +49,9 @@ def test_all_that_a_notebook_loads_is_among_what_its_page_rests_on(root: Path) -
         own = {p.relative_to(source).as_posix() for p in reached(source, of_notebook(notebook))}
         met = loaded(imports(notebook))
         assert met and met <= own, name
-        # The method that judges is no part of a page that judges nobody.
-        assert ("fairness/auditing.py" in own) == name.startswith("fraud"), name
+        # The method that judges is no part of a page that judges nothing.
+        judges = name.startswith("fraud") or name == "enforcement"  # who is looked at, and where
+        assert ("fairness/auditing.py" in own) == judges, name
         found = inputs.provenance(root, "demo", name)
         assert {f"src/datamall/{path}" for path in own} < set(found)
         assert "src/datamall/reporting/templates/style.css" in found
