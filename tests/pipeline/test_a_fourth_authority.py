@@ -139,7 +139,8 @@ def test_the_whole_pipeline_runs_for_a_single_store(project: Path, cli: Callable
     # No causes, one role of observers and seven looks are not enough for these.
     assert other == {
         *("observer_habits", "agreement", "two_lists", "truck_reach"),
-        *("plan", "crews", "plans", "comparison"),
+        *("plan", "crews", "plans", "comparison", "prevent_actions", "prevent_places"),
+        "measured",  # no action was delivered
     }
     tables = {path.stem for path in (pages / "results" / "enforcement").glob("*.csv")}
     assert {"totals", "months_counted", "rates", "within_places"} <= tables

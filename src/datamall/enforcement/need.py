@@ -33,7 +33,7 @@ HEADINGS = {
 }
 
 
-@needs(TITLE, *COUNTED, f"{CONTAINERS}.neighbourhood")
+@needs(TITLE, *COUNTED, *(f"{CONTAINERS}.{name}" for name in ("cluster", "neighbourhood")))
 @passes_absent
 def by_neighbourhood(data: Tables, rates: pd.DataFrame) -> pd.DataFrame | Absent:
     """Return what each neighbourhood is like, needs and gets.

@@ -240,7 +240,7 @@ def _positions(data: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     if not {"site", "x", "y"} <= set(table):
         return pd.DataFrame({"x": [], "y": []}, dtype=float)
     own = table[["site", "x", "y"]].astype({"site": str, "x": float, "y": float})
-    return own.groupby("site").mean()
+    return own.dropna().groupby("site").mean()  # half of a position is none
 
 
 def wilson(share: Floats, number: Floats, confidence: float) -> tuple[Floats, Floats]:
