@@ -62,6 +62,18 @@ def city(stores: Path, places: int, seed: int = 2319) -> int:
     tables = (_inspections(rng, name[own], dirt[own], often[own]) for own in steps)
     rows = _write(stores, "enforcement.inspections", tables)
     _write(stores, "enforcement.reports", [_reports(rng, name, 5 * places)])
+    # Nothing was done there, and one border is known.
+    texts = ("cluster", "action", "drawn")
+    nobody = {"cluster": [], "action": [], "first_day": [], "drawn": []}
+    kinds = pa.schema([(n, pa.string() if n in texts else pa.date32()) for n in nobody])
+    _write(stores, "enforcement.actions", [pa.table(nobody, kinds)])
+    ends = [f"{start} 500000, {start + 400} 500000" for start in (200_000, 200_400)]
+    roads = {"kind": ["road"] * 2, "code": ["1", "2"], "name": ["A", "B"]}
+    _write(
+        stores,
+        "shared.outlines",
+        [pa.table({**roads, "shape": [f"LINESTRING ({e})" for e in ends]})],
+    )
     return rows
 
 

@@ -19,7 +19,7 @@ from bench.pages import Budget, measure
 
 COMMIT = "050a5ec"
 BUDGET = Budget(memory=10, time=3, megabytes=1000)
-STORES = ("shared.calendar", "traffic.junctions", "traffic.counts")
+STORES = ("shared.calendar", "shared.outlines", "traffic.junctions", "traffic.counts")
 
 
 def city(stores: Path, copies: int) -> int:
