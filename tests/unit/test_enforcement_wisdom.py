@@ -339,7 +339,7 @@ def test_answer_holds_every_number_with_its_interval(choices: wisdom.Options) ->
     assert sentence.startswith("19 stops are expected to remove nuisance worth ")
     assert f"{row['removed']:.1f} (90 % interval {row['low']:.1f} to {row['high']:.1f})" in sentence
     assert sentence.endswith(" Of all nuisance, 63 % (62 to 64 %) is bulky.")
-    assert "if actions work as the effects say" in sentence
+    assert "if actions work as stated below" in sentence
     assert len(sentence) <= 200
     assert "(97.5 % interval" in words.answer(comparison, truck, 0.975)
     single = wisdom.compare_plans(choices, wisdom.crews(1, 0, 0, 0), 0.9, 1)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from datamall.errors import DatamallError
-from datamall.reporting import canvas, figures, tables
+from datamall.reporting import canvas, figures, rounding, tables
 from datamall.requirements import Absent
 
 SAY: dict[str, Any] = {"name": "picture", "title": "A title", "alt": "What is to be seen."}
@@ -117,7 +117,7 @@ def test_figures_are_drawn_from_rounded_numbers(
 
     monkeypatch.setattr(canvas, "png", png)
     DRAW[kind](places(), **SAY)
-    pd.testing.assert_frame_equal(drawn[0], tables.rounded(drawn[0]), check_exact=True)
+    pd.testing.assert_frame_equal(drawn[0], rounding.rounded(drawn[0]), check_exact=True)
 
 
 @pytest.mark.parametrize("kind", DRAW)

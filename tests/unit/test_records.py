@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamall.reporting import records, tables
+from datamall.reporting import records, rounding, tables
 
 
 def table() -> pd.DataFrame:
@@ -27,7 +27,7 @@ def test_json_is_what_an_encoder_writes(monkeypatch: pytest.MonkeyPatch, rows: i
     monkeypatch.setattr(records, "AT_ONCE", 1333)
     frame = table().head(rows)
     text = "".join(records.json_of(tables.csv_text(frame).encode(), tables.kinds(frame)))
-    plain = tables.rounded(frame).astype(object)
+    plain = rounding.rounded(frame).astype(object)
     missing = plain.isna() | plain.isin([np.inf, -np.inf])
     expected = plain.mask(missing, None).to_dict("records")
     assert json.loads(text) == expected
@@ -41,6 +41,6 @@ def test_rounding_is_that_of_each_number_by_itself() -> None:
     tens = 10.0 ** np.arange(-300, 300)
     edges = [ends for at in (half, tens) for ends in (at, np.nextafter(at, 0), at * (1 + 2e-16))]
     numbers = pd.Series(np.concatenate([table().iloc[:, 0], *edges, -half]))
-    got = tables.rounded(numbers.to_frame()).iloc[:, 0].to_numpy()
-    one_by_one = np.array([tables.round_number(number) for number in numbers])
+    got = rounding.rounded(numbers.to_frame()).iloc[:, 0].to_numpy()
+    one_by_one = np.array([rounding.round_number(number) for number in numbers])
     assert got.tobytes() == one_by_one.tobytes()

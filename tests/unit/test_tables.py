@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datamall.errors import DatamallError
-from datamall.reporting import tables
+from datamall.reporting import rounding, tables
 from datamall.requirements import Absent
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)
@@ -41,13 +41,13 @@ def cells(frame: pd.DataFrame) -> list[str]:
 @given(st.lists(FINITE, max_size=20))
 def test_rounding_keeps_six_digits_and_is_stable(values: list[float]) -> None:
     frame = pd.DataFrame({"a": np.array(values, dtype="float64"), "n": range(len(values))})
-    once = tables.rounded(frame)
-    pd.testing.assert_frame_equal(tables.rounded(once), once)
+    once = rounding.rounded(frame)
+    pd.testing.assert_frame_equal(rounding.rounded(once), once)
     assert list(once["n"]) == list(frame["n"])
     for before, after in zip(values, once["a"], strict=True):
         assert math.isclose(before, after, rel_tol=5.1e-6)
         assert float(f"{after:.5e}") == after
-    assert sorted(once["a"]) == list(tables.rounded(pd.DataFrame({"a": sorted(values)}))["a"])
+    assert sorted(once["a"]) == list(rounding.rounded(pd.DataFrame({"a": sorted(values)}))["a"])
 
 
 def test_rounding_leaves_everything_but_floats() -> None:
@@ -55,7 +55,7 @@ def test_rounding_leaves_everything_but_floats() -> None:
         {"n": [1234567890], "f": [0.123456789], "t": ["1.23456789"], "b": [True]},
         index=pd.Index([7], name="key"),
     )
-    result = tables.rounded(frame)
+    result = rounding.rounded(frame)
     assert result.loc[7].to_dict() == {"n": 1234567890, "f": 0.123457, "t": "1.23456789", "b": True}
     assert frame.loc[7, "f"] == 0.123456789
 

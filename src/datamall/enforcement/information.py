@@ -1,22 +1,21 @@
 """Information: what was counted, by whom and where, before any judgement."""
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from datamall.enforcement.sums import COUNTS, INSPECTIONS, once, recorded_causes, sums
+from datamall.enforcement.sums import COUNTS, INSPECTIONS, recorded_causes, sums
 from datamall.errors import DatamallError
 from datamall.requirements import needs
 
-_REGISTER, _AREAS = "enforcement.containers", "shared.neighbourhoods"
+_PLACES, _AREAS = "enforcement.containers", "shared.neighbourhoods"
 COUNTED = tuple(f"{INSPECTIONS}.{name}" for name in ("cluster", *COUNTS))
 DISTRICTS = (
-    *(f"{_REGISTER}.{name}" for name in ("cluster", "neighbourhood")),
+    *(f"{_PLACES}.{name}" for name in ("cluster", "neighbourhood")),
     *(f"{_AREAS}.{name}" for name in ("neighbourhood", "district")),
 )
-ON_MAP = tuple(f"{_REGISTER}.{name}" for name in ("cluster", "x", "y"))
+ON_MAP = tuple(f"{_PLACES}.{name}" for name in ("cluster", "x", "y"))
 # What may be known of a place besides its name.
 ABOUT = ("kind", "district", "x", "y")
 PLACE, ALL_PLACES = "place", "all places"  # the kind where none is delivered; all kinds together
@@ -29,7 +28,7 @@ def known_of(table: pd.DataFrame) -> list[str]:
     return ["cluster", *(name for name in ABOUT if name in table)]
 
 
-@needs("Registered places", f"{_REGISTER}.cluster")
+@needs("Registered places", f"{_PLACES}.cluster")
 def registered(data: Tables) -> pd.DataFrame:
     """Return the places of the register.
 
@@ -39,7 +38,7 @@ def registered(data: Tables) -> pd.DataFrame:
         cluster, kind (`PLACE` where none is delivered), then district and x, y (m), as far as
         delivered.
     """
-    table = data[_REGISTER]
+    table = data[_PLACES]
     areas = data.get(_AREAS, pd.DataFrame())
     if "neighbourhood" in table and {"neighbourhood", "district"} <= set(areas):
         table = table.merge(areas, on="neighbourhood", how="left")
@@ -50,7 +49,7 @@ def registered(data: Tables) -> pd.DataFrame:
 
 def _located(table: pd.DataFrame, data: Tables) -> pd.DataFrame:
     """Add what is known of the places to `Sums.places`."""
-    if "cluster" not in data.get(_REGISTER, pd.DataFrame()):
+    if "cluster" not in data.get(_PLACES, pd.DataFrame()):
         return table.assign(kind=PLACE)
     places = registered(data)
     table = table.merge(places, on="cluster", how="left", validate="many_to_one", indicator=True)
@@ -87,12 +86,6 @@ def places(data: Tables) -> pd.DataFrame:
     DatamallError
         When an inspected place is not registered, in a register that is delivered.
     """
-    seen, columns = data[INSPECTIONS], [list(data.get(s, ())) for s in (_REGISTER, _AREAS)]
-    made: pd.DataFrame = once(seen, f"places {list(seen)} {columns}", partial(_places, data))
-    return made.copy()
-
-
-def _places(data: Tables) -> pd.DataFrame:
     table = _located(sums(data[INSPECTIONS]).places.reset_index(), data)
     table["observed"] = table["with_waste"] / table["inspections"]
     columns = [*known_of(table), *COUNTS, "observed", *recorded_causes(table)]
@@ -131,7 +124,7 @@ def totals(data: Tables) -> pd.DataFrame:
         row = _summed(own.assign(kind=kind), ["kind"])
         rows.append(row.assign(correlation=pair.corr().iloc[0, 1]))
     result = pd.concat(rows, ignore_index=True)
-    if "cluster" in data.get(_REGISTER, pd.DataFrame()):
+    if "cluster" in data.get(_PLACES, pd.DataFrame()):
         register = registered(data)
         number = {kind: len(own) for kind, own in by_kind(register)}
         result.insert(1, "registered", result["kind"].map(number).astype(int))

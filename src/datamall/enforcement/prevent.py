@@ -70,9 +70,9 @@ def best_actions(choices: Options, work: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The table of `Options`, one row per place, with hours, days, dirty_days (expected to be
-        avoided by one action) and per_hour, best place first. A place of which no cause is known
-        that an action removes is left out.
+        cluster, crew, hours and days (of one action), dirty_days (expected to be avoided by it) and
+        per_hour, one row per place, best place first. A place of which no cause is known that an
+        action removes is left out.
 
     Notes
     -----
@@ -80,15 +80,19 @@ def best_actions(choices: Options, work: pd.DataFrame) -> pd.DataFrame:
     away on a day, times the days that it lasts.
     """
     best = pd.DataFrame()
-    for crew in choices:
-        own = choices[crew].merge(work.drop(columns="action"), on="crew")
-        own = own.assign(dirty_days=own["expected"] * own["days"])
+    costs = work.set_index("crew")[["hours", "days"]]
+    for crew in sorted(choices):
+        own = choices.expected(crew).assign(crew=crew, **costs.loc[crew].to_dict())
+        own["dirty_days"] = own.pop("expected") * own["days"]
         # Rounded, so that no processor's last digit changes an order.
         own["per_hour"] = (own["dirty_days"] / own["hours"]).round(9)
-        best = pd.concat([best, own[own["per_hour"] > 0]], ignore_index=True)
-        best = best.sort_values(["per_hour", "cluster", "crew"], ascending=[False, True, True])
-        best = best.drop_duplicates("cluster")
-    return best.reset_index(drop=True)
+        if len(best):
+            better = own["per_hour"] > best["per_hour"]
+            best.loc[better] = own[better]
+        else:
+            best = own
+    best = best[best["per_hour"] > 0]
+    return best.iloc[np.lexsort((best["cluster"], -best["per_hour"]))].reset_index(drop=True)
 
 
 @passes_absent
@@ -118,7 +122,7 @@ def by_action(best: pd.DataFrame, work: pd.DataFrame) -> pd.DataFrame:
 @passes_absent
 def first_places(
     best: pd.DataFrame, choices: Options, number: int, confidence: float, seed: int
-) -> pd.DataFrame:
+) -> pd.DataFrame | Absent:
     """Return for each action the places at which an hour of it avoids most, with intervals.
 
     Parameters
@@ -135,15 +139,18 @@ def first_places(
     -------
     pandas.DataFrame
         cluster, kind, district (as far as known), crew (owner), action, rate, hours, dirty_days,
-        and per_hour with low and high.
+        and per_hour with low and high. Absent where no action fits anywhere.
     """
     check_level("confidence", confidence)
-    chosen = best.groupby("crew").head(number).sort_values("crew", kind="stable")
-    chosen = chosen.reset_index(drop=True)
+    first = best.groupby("crew").head(number).groupby("crew")
+    parts = [
+        own.merge(choices[crew].drop(columns="crew"), "left", "cluster") for crew, own in first
+    ]
+    if not parts:
+        return Absent("First places", "No action removes a cause that is known of any place.")
+    chosen = pd.concat(parts, ignore_index=True)
     about = [name for name in known_of(chosen) if name not in ("x", "y")]
     columns = [*about, "crew", "action", "rate", "hours", "dirty_days", "per_hour"]
-    if chosen.empty:
-        return chosen.reindex(columns=[*columns, "low", "high"])
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     drawn = np.quantile(draws(chosen, seed, choices.effects)[1], tails, axis=1)
     low, high = drawn * (chosen["days"] / chosen["hours"]).to_numpy()

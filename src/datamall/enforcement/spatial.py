@@ -166,7 +166,7 @@ def moran(values: np.ndarray, weights: spmatrix) -> dict[str, float]:
         return {"I": np.nan, "expected": -1 / (n - 1), "z": np.nan}
     statistic = n / total * float(z @ (weights @ z)) / float(z @ z)
     both = weights + weights.T
-    s1 = both.multiply(both).sum() / 2
+    s1 = float(both.data @ both.data) / 2
     s2 = float(np.sum(np.asarray(both.sum(axis=0)) ** 2))
     kurtosis = n * np.sum(z**4) / np.sum(z**2) ** 2
     expected = -1 / (n - 1)

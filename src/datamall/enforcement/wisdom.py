@@ -53,6 +53,10 @@ class Options(Mapping[str, pd.DataFrame]):
         place = self._places.assign(action=action, crew=crew)
         return pd.concat([place, self._removed[crew]], axis=1)
 
+    def expected(self, crew: str) -> pd.DataFrame:
+        """Return cluster and expected alone; the table is wide, and a city has many places."""
+        return self._places[["cluster"]].assign(expected=self._removed[crew]["expected"])
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._removed)
 

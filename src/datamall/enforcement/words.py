@@ -67,8 +67,8 @@ def answer(comparison: Result, truck: Result, confidence: float) -> str:
     text = (
         f"{counted(own['stops'], 'stop')} {'is' if own['stops'] == 1 else 'are'} expected to "
         f"remove nuisance worth {own['removed']:.1f} ({100 * confidence:g} % interval "
-        f"{own['low']:.1f} to {own['high']:.1f}) inspections with waste, if actions work as the "
-        "effects say."
+        f"{own['low']:.1f} to {own['high']:.1f}) inspections with waste, if actions work as "
+        "stated below."
     )
     if isinstance(truck, Absent) or truck["share"].isna().iloc[0]:
         return text

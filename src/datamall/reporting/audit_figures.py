@@ -11,7 +11,7 @@ import pandas as pd
 
 from datamall.reporting import canvas, forest, score_figures
 from datamall.reporting.canvas import Draw
-from datamall.reporting.tables import rounded
+from datamall.reporting.rounding import rounded
 
 DRAWN = 12  # checks whose figures fit a page that is light
 NAMED = 8  # groups that a sentence names

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datamall.reporting import audit_figures, pages
-from datamall.reporting.tables import html_table, rounded
+from datamall.reporting.rounding import rounded
+from datamall.reporting.tables import html_table
 
 if TYPE_CHECKING:
     import pandas as pd

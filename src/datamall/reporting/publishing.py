@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from datamall.errors import DatamallError
 from datamall.reporting import canvas, tables
+from datamall.reporting.rounding import rounded
 from datamall.requirements import Absent
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def figure(
             f"there are {', '.join(map(str, table.columns))}."
         )
     kept = list(dict.fromkeys([str(table.columns[0]), *wanted]))  # the first column names the row
-    numbers = tables.rounded(table[kept].reset_index(drop=True))
+    numbers = rounded(table[kept].reset_index(drop=True))
     finite = numbers if infinite else numbers.replace([math.inf, -math.inf], math.nan)
     known = finite.dropna(subset=list(drawn))
     picture = canvas.png(draw, known, height(known))

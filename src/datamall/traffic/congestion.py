@@ -123,6 +123,25 @@ def _hours(
     busy: float,
     pcu: tuple[float, float, float],
 ) -> tuple[pd.DataFrame, Floats]:
+    """Return sites with their basis, in order, and whether they were congested, week by week."""
+
+    def look(_: slice, part: Block) -> tuple[pd.DataFrame, Floats]:
+        return _of_part(part, groups, calendar, crowded, busy, pcu)
+
+    tables, values = zip(*block.over_parts(look), strict=True)
+    sites = pd.concat(tables, ignore_index=True)
+    order = np.argsort(sites["site"].to_numpy(dtype=object), kind="stable")
+    return sites.iloc[order].reset_index(drop=True), np.concatenate(values)[order]
+
+
+def _of_part(
+    block: Block,
+    groups: pd.DataFrame,
+    calendar: pd.DataFrame | None,
+    crowded: float,
+    busy: float,
+    pcu: tuple[float, float, float],
+) -> tuple[pd.DataFrame, Floats]:
     keys, counts = block.sums(["site", "approach", "movement", "mode"])
     keys = keys.astype(str)
     counts[:, holidays(block.days, calendar)] = np.nan
