@@ -27,9 +27,12 @@ def shared() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the project as git would see it, without data, stores or history."""
+    """Return a copy of the project as git would see it, without data, stores or history.
+
+    One for each file of tests: what one leaves behind (a page that failed) is not found by another.
+    """
     folder = tmp_path_factory.mktemp("project")
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
