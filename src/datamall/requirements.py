@@ -28,6 +28,11 @@ class Absent:
     chapter: str
     reason: str
 
+    @property
+    def why(self) -> str:
+        """The reason as it goes on after a colon, without the words that open it by itself."""
+        return self.reason.removeprefix("Not possible here: ")
+
     # Else Python would go through it by its items, each of which is itself, without an end.
     __iter__ = None
 

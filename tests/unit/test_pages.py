@@ -131,11 +131,14 @@ def test_evidence_links_to_what_was_shown(project: Path) -> None:
     assert 'href="results/sample/rates.csv"' in html
 
 
-def test_evidence_that_could_not_run_goes_by_the_title_of_its_chapter(project: Path) -> None:
+def test_an_answer_does_not_rest_on_what_could_not_run(project: Path) -> None:
     notebook = sample()
     reason = "Not possible here: no counts."
     notebook.cells[3:5] = [cell(tables.absent_bundle(Absent("Rates of places", reason), "rates"))]
-    assert '<a href="#rates">Rates of places</a>' in render(project, notebook)[0]
+    html = render(project, notebook)[0]
+    assert "Rates of places" in html
+    assert 'href="#rates"' not in html
+    assert "<li>A reason.</li>" in html
 
 
 def test_a_result_may_have_the_name_of_a_part_of_the_page(project: Path) -> None:

@@ -34,6 +34,8 @@ SPENT = (
     *("truck", "moved", "stops_without", "stops", "musts_without", "musts"),
     *("minutes_without", "minutes", "more"),
 )
+# Of `hours`, what a reader needs; where junctions are is on the map.
+SHOWN = ["site", "hour", "basis", "weeks", "chance", "low", "high", "last_known", "days", "state"]
 CONFLICTS = ("truck", "place", "time", "site", "hours", "outcome")
 
 

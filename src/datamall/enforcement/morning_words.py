@@ -109,7 +109,7 @@ def answer(
         for row in stale.itertuples()
     )  # fmt: skip
     if isinstance(made, Absent):
-        return f"{made.chapter} of {day:%Y-%m-%d} cannot be planned: {made.reason}{warning}"
+        return f"{made.chapter} of {day:%Y-%m-%d} cannot be planned: {made.why}{warning}"
     served = made.plan.stops[made.plan.stops["kind"].isin(list(KINDS))]
     text = (
         f"On {day:%Y-%m-%d} (valid this day alone) {counted(served['truck'].nunique(), 'truck')} "

@@ -51,18 +51,22 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def answer(comparison: Result, truck: Result, confidence: float) -> str:
+def answer(
+    comparison: Result, truck: Result, totals: Result, reported: Result, confidence: float
+) -> str:
     """Return the answer of the analysis with its intervals, short enough for a small screen.
 
     Parameters
     ----------
-    comparison, truck
-        As from `wisdom.compare_plans` and `causes.truck_reach`.
+    comparison, truck, totals, reported
+        As from `wisdom.compare_plans`, `causes.truck_reach`, `information.totals` and
+        `reports.reported`. Without a comparison the answer is what inspections, or else reports,
+        tell without it.
     confidence
         Level of the intervals.
     """
     if isinstance(comparison, Absent):
-        return f"No plan for tomorrow. {comparison.reason}"
+        return f"{_known(totals, reported)}No plan for tomorrow: {comparison.why}"
     own = comparison.iloc[0]
     text = (
         f"{counted(own['stops'], 'stop')} {'is' if own['stops'] == 1 else 'are'} expected to "
@@ -73,6 +77,34 @@ def answer(comparison: Result, truck: Result, confidence: float) -> str:
     if isinstance(truck, Absent) or truck["share"].isna().iloc[0]:
         return text
     return f"{text} Of all nuisance, {_share(truck.iloc[0])} is bulky."
+
+
+def evidence(comparison: Result) -> list[str]:
+    """Return the tables that the answer rests on; `comparison` as for `answer`."""
+    if isinstance(comparison, Absent):
+        return ["totals", "reported"]
+    return ["comparison", "truck_reach", "plan", "agreement"]
+
+
+def _known(totals: Result, reported: Result) -> str:
+    """Return in a sentence, and a space, what inspections or reports tell by themselves."""
+    if not isinstance(totals, Absent):
+        looked = totals.iloc[-1]
+        share = f"{100 * looked['share']:.0f} %"
+        return f"Waste was found at {share} of {_many(looked['inspections'], 'inspection')}. "
+    if isinstance(reported, Absent):
+        return ""
+    whole = reported.iloc[0]
+    text = f"{_many(whole['reports'], 'report')} came in"
+    if pd.notna(whole.get("days")):
+        text += f"; half were closed within {_many(whole['days'], 'day')}"
+    if "still_open" in whole:
+        text += f", {whole['still_open']:.0f} still open at the end"
+    return f"{text}. "
+
+
+def _many(number: float, noun: str) -> str:
+    return f"{number:,.0f} {noun}{'' if number == 1 else 's'}"
 
 
 def describe_truck(truck: Result) -> str:

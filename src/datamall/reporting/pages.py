@@ -83,6 +83,7 @@ def render(
         for found in re.finditer(r'<h2 id="(?P<id>[^"]*)">(?P<text>.*?)</h2>', part.get("html", ""))
     ]
     captions = {part["name"]: part["caption"] for part in _shown(parts)}
+    lacking = {part["name"] for part in _shown(parts) if part["kind"] == "absent"}
     html = environment().get_template("page.html.j2").render(
         name=name,
         title=title,
@@ -90,7 +91,11 @@ def render(
         about=about,
         answer=record,
         period=period_in_words(record),
-        captions=captions,
+        rests_on=[
+            (item, captions.get(item))
+            for item in (record or {}).get("evidence", ())
+            if item not in lacking
+        ],
         caution=_markdown(caution),
         chapters=chapters,
         parts=parts,
