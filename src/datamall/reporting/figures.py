@@ -289,24 +289,20 @@ def scatter(
     """
 
     def draw(axes: Axes, numbers: pd.DataFrame) -> None:
-        import seaborn
-
-        if mark is None:
-            group = ["all"] * len(numbers)
-        else:
-            meaning = mark_label or tables.heading(mark)
-            group = [meaning if m else "other" for m in numbers[mark].fillna(False).astype(bool)]
-        order = list(dict.fromkeys(["other", *group])) if mark else ["all"]
         if low and high:
             axes.vlines(numbers[x], numbers[low], numbers[high], color=canvas.GREY, linewidth=0.8)
         share = math.sqrt(min(1.0, 300 / len(numbers)))
-        seaborn.scatterplot(
-            data=numbers.assign(group=group), x=x, y=y, hue="group", hue_order=order,
-            style="group", style_order=order, palette=list(canvas.PALETTE[: len(order)]),
-            markers=list(canvas.MARKERS[: len(order)]), s=10 + 26 * share,
-            alpha=0.55 + 0.35 * share, edgecolor="white", linewidth=0.3,
-            legend="auto" if mark else False, ax=axes,
-        )  # fmt: skip
+        of_mark = numbers[mark].fillna(False).astype(bool) if mark else None
+        groups = [(numbers, None)]
+        if of_mark is not None:
+            meaning = mark_label or tables.heading(str(mark))
+            groups = [(numbers[~of_mark], "other"), (numbers[of_mark], meaning)]
+        for step, (own, label) in enumerate(groups):
+            if len(own) or not step:
+                canvas.dots(
+                    axes, own[x], own[y], 10 + 26 * share, canvas.PALETTE[step],
+                    canvas.MARKERS[step], alpha=0.55 + 0.35 * share, linewidth=0.3, label=label,
+                )  # fmt: skip
         axes.set(xlabel=textwrap.fill(x_label, 44), ylabel=textwrap.fill(y_label, 32))
         if mark:
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, handletextpad=0.2)
