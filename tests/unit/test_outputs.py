@@ -247,6 +247,15 @@ def test_two_cells_are_never_read_as_one() -> None:
     """What is named in one cell and stands in the next is told of things, and of nobody."""
     kinds = {"said": "text"}
     apart = b"said\nbsn\n111222333\nhouse 12\n"
-    assert outputs._rows(apart, kinds, None) is None
+    assert outputs._rows(apart, kinds, None, set()) is None
     together = b"said\nbsn 111222333\nhouse 12\n"
-    assert "citizen service number" in str(outputs._rows(together, kinds, None))
+    assert "citizen service number" in str(outputs._rows(together, kinds, None, set()))
+
+
+def test_what_was_found_clean_hides_nothing_that_comes_later() -> None:
+    kinds, clean = {"said": "text"}, set[str]()
+    assert outputs._rows(b"said\nhouse 12\n", kinds, None, clean) is None
+    assert clean == {"house 12"}
+    later = b"said\nhouse 12\nbsn 111222333\n"
+    assert "citizen service number" in str(outputs._rows(later, kinds, None, clean))
+    assert clean == {"house 12"}

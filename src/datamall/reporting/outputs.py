@@ -87,6 +87,7 @@ def withhold(notebook: NotebookNode, people: Collection[str] | None) -> None:
     people
         Of a page about persons, the columns that hold their numbers; None: a page about things.
     """
+    clean: set[str] = set()
     for cell in notebook.cells:
         join_streams(cell)
     for _, output in outputs(notebook):
@@ -99,7 +100,7 @@ def withhold(notebook: NotebookNode, people: Collection[str] | None) -> None:
                     "read it"
                 )
                 output.traceback = []
-        elif why := _leak(output, people):
+        elif why := _leak(output, people, clean):
             output.clear()
             output.update(
                 output_type="display_data",
@@ -108,15 +109,19 @@ def withhold(notebook: NotebookNode, people: Collection[str] | None) -> None:
             )
 
 
-def _leak(output: NotebookNode, people: Collection[str] | None) -> str | None:
-    """Return what an output shows of persons, in words that follow on "it"; None if nothing."""
+def _leak(output: NotebookNode, people: Collection[str] | None, clean: set[str]) -> str | None:
+    """Return what an output shows of persons, in words that follow on "it"; None if nothing.
+
+    `clean` are values of columns that identify nobody. It grows: in the tables of a large city the
+    same hundred thousands of places come again and again.
+    """
     try:
-        return _shown(output, people)
+        return _shown(output, people, clean)
     except (ValueError, TypeError, AttributeError, LookupError, csv.Error, zlib.error):
         return "shows what cannot be read as a table, a figure or a text"
 
 
-def _shown(output: NotebookNode, people: Collection[str] | None) -> str | None:
+def _shown(output: NotebookNode, people: Collection[str] | None, clean: set[str]) -> str | None:
     data = output.get("data", {})
     about = output.get("metadata", {}).get("datamall", {})
     about.get("kind"), about.get("columns", {}).get("")  # are what they should be
@@ -126,7 +131,7 @@ def _shown(output: NotebookNode, people: Collection[str] | None) -> str | None:
     texts = [output.get("text", ""), *_strings(output.get("metadata", {}))]
     texts += [v for kind, part in data.items() if kind[:6] != "image/" for v in _strings(part)]
     if table is not None:
-        if why := _rows(table, about.get("columns", {}), people):
+        if why := _rows(table, about.get("columns", {}), people, clean):
             return why
         texts = [text for text in texts if text not in (data.get(CSV), data.get(PACKED))]
     why = _identifies((re.sub(r"<[^>]+>", "\n", text) for text in texts), people)
@@ -151,7 +156,9 @@ def _strings(part: Any) -> Iterator[str]:
         yield str(part)
 
 
-def _rows(table: bytes, kinds: Mapping[str, str], people: Collection[str] | None) -> str | None:
+def _rows(
+    table: bytes, kinds: Mapping[str, str], people: Collection[str] | None, clean: set[str]
+) -> str | None:
     """Return what a table shows of persons; None if nothing."""
     [names] = islice(_read(table), 1)
     rows = _columns(table, names)
@@ -170,8 +177,9 @@ def _rows(table: bytes, kinds: Mapping[str, str], people: Collection[str] | None
         if people is None and kinds.get(name) == "integer":
             continue
         # At once; farther apart than anything that identifies somebody reaches.
-        if why := _identifies([APART.join(values)], people):
+        if why := _identifies([APART.join(v for v in values if v not in clean)], people):
             return f"shows {why}, in the column {name!r}"
+        clean.update(values)
         if people is not None and len(values) >= identifiers.FEWEST:
             filled = sum(map(bool, column.to_pylist()))
             if filled == len(values) and all(map(CODE.fullmatch, values)):
