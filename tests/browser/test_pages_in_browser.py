@@ -112,6 +112,27 @@ def demo_pages(root: Path) -> Path:
     return root / "reports"
 
 
+WIDER = """[...document.querySelectorAll(".scroll")]
+    .filter(it => it.scrollWidth > it.clientWidth)
+    .map(it => `${it.getAttribute("aria-label")}: ${it.scrollWidth} of ${it.clientWidth}`)"""
+
+
+# A telephone, a desktop at twice the size, a tablet, a desktop, and A4 with margins of 1 cm.
+@pytest.mark.parametrize(
+    ("width", "medium"),
+    [(320, "screen"), (640, "screen"), (768, "screen"), (1280, "screen"), (718, "print")],
+)
+def test_no_column_of_a_table_is_out_of_sight(
+    folder: Path, width: int, medium: str, browser: Any
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.emulate_media(media=medium)
+    for path in sorted(folder.glob("*.html")):
+        page.goto(path.as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach(it => it.open = true)")
+        assert page.evaluate(WIDER) == [], path.name
+
+
 @pytest.mark.parametrize("width", [320, 1280])
 def test_page_is_read_at_any_width_without_script_or_network(
     folder: Path, width: int, browser: Any

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datamall.reporting import audit_figures, pages
+from datamall.reporting.cards import fitted
 from datamall.reporting.rounding import rounded
 from datamall.reporting.tables import html_table
 
@@ -81,7 +82,7 @@ def page(record: Mapping[str, Any], name: str) -> str:
             continue
         kept = [column for column in COLUMNS.get(key, table.columns) if column in table]
         table = table[kept].dropna(axis=1, how="all")
-        shown.append({"name": key, "html": html_table(table, caption, rows=ROWS)})
+        shown.append({"name": key, "html": fitted(html_table(table, caption, rows=ROWS))})
     html = pages.environment().get_template("audit.html.j2").render(
         name=name,
         record=record,

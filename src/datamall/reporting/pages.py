@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from datamall.errors import DatamallError
+from datamall.reporting.cards import fitted
 from datamall.reporting.tables import ANSWER
 from datamall.yamlfile import load_mapping
 
@@ -257,9 +258,9 @@ def _outputs(cell: Any) -> list[dict[str, Any]]:
             png = data["image/png"].replace("\n", "")
             shown.append({**named, "png": png, "alt": alt, "width": wide, "height": high})
         elif kind == "numbers":
-            shown[-1]["numbers"] = data["text/html"]
+            shown[-1]["numbers"] = fitted(data["text/html"])
         elif kind in ("table", "absent"):
-            shown.append({**named, "html": data["text/html"]})
+            shown.append({**named, "html": fitted(data["text/html"])})
         elif kind != "answer":
             text = output.get("text") or data.get("text/plain", "")
             shown.append({"kind": "plain", "text": text})
