@@ -19,6 +19,7 @@ CLOSED = re.compile(r"[/\\]data[/\\](?:keys|log|raw|seals|stores)(?:[/\\]|$)")
 OPENING = ("open", "os.listdir", "os.scandir")  # events that Python tells before it opens a path
 REFUSED = (errno.EACCES, errno.EPERM, errno.EXDEV)
 SIGNS = ("permission denied", "operation not permitted", "cross-device link")
+INTERRUPTED = "KeyboardInterrupt caught in kernel"
 MAY = (
     "a kernel reads Python, src/ and its own extract, and writes in its work folder. Data come by "
     "extract(), results go out by show(): see docs/the-door.md"
@@ -42,6 +43,9 @@ def load_ipython_extension(shell: Any) -> None:
 
     shell.showtraceback = worded
     sys.addaudithook(_noticing())
+    # A kernel is interrupted before it is asked to end: where that comes between two messages it
+    # says so as an error, which is none.
+    shell.kernel.log.addFilter(lambda record: not record.getMessage().startswith(INTERRUPTED))
 
 
 def _noticing() -> Callable[[str, tuple[Any, ...]], None]:
