@@ -18,7 +18,8 @@ from datamall.traffic.capacity import (
 from datamall.traffic.peaks import PEAKS, Peaks
 from datamall.traffic.weekly import Floats
 
-FITS, SPILLS, REACHES = "fits", "spills back", "may reach the neighbour"
+FITS, SPILLS = "fits in its lanes", "longer than its lanes"
+SHORT, REACHES = "reaches no junction on file", "may reach a junction"
 NO_ROOM = "not delivered: length of the lanes, or where junctions lie"
 NO_LANES = "not delivered: number of lanes"
 MAYBE = "it may be cut off or not"
@@ -152,9 +153,10 @@ def _verdicts(table: pd.DataFrame, stored: pd.Series) -> NDArray[np.str_]:
         table["room"].isna(),
         over & stored,
         over,
+        within & stored,
         within,
     ]
-    words = [NOT_ENOUGH, NO_LANES, NO_ROOM, SPILLS, REACHES, FITS]
+    words = [NOT_ENOUGH, NO_LANES, NO_ROOM, SPILLS, REACHES, FITS, SHORT]
     return np.select(steps, words, NOT_ENOUGH)
 
 
@@ -162,7 +164,7 @@ def _verdicts(table: pd.DataFrame, stored: pd.Series) -> NDArray[np.str_]:
 def longest(table: pd.DataFrame, rows: int) -> pd.DataFrame:
     """Return the first rows of `lengths` whose metres are known, with `where` that names each."""
     known = table.dropna(subset="metres").head(rows)
-    where = known[["site", "approach", "lane_group"]].astype(str).agg(" ".join, axis=1)
+    where = known["site"] + " " + known["approach"] + " " + known["lane_group"]
     return known.assign(where=where + ", " + known["peak"])
 
 

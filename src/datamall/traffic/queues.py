@@ -102,11 +102,11 @@ def control_delay(
     at the end; from X = 1 on t = T and u = 1. Equation 19-44 of the 7th edition gives the same. For
     the time t the signal is saturated, so that d1 is that of X = 1 for t of T.
     """
+    hold("A queue", queue, 0)
+    hold("A period", period, 1e-9)
     base = signals.control_delay(volume, capacity, green_share, cycle, period=period)
     volume, capacity = np.asarray(volume, float), np.asarray(capacity, float)
     queue = np.asarray(queue, float)
-    hold("A queue", queue, 0)
-    hold("A period", period, 1e-9)
     spare = np.maximum(capacity - volume, 0) * period
     some = queue > 0
     busy = np.minimum(1, queue / np.where(spare > 0, spare, np.where(some, queue, 1)))
