@@ -77,6 +77,9 @@ def test_the_back_of_a_queue_by_hand() -> None:
     overflow = 0.25 * 500 * 0.25 * (-0.2 + np.sqrt(0.04 + 8 * spread * 0.8 / 125))
     assert (found.uniform, found.overflow) == pytest.approx((uniform, overflow))
     assert found.high == pytest.approx(found.mean * (1.6 + np.exp(-found.mean / 5)))
+    left = queues.back_of_queue(800, 1000, 0.5, 60, 30, lanes=2)
+    late = queues.control_delay(800, 1000, 0.5, 60, 30).initial * 400 / 3600
+    assert (left.initial, left.high - found.high) == pytest.approx((late, late))
     assert np.isnan(queues.back_of_queue(np.nan, 1000, 0.5, 60).high)
     assert queues.back_of_queue(500, 1000, 1.0, 60).uniform == 0
 
@@ -117,12 +120,20 @@ def test_lost_time_counts_what_a_quarter_leaves_over() -> None:
 
 
 def test_the_proposed_plan_carries_its_queues_too() -> None:
-    [own] = volumes(cars(north=600))
-    green, cycle = np.array([10.0, 20.0, 20.0]), 60.0
-    late = capacity.delays(own, green, np.full(3, cycle)).total[:, 0, 0]
-    east = 3600 * np.arange(12) * (300 - 250) / 4 / 250
-    alone = signals.control_delay(300, 250, 1 / 6, 60).total
-    assert late[0] == pytest.approx(alone + east)
+    """It is chosen in weeks of 600 an hour in the north; in those that judge it, 1,500 come."""
+    [usual] = volumes()
+    judged = np.repeat(usual.week.reshape(4, 5)[:, 0] % 2 == 1, 7)
+    [own] = volumes(cars(north=np.where(judged, 1500, 600)))
+    [plan] = plans.propose((own,), NO_CUT, RULES)
+    day = int(np.flatnonzero(plan.judged)[0])
+    cycle, lost = plan.table["cycle"].iloc[0], 0.0
+    for group, flow, saturation in ((0, 300, 1500), (1, 1500, 2000), (2, 400, 2000)):
+        share = plan.green[group, 0] / cycle
+        delay = signals.control_delay(flow, saturation * share, share, cycle).total
+        left = max(0, flow - saturation * share) / 4 * np.arange(12)
+        lost += flow * (delay + 3600 * left / (saturation * share)).sum()
+        assert (left[-1] > 0) == (group == 1)
+    assert plan.lost_then[0, 0, 0, day] == pytest.approx(1.5 * lost / 4 / 3600)
 
 
 def test_a_quarter_that_was_not_counted_leaves_the_queue_as_it_was() -> None:
@@ -135,9 +146,9 @@ def test_a_quarter_that_was_not_counted_leaves_the_queue_as_it_was() -> None:
 def test_an_hour_is_four_equal_quarters() -> None:
     [hours], [quarters] = volumes(cars(north=1100), minutes=60), volumes(cars(north=1100))
     now = (hours.groups["green"], hours.groups["cycle"])
-    one, four = (capacity.delays(own, *now).total for own in (hours, quarters))
+    one, four = (capacity.delays(own, *now) for own in (hours, quarters))
     assert one == pytest.approx(four.reshape(3, 20, 2, 3, 4).mean(axis=4))
-    picked = capacity.delays(hours, *now, np.full((3, 20, 2), 1)).total
+    picked = capacity.delays(hours, *now, np.full((3, 20, 2, 1), 1))
     assert picked[..., 0] == pytest.approx(one[..., 1])
 
 

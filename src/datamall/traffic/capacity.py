@@ -78,6 +78,13 @@ class Flow(NamedTuple):
     period: float
     steps: int
 
+    def of(self, interval: NDArray[np.int64]) -> "Flow":
+        """Return the quarters of some intervals, shape (groups, days, peaks, intervals)."""
+        index = interval[..., None] * self.steps + np.arange(self.steps)
+        index = index.reshape(*interval.shape[:3], -1)
+        volume, queue = (np.take_along_axis(v, index, axis=3) for v in (self.volume, self.queue))
+        return self._replace(volume=volume, queue=queue)
+
 
 def carried(own: Peaks, green: ArrayLike, cycle: ArrayLike) -> Flow:
     """Return the flow in the peaks with what is left over from quarter to quarter.
@@ -108,25 +115,25 @@ def carried(own: Peaks, green: ArrayLike, cycle: ArrayLike) -> Flow:
 
 def delays(
     own: Peaks, green: ArrayLike, cycle: ArrayLike, at: NDArray[np.int64] | None = None
-) -> queues.ControlDelay:
-    """Return HCM control delay in the peaks, shape (groups, days, peaks, intervals).
+) -> Floats:
+    """Return HCM control delay in the peaks, in seconds, shape (groups, days, peaks, intervals).
 
     Parameters
     ----------
     own, green, cycle
         As for `carried`.
     at
-        The interval of each peak that is asked, shape (groups, days, peaks); else all of them.
+        The intervals that are asked, shape (groups, days, peaks, intervals); else all of them.
     """
-    volume, capacity, share, cycle, queue, period, steps = carried(own, green, cycle)
-    if at is not None:
-        index = at[..., None] * steps + np.arange(steps)
-        volume, queue = (np.take_along_axis(value, index, axis=3) for value in (volume, queue))
-    found = queues.control_delay(volume, capacity, share, cycle, queue, period=period)
-    if steps == 1:
+    flow = carried(own, green, cycle)
+    flow = flow if at is None else flow.of(at)
+    found = np.empty(flow.volume.shape)
+    for peak in range(len(PEAKS)):  # one after the other: what lies between takes much memory
+        part = (value[:, :, min(peak, value.shape[2] - 1)] for value in flow[:5])
+        found[:, :, peak] = queues.control_delay(*part, period=flow.period).total
+    if flow.steps == 1:
         return found
-    whole = (value.reshape(*value.shape[:3], -1, steps).mean(axis=4) for value in found)
-    return queues.ControlDelay(*whole)
+    return np.asarray(found.reshape(*found.shape[:3], -1, flow.steps).mean(axis=4))
 
 
 def busiest(own: Peaks) -> tuple[Floats, Floats, Floats]:
@@ -138,11 +145,12 @@ def busiest(own: Peaks) -> tuple[Floats, Floats, Floats]:
     found = []
     for _, part in own.parts():
         hour = part.in_hour
-        at = part.start[:, None] + hour.argmax(axis=3)
-        then = delays(part, part.groups["green"], part.groups["cycle"], at)
-        found.append((hour.max(axis=3), then.ratio[..., 0], then.total[..., 0]))
-    flow, ratio, delay = (np.concatenate(values) for values in zip(*found, strict=True))
-    return flow, ratio, delay
+        at = (part.start[:, None] + hour.argmax(axis=3))[..., None]
+        delay = delays(part, part.groups["green"], part.groups["cycle"], at)[..., 0]
+        found.append((hour.max(axis=3), delay))
+    flow, delay = (np.concatenate(values) for values in zip(*found, strict=True))
+    room = own.groups["capacity"].where(own.groups["capacity"] > 0).to_numpy()
+    return flow, flow / room[:, None, None], delay
 
 
 @passes_absent

@@ -165,8 +165,8 @@ def _propose(
             cycles[members, number] = row["cycle"]
     table = pd.DataFrame(rows)
     now = (groups["green"], groups["cycle"])
-    delay = np.where(wrong[:, None, None, None], np.nan, delays(own, *now).total)
-    lost, then = _lost(own, delay, *now), delays(own, green, cycles).total
+    delay = np.where(wrong[:, None, None, None], np.nan, delays(own, *now))
+    lost, then = _lost(own, delay, *now), delays(own, green, cycles)
     return Plan(table, green, lost, _lost(own, then, green, cycles), judged)
 
 

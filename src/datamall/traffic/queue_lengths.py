@@ -101,21 +101,12 @@ def _lengths(own: Peaks, plateaus: pd.DataFrame) -> tuple[pd.DataFrame, Floats]:
     found = []
     for _, part in own.parts():
         lanes = part.groups["lanes"].fillna(1).to_numpy(float)[:, None, None, None]
-        flow = carried(part, part.groups["green"], part.groups["cycle"])
-        back = queues.back_of_queue(
-            flow.volume,
-            flow.capacity,
-            flow.share,
-            flow.cycle,
-            flow.queue,
-            lanes=lanes,
-            period=flow.period,
-        )
-        high, steps = back.high * lanes, flow.steps
         # Only a peak hour that was counted in full has a longest quarter.
-        index = part.start[:, None, :, None] * steps + np.arange(60 // part.interval * steps)
-        index = np.broadcast_to(index, (*high.shape[:3], index.shape[3]))
-        found.append(np.take_along_axis(high, index, axis=3).max(axis=3))
+        hour = part.start[:, None, :, None] + np.arange(60 // part.interval)
+        hour = np.broadcast_to(hour, (*part.volume.shape[:3], hour.shape[3]))
+        flow = carried(part, part.groups["green"], part.groups["cycle"]).of(hour)
+        back = queues.back_of_queue(*flow[:5], lanes=lanes, period=flow.period)
+        found.append((back.high * lanes).max(axis=3))
     longest = np.concatenate(found)
     wrong = ~np.isnan(exceeded(own, plateaus)[0])
     longest[wrong] = np.nan

@@ -49,8 +49,9 @@ def chain(
     hold("A capacity", capacity, 0)
     hold("A period", period, 1e-9)
     hold("A queue", queue, 0)
-    total = np.cumsum((volume - capacity) * np.asarray(period, float), axis=-1)
-    total = np.concatenate([np.zeros((*total.shape[:-1], 1)), total], axis=-1)
+    grown = (volume - capacity) * np.asarray(period, float)
+    total = np.zeros((*grown.shape[:-1], grown.shape[-1] + 1))
+    np.cumsum(grown, axis=-1, out=total[..., 1:])
     lowest = np.minimum.accumulate(total, axis=-1)
     return np.asarray(total - np.minimum(lowest, -np.asarray(queue, float)[..., None]))
 
@@ -108,10 +109,11 @@ def control_delay(
     volume, capacity = np.asarray(volume, float), np.asarray(capacity, float)
     queue = np.asarray(queue, float)
     spare = np.maximum(capacity - volume, 0) * period
-    some = queue > 0
-    busy = np.minimum(1, queue / np.where(spare > 0, spare, np.where(some, queue, 1)))
-    kept = np.maximum(0, 1 - spare / np.where(some, queue, np.inf))
-    initial = 1800 * queue * (1 + kept) * busy / np.where(capacity > 0, capacity, np.nan)
+    # Share of the period until it has cleared; where it has not, all of it.
+    busy = np.ones(np.broadcast_shapes(queue.shape, spare.shape))
+    np.divide(queue, spare, out=busy, where=queue < spare)
+    initial = 1800 * (queue + np.maximum(queue - spare, 0)) * busy
+    initial = initial / np.where(capacity > 0, capacity, np.nan)
     full = 0.5 * np.asarray(cycle, float) * (1 - np.asarray(green_share, float))
     uniform = full * busy + base.uniform * (1 - busy)
     total = uniform + base.incremental + initial
