@@ -115,6 +115,23 @@ def test_a_lane_group_that_stays_above_its_capacity() -> None:
     assert delay - delay[0] == pytest.approx([0, 3600 * 6.25 / 775, 3600 * 12.5 / 775])
 
 
+def test_what_the_quarters_wait_is_the_whole_queue() -> None:
+    """Whoever comes in a quarter waits by d3 and the lasting part of d2: together all of D/D/1.
+
+    Without d3 two thirds of it would be missing.
+    """
+    rng = np.random.Generator(np.random.PCG64(4))
+    volume = 1000 + 300 * rng.random((200, 12)) - np.r_[np.zeros(5), np.full(7, 400.0)]
+    volume = np.concatenate([volume, np.full((200, 4), 100.0)], axis=1)  # then it clears
+    queue = queues.chain(volume, np.array([1000.0]))[:, :-1]
+    late = queues.control_delay(volume, 1000, 0.5, 60, queue).initial
+    lasting = 1800 * 0.25 * np.maximum(volume / 1000 - 1, 0)
+    whole = queues.deterministic(volume, np.full(16, 1000.0), np.full(16, 0.25))
+    assert not np.isnan(whole.clears).any()
+    assert ((late + lasting) * volume / 4 / 3600).sum(axis=1) == pytest.approx(whole.total)
+    assert (lasting * volume / 4 / 3600).sum() < whole.total.sum() / 3
+
+
 def simulated(ratio: float, green: int, cycle: int, first: float = 0.0) -> NDArray:
     """Return how many stop in each cycle of a quarter; Poisson, 1,800 veh/h while green."""
     rng = np.random.Generator(np.random.PCG64(3))

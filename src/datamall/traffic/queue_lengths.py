@@ -166,10 +166,10 @@ def describe(table: pd.DataFrame) -> str:
     if known.empty:
         return "Of no lane group is it known how long its queue gets."
     top, number = known.iloc[0], known["verdict"].value_counts()
-    said = ", ".join(f"{number[word]} {word}" for word in sorted(number.index))
+    said = "; ".join(f"{word}: {number[word]}" for word in sorted(number.index))
     metres = "" if np.isnan(top["metres"]) else f", {top['metres']:.0f} metres of each lane"
     where = f"{top['approach']} {top['lane_group']} at {top['name']} in the {top['peak']}"
     return (
-        f"Queues of {len(known)} lane groups in their peak: {said}. The longest is {where}: "
+        f"Queues of {len(known)} lane groups in their peak ({said}). The longest is {where}: "
         f"{top['vehicles']:.0f} passenger cars ({top['low']:.0f} to {top['high']:.0f}){metres}."
     )
