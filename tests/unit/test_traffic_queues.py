@@ -184,6 +184,14 @@ def test_the_longest_quarter_has_what_the_hour_left_over() -> None:
     assert table.loc["north", "vehicles"] == pytest.approx(back)
 
 
+def test_the_figure_begins_with_the_most_metres_not_the_most_vehicles() -> None:
+    table = lengths(junction(lanes=[1, 4, 1])).reset_index()
+    assert table["approach"].iloc[0] == "north"
+    drawn = queue_lengths.longest(table, 2)
+    assert drawn["where"].tolist() == ["K1 south LSR, evening", "K1 east LSR, evening"]
+    assert "The longest is north LSR at A – B in the evening" in queue_lengths.describe(table)
+
+
 def test_room_is_that_of_the_lanes_where_it_is_delivered() -> None:
     table = lengths(junction(lanes=1, storage_length=[20.0, 300.0, np.nan]))
     assert table["verdict"].to_dict() == {

@@ -28,7 +28,7 @@ HEADINGS = {
     "basis": "Room is",
     "demand": "Demand",
     "low_metres": "From (m)",
-    "metres": "Metres",
+    "metres": "Metres of each lane",
     "high_metres": "To (m)",
     "room": "Room (m)",
     "vehicles": "Queue (vehicles)",
@@ -153,8 +153,10 @@ def _verdicts(table: pd.DataFrame, stored: pd.Series) -> NDArray[np.str_]:
 
 @passes_absent
 def longest(table: pd.DataFrame, rows: int) -> pd.DataFrame:
-    """Return the first rows of `lengths` whose metres are known, with `where` that names each."""
-    known = table.dropna(subset="metres").head(rows)
+    """Return the rows of `lengths` with the most metres of a lane, with `where` that names each."""
+    known = table.dropna(subset="metres")
+    order = np.argsort(-known["metres"].round(6).to_numpy(), kind="stable")
+    known = known.iloc[order].head(rows)
     where = known["site"] + " " + known["approach"] + " " + known["lane_group"]
     return known.assign(where=where + ", " + known["peak"])
 
