@@ -101,7 +101,8 @@ def control_delay(
     HCM 2000, chapter 16 and its appendix F: d3 = 1800 Q (1 + u) t / (c T), with t = min(T, Q / (c −
     v)), the time until the queue has cleared, and u = max(0, 1 − (c − v) T / Q), what of it has not
     at the end; from X = 1 on t = T and u = 1. Equation 19-44 of the 7th edition gives the same. For
-    the time t the signal is saturated, so that d1 is that of X = 1 for t of T.
+    the time t the signal is saturated, so that d1 is that of X = 1 for t of T (as the appendix is
+    cited; its printed page was not looked at).
     """
     hold("A queue", queue, 0)
     hold("A period", period, 1e-9)
