@@ -155,6 +155,7 @@ def _junctions() -> pd.DataFrame:
         x=[230100.0, 230100.0, 230400.0],
         y=[580100.0, 580100.0, 580300.0],
         lanes=1,
+        storage_length=[60.0, None, 250.0],
         saturation_flow=1800,
         green=[50, 30, 80],
         cycle=90,

@@ -167,6 +167,8 @@ def test_register_of_junctions_has_the_planted_gaps_alone(delivered: Delivered) 
     unmeasured = joined["saturation_flow"].isna()
     assert set(plan[unmeasured]) == {"no saturation flow"}
     assert joined[unmeasured].groupby("site")["approach"].nunique().eq(1).all()
+    assert (joined["storage_length"].notna() == (joined["lane_group"] == "L")).all()
+    assert joined["storage_length"].dropna().between(60, 140).all()
     for name in ("lanes", "saturation_flow", "green", "minimum_green"):
         known = joined[name].notna()
         assert (joined[name].astype(float)[known] == joined[f"{name}_true"][known]).all(), name

@@ -41,6 +41,7 @@ FAULTS = (
 TYPED = sorted({column for fault in FAULTS for column, _ in fault.cases} - {"Opmerking"})
 ONE_MORE = "+"  # in a quarter: one more than was counted
 # Name, rows, and what stands in which column of a cleared junction.
+BAYS = (60, 20, 5)  # metres of the shortest, step, and how many lengths there are
 JUNCTION_FAULTS = (
     ("green longer than the cycle", {"Groentijd (s)": "95,0", "Cyclustijd (s)": "90,0"}),
     ("unlikely saturation flow", {"Afrijcapaciteit (pae/u)": "180"}),
@@ -72,6 +73,8 @@ def junction_file(world: World, year: Traffic) -> Delivery:
     unmeasured = (
         (groups["plan"] == "no saturation flow") & (groups["approach"] == first)
     ).to_numpy()
+    # Bays for turning left have a length; other lanes begin at the junction before.
+    bay = (BAYS[0] + BAYS[1] * (groups["site"].str[1:].astype(int) % BAYS[2])).astype(str)
     table = pd.DataFrame(
         {
             "Kruispunt": groups["site"],
@@ -79,6 +82,7 @@ def junction_file(world: World, year: Traffic) -> Delivery:
             "Tak": groups["approach"].map(APPROACH),
             "Rijstrookgroep": groups["lane_group"].map(MOVEMENT),
             "Rijstroken": groups["lanes"].astype(str),
+            "Opstellengte (m)": bay.where(groups["lane_group"] == "L", ""),
             "Afrijcapaciteit (pae/u)": groups["saturation_flow"].astype(str).mask(unmeasured, ""),
             "Fase": groups["phase"].mask(unknown, ""),
             "Groentijd (s)": decimals(groups["green"], 1),

@@ -1,11 +1,13 @@
 """Volume against capacity: how full lane groups are, and at which level of service."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from datamall.requirements import passes_absent
-from datamall.traffic import signals, weekly
+from datamall.traffic import queues, signals, weekly
 from datamall.traffic.peaks import PEAKS, Peaks, membership, over_days
 from datamall.traffic.weekly import Floats
 
@@ -52,17 +54,103 @@ def exceeded(own: Peaks, plateaus: pd.DataFrame) -> tuple[Floats, NDArray[np.boo
     return flow, queue
 
 
-def delays(own: Peaks, volume: Floats) -> signals.ControlDelay:
-    """Return HCM control delay of volumes of shape (groups, days, peaks, …), with the plan of now.
+class Flow(NamedTuple):
+    """The plan and the flow of the quarters of the peaks, as arrays that broadcast.
 
-    Quarters are looked at one by one, without a queue from the quarter before.
+    Attributes
+    ----------
+    volume, capacity
+        In pcu per hour, shape (groups, days, peaks, quarters) together.
+    share, cycle
+        Share of green, and the cycle in seconds.
+    queue
+        What is left over at the beginning of each quarter, in pcu.
+    period, steps
+        Hours of a quarter (of the interval of counting, where that is shorter), and how many of
+        them an interval has.
     """
-    extra = (slice(None),) + (None,) * (volume.ndim - 1)
-    green, cycle, capacity = (
-        own.groups[name].to_numpy(float)[extra] for name in ("green", "cycle", "capacity")
+
+    volume: Floats
+    capacity: Floats
+    share: Floats
+    cycle: Floats
+    queue: Floats
+    period: float
+    steps: int
+
+    def of(self, interval: NDArray[np.int64]) -> "Flow":
+        """Return the quarters of some intervals, shape (groups, days, peaks, intervals)."""
+        index = interval[..., None] * self.steps + np.arange(self.steps)
+        index = index.reshape(*interval.shape[:3], -1)
+        volume, queue = (np.take_along_axis(v, index, axis=3) for v in (self.volume, self.queue))
+        return self._replace(volume=volume, queue=queue)
+
+
+def carried(own: Peaks, green: ArrayLike, cycle: ArrayLike) -> Flow:
+    """Return the flow in the peaks with what is left over from quarter to quarter.
+
+    Parameters
+    ----------
+    own
+        One block, or a part of one.
+    green, cycle
+        The plan, shape (groups,) or (groups, peaks).
+
+    Notes
+    -----
+    Nobody waits when a peak begins, and a quarter that was not counted leaves the queue as it was:
+    both are assumed. Counts by the hour are taken as four equal quarters.
+    """
+    green, cycle, saturation = (
+        np.asarray(value, float).reshape(len(own.groups), 1, -1, 1)
+        for value in (green, cycle, own.groups["saturation_flow"])
     )
-    period = min(own.interval, 15) / 60
-    return signals.control_delay(volume, capacity, green / cycle, cycle, period=period)
+    share, steps = green / cycle, max(own.interval // 15, 1)
+    capacity, period = saturation * share, min(own.interval, 15) / 60
+    volume = np.repeat(own.volume, steps, axis=3) if steps > 1 else own.volume
+    came = np.where(np.isnan(volume), capacity, volume)
+    queue = queues.chain(came, capacity, period)[..., :-1]
+    return Flow(volume, capacity, share, cycle, queue, period, steps)
+
+
+def delays(
+    own: Peaks, green: ArrayLike, cycle: ArrayLike, at: NDArray[np.int64] | None = None
+) -> Floats:
+    """Return HCM control delay in the peaks, in seconds, shape (groups, days, peaks, intervals).
+
+    Parameters
+    ----------
+    own, green, cycle
+        As for `carried`.
+    at
+        The intervals that are asked, shape (groups, days, peaks, intervals); else all of them.
+    """
+    flow = carried(own, green, cycle)
+    flow = flow if at is None else flow.of(at)
+    found = np.empty(flow.volume.shape)
+    for peak in range(len(PEAKS)):  # one after the other: what lies between takes much memory
+        part = (value[:, :, min(peak, value.shape[2] - 1)] for value in flow[:5])
+        found[:, :, peak] = queues.control_delay(*part, period=flow.period).total
+    if flow.steps == 1:
+        return found
+    return np.asarray(found.reshape(*found.shape[:3], -1, flow.steps).mean(axis=4))
+
+
+def busiest(own: Peaks) -> tuple[Floats, Floats, Floats]:
+    """Return flow, ratio to the capacity and delay in the busiest quarter of the peak hour.
+
+    Each of shape (groups, days, peaks), with the plan of now; NaN where the hour was not counted in
+    full.
+    """
+    found = []
+    for _, part in own.parts():
+        hour = part.in_hour
+        at = (part.start[:, None] + hour.argmax(axis=3))[..., None]
+        delay = delays(part, part.groups["green"], part.groups["cycle"], at)[..., 0]
+        found.append((hour.max(axis=3), delay))
+    flow, delay = (np.concatenate(values) for values in zip(*found, strict=True))
+    room = own.groups["capacity"].where(own.groups["capacity"] > 0).to_numpy()
+    return flow, flow / room[:, None, None], delay
 
 
 @passes_absent
@@ -124,11 +212,8 @@ def ratios(
 
 def _ratios(own: Peaks, cut: NDArray[np.bool_], above: Floats) -> tuple[pd.DataFrame, Floats]:
     """Return one row per lane group and peak, and its ratio of each day (rows, days)."""
-    hour = own.in_hour
-    mean, quarter = hour.mean(axis=3), hour.max(axis=3)
-    found = delays(own, quarter)
     count = (len(own.groups), len(PEAKS))
-    mean, quarter, ratio, delay = map(_rows, (mean, quarter, found.ratio, found.total))
+    mean, quarter, ratio, delay = map(_rows, (own.in_hour.mean(axis=3), *busiest(own)))
     about = ["site", "name", "approach", "lane_group", "capacity"]
     table = own.groups.loc[own.groups.index.repeat(count[1]), about].reset_index(drop=True)
     table["peak"] = np.tile(list(PEAKS), count[0])
@@ -161,8 +246,16 @@ def _rows(values: Floats) -> Floats:
     return np.moveaxis(values, 2, 1).reshape(-1, values.shape[1])
 
 
-def junction_delay(own: Peaks) -> tuple[pd.DataFrame, Floats, Floats]:
+def junction_delay(own: Peaks, wrong: NDArray[np.bool_]) -> tuple[pd.DataFrame, Floats, Floats]:
     """Return each junction's mean delay and highest ratio, by peak and day.
+
+    Parameters
+    ----------
+    own
+        One block.
+    wrong
+        Lane groups whose capacity on file the counts refute, shape (groups,): their delay is not
+        known.
 
     Returns
     -------
@@ -171,16 +264,16 @@ def junction_delay(own: Peaks) -> tuple[pd.DataFrame, Floats, Floats]:
         in the busiest quarter of the peak hour, weighed by volume, and the highest ratio of volume
         to capacity. NaN unless all lane groups were counted.
     """
-    quarter = own.in_hour.max(axis=3)
-    found = delays(own, quarter)
+    quarter, ratio, delay = busiest(own)
+    delay[wrong] = np.nan
     sites = own.groups[["site", "name"]].drop_duplicates("site").reset_index(drop=True)
     codes = pd.Index(sites["site"]).get_indexer(own.groups["site"])
     weight, total = (np.zeros((len(sites), *quarter.shape[1:])) for _ in range(2))
     np.add.at(weight, codes, quarter)
-    np.add.at(total, codes, found.total * quarter)
+    np.add.at(total, codes, delay * quarter)
     delay = total / np.where(weight > 0, weight, np.nan)
     worst = np.zeros(delay.shape)
-    np.maximum.at(worst, codes, np.nan_to_num(found.ratio))
+    np.maximum.at(worst, codes, np.nan_to_num(ratio))
     worst = np.where(np.isnan(delay), np.nan, worst)
     return sites, np.moveaxis(delay, 2, 1), np.moveaxis(worst, 2, 1)
 
@@ -198,13 +291,15 @@ def levels(parts: tuple[Peaks, ...], plateaus: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         site, name, peak, delay (s per vehicle, median day), usual (level of the median day), demand
-        (where some demand is cut off, so that the delay is at least this), A to F (shares of days),
+        (where some demand is cut off, so that the delay is at least this, or the capacity on file
+        is wrong, so that it is not known), A to F (shares of days),
         above (the share of days on which some lane group was above capacity) and days (on which all
         lane groups were counted). Longest delay first, junctions without one last.
     """
     frames = []
     for own in parts:
-        sites, delay, worst = junction_delay(own)
+        wrong = ~np.isnan(exceeded(own, plateaus)[0])
+        sites, delay, worst = junction_delay(own, wrong)
         rows = sites.loc[sites.index.repeat(len(PEAKS))].reset_index(drop=True)
         delay, worst = (v.reshape(-1, len(own.days)) for v in (delay, worst))
         rows["peak"] = np.tile(list(PEAKS), len(sites))
@@ -219,7 +314,10 @@ def levels(parts: tuple[Peaks, ...], plateaus: pd.DataFrame) -> pd.DataFrame:
         cut = np.zeros((len(sites), len(PEAKS)), dtype=bool)
         codes = pd.Index(sites["site"]).get_indexer(own.groups["site"])
         np.logical_or.at(cut, codes, cut_off(own, plateaus))
-        rows["demand"] = np.where(cut.ravel(), UNKNOWN_DEMAND, "")
+        refuted = np.zeros(len(sites), dtype=bool)
+        np.logical_or.at(refuted, codes, wrong)
+        steps = [np.repeat(refuted, len(PEAKS)), cut.ravel()]
+        rows["demand"] = np.select(steps, [WRONG_CAPACITY, UNKNOWN_DEMAND], "")
         rows["usual"] = _at_least(rows["usual"], rows["demand"])
         frames.append(rows)
     table = pd.concat(frames, ignore_index=True)

@@ -22,7 +22,7 @@ MOTOR = ("car", "bus", "heavy")
 SOFT = ("bike", "pedestrian")
 ALL = "all"  # lane group of an approach whose lanes are not recorded
 _WORDS = ("name", "phase")
-_NUMBERS = ("x", "y", "lanes", "lost_time", "minimum_green", "pedestrian_time")
+_NUMBERS = ("x", "y", "lanes", "storage_length", "lost_time", "minimum_green", "pedestrian_time")
 _PLAN = ("saturation_flow", "green", "cycle")
 
 
@@ -139,10 +139,10 @@ def lane_groups(data: Any) -> pd.DataFrame | Absent:
     Returns
     -------
     pandas.DataFrame
-        site, approach, lane_group, then name, phase, x, y (m), lanes, lost_time, minimum_green,
-        pedestrian_time, saturation_flow (pcu/h), green, cycle (s), each NaN or empty where the
-        authority does not deliver it, and capacity (pcu/h): saturation flow × green / cycle.
-        Ordered by its keys. An Absent where no capacity is known.
+        site, approach, lane_group, then name, phase, x, y, storage_length (m), lanes, lost_time,
+        minimum_green, pedestrian_time, saturation_flow (pcu/h), green, cycle (s), each NaN or empty
+        where the authority does not deliver it, and capacity (pcu/h): saturation flow × green /
+        cycle. Ordered by its keys. An Absent where no capacity is known.
     """
     table = data[_STORE]
     keys = list(KEYS)

@@ -164,14 +164,10 @@ def _propose(
             green[members, number] = found
             cycles[members, number] = row["cycle"]
     table = pd.DataFrame(rows)
-    delay = np.where(wrong[:, None, None, None], np.nan, delays(own, own.volume).total)
-    lost = _lost(own, delay, groups["green"], groups["cycle"])
-    share = green / cycles
-    capacity = (groups["saturation_flow"].to_numpy()[:, None] * share)[:, None, :, None]
-    period = min(own.interval, 15) / 60
-    wide = (slice(None), None, slice(None), None)
-    then = signals.control_delay(own.volume, capacity, share[wide], cycles[wide], period=period)
-    return Plan(table, green, lost, _lost(own, then.total, green, cycles), judged)
+    now = (groups["green"], groups["cycle"])
+    delay = np.where(wrong[:, None, None, None], np.nan, delays(own, *now))
+    lost, then = _lost(own, delay, *now), delays(own, green, cycles)
+    return Plan(table, green, lost, _lost(own, then, green, cycles), judged)
 
 
 def _site(

@@ -21,7 +21,7 @@ LEVELS = {"A": 10.0, "B": 20.0, "C": 35.0, "D": 55.0, "E": 80.0}
 UNKNOWN = "unknown"
 
 
-def _hold(what: str, values: ArrayLike, low: float, high: ArrayLike = np.inf) -> None:
+def hold(what: str, values: ArrayLike, low: float, high: ArrayLike = np.inf) -> None:
     """Refuse numbers outside a formula's domain; NaN is inside."""
     found, most = np.broadcast_arrays(np.asarray(values, float), np.asarray(high, float))
     bad = (found < low) | (found > most + 1e-9)
@@ -49,8 +49,8 @@ def optimal_cycle(ratio_sum: ArrayLike, lost_time: ArrayLike) -> Floats:
     Webster (1958), Traffic signal settings, Road Research Technical Paper 39.
     """
     ratio_sum, lost_time = np.asarray(ratio_sum, float), np.asarray(lost_time, float)
-    _hold("A sum of flow ratios", ratio_sum, 0)
-    _hold("A lost time", lost_time, 0)
+    hold("A sum of flow ratios", ratio_sum, 0)
+    hold("A lost time", lost_time, 0)
     rest = np.where(ratio_sum < 1, 1 - ratio_sum, np.nan)
     return np.asarray((1.5 * lost_time + 5) / rest)
 
@@ -152,10 +152,10 @@ def uniform_delay(
     -----
     Area of the queue's triangle, as in Fundamentals of Transportation (Traffic signals), Wikibooks.
     """
-    _hold("A flow", flow, 0)
-    _hold("A saturation flow", saturation, 1e-9)
-    _hold("A cycle", cycle, 1e-9)
-    _hold("A green", green, 0, cycle)
+    hold("A flow", flow, 0)
+    hold("A saturation flow", saturation, 1e-9)
+    hold("A cycle", cycle, 1e-9)
+    hold("A green", green, 0, cycle)
     rate = np.asarray(flow, float) / 3600
     green, cycle = np.asarray(green, float), np.asarray(cycle, float)
     load = np.asarray(flow, float) / np.asarray(saturation, float)
@@ -222,15 +222,15 @@ def control_delay(
     -----
     HCM, equations 19-20 and 19-26: d1 = 0.5 C (1 − g/C)² / (1 − min(1, X) g/C) and
     d2 = 900 T [(X − 1) + √((X − 1)² + 8 k I X / (c T))]. X is capped at 1 in d1; some published
-    code forgets that, and then exceeds the manual where X > 1. There is no queue left over from the
-    period before (d3 = 0).
+    code forgets that, and then exceeds the manual where X > 1. What a queue that is left over from
+    the period before adds (d3) is in `queues.control_delay`.
     """
     volume, capacity = np.asarray(volume, float), np.asarray(capacity, float)
     share, cycle = np.asarray(green_share, float), np.asarray(cycle, float)
-    _hold("A volume", volume, 0)
-    _hold("A capacity", capacity, 0)
-    _hold("A share of green", share, 0, 1)
-    _hold("A cycle", cycle, 1e-9)
+    hold("A volume", volume, 0)
+    hold("A capacity", capacity, 0)
+    hold("A share of green", share, 0, 1)
+    hold("A cycle", cycle, 1e-9)
     capacity = np.where(capacity > 0, capacity, np.nan)
     ratio = volume / capacity
     served = 1 - np.minimum(1, ratio) * share
