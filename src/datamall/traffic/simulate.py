@@ -20,7 +20,7 @@ Ints: TypeAlias = NDArray[np.integer]
 STEP = 2.0  # seconds; about what one car takes to follow another, so that one alone waits nothing
 UNIT = 1000.0  # of a passenger car
 BLOCK = 300  # steps of which the service is worked out at once
-GAP = 4.0  # seconds without a car, after which a signal that follows the traffic ends its green
+GAP = 2.0  # seconds without queue or car, after which a signal that follows the traffic moves on
 
 
 def arrivals(volume: Floats, minutes: float, rng: np.random.Generator) -> Ints:
@@ -185,10 +185,10 @@ def actuated(
 
     Notes
     -----
-    Green goes on while a queue is there or somebody came within `GAP` seconds, from its least to
-    its most. Every phase comes in every cycle, whether or not anybody waits: there are people on
-    foot whom no count knows. Detectors that see every car at the stop line are assumed; times are
-    rounded up to whole steps.
+    Green goes on, from its least to its most, until every lane group that has it was once without
+    queue and without a car for `GAP` seconds. Every phase comes in every cycle, whether or not
+    anybody waits: there are people on foot whom no count knows. Detectors that see every car at the
+    stop line are assumed; times are rounded up to whole steps.
     """
     phase = np.asarray(phase)
     least, most = (np.ceil(np.asarray(one, float) / STEP) for one in (least, most))
@@ -196,7 +196,8 @@ def actuated(
     out = (np.rint(np.asarray(saturation, float) * STEP / 3600 * UNIT))[:, None]
     groups, days = came.shape[1:]
     queue, total, red, wait = (np.zeros((groups, days)) for _ in range(4))
-    now, age, gap = np.zeros(days, dtype=np.int64), np.zeros(days), np.zeros(days)
+    now, age, gap = np.zeros(days, dtype=np.int64), np.zeros(days), np.zeros((groups, days))
+    done = np.zeros((groups, days), dtype=bool)
     clearing = np.zeros(days, dtype=bool)
     for own in UNIT * came:
         green = (phase[:, None] == now) & ~clearing
@@ -205,12 +206,14 @@ def actuated(
         total += queue
         red = np.where(green, 0, red + 1)
         wait += np.maximum(red - 0.5, 0)
-        gap = np.where((green & ((queue > 0) | (own > 0))).any(axis=0), 0, gap + 1)
+        gap = np.where((queue > 0) | (own > 0), 0, gap + 1)
+        done = ~green | done | (gap * STEP >= GAP)
         age += 1
         ended = ~clearing & (age >= least[now])
-        ended &= (gap * STEP >= GAP) | (age >= most[now])
+        ended &= done.all(axis=0) | (age >= most[now])
         cleared = clearing & (age >= clear) if clear else ended
         now = np.where(cleared, (now + 1) % len(least), now)
         clearing = (clearing | ended) & ~cleared
-        age, gap = (np.where(ended | cleared, 0, one) for one in (age, gap))
+        age = np.where(ended | cleared, 0, age)
+        done &= ~cleared
     return total * (STEP / UNIT), wait * STEP / len(came)

@@ -1,0 +1,284 @@
+"""Signal plans searched on simulated waiting, beside Webster's.
+
+Webster's formula is for steady arrivals of cars. Here each plan is held against queues that rise
+and fall with the counts of real days, and against the waits of cyclists and pedestrians. In the
+queues of `simulate` a lane group's wait depends on its own green and the cycle alone: so waits are
+reckoned for some greens of each phase, and the best division of a cycle is found by adding up.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from datamall.traffic import safety, signals, simulate, timing
+from datamall.traffic.peaks import Peaks, over_days
+from datamall.traffic.plans import DAY_SHARE, KINDS, Rules
+from datamall.traffic.weekly import Floats
+
+# Time to divide that is tried, as shares of Webster's; and greens, in seconds from his.
+ROOMS = (0.55, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.45, 1.75)
+AROUND = (-24, -16, -12, -9, -6, -4, -2, 0, 2, 4, 6, 9, 12, 16, 24)
+
+
+@dataclass(frozen=True)
+class Junction:
+    """What holds of a junction whatever its plan.
+
+    Attributes
+    ----------
+    phase
+        Number of the phase of each lane group, from 0 on, shape (groups,).
+    saturation
+        pcu per hour, shape (groups,).
+    least
+        Shortest green of each phase in whole seconds, shape (phases,).
+    lost_time, longest_cycle
+        In seconds.
+    """
+
+    phase: NDArray[np.int64]
+    saturation: Floats
+    least: Floats
+    lost_time: float
+    longest_cycle: float
+
+    @property
+    def rooms(self) -> tuple[int, int]:
+        """Return the fewest and most whole seconds of a cycle that may be green."""
+        fewest = max(self.least.sum(), np.ceil(safety.CYCLES[0] - self.lost_time))
+        return int(fewest), int(np.floor(self.longest_cycle - self.lost_time + 1e-9))
+
+
+@dataclass(frozen=True)
+class Days:
+    """What came to a junction in a peak of some days.
+
+    Attributes
+    ----------
+    came
+        Passenger cars by step, as from `simulate.arrivals`, shape (steps, groups, days).
+    people
+        People for each passenger car, shape (groups, days).
+    soft
+        Cyclists and pedestrians beside each lane group, shape (2, groups, days).
+    """
+
+    came: simulate.Ints
+    people: Floats
+    soft: Floats
+
+
+def person_hours(junction: Junction, days: Days, greens: Floats) -> Floats:
+    """Return the person-hours that people wait with each plan.
+
+    Parameters
+    ----------
+    junction, days
+        Where and when.
+    greens
+        Effective greens in seconds, shape (phases, plans).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (kinds, groups, days, plans), kinds as in `plans.KINDS`.
+    """
+    cycle = greens.sum(axis=0) + junction.lost_time
+    return hours_of(junction, days, greens[junction.phase], cycle)
+
+
+def hours_of(junction: Junction, days: Days, green: Floats, cycle: Floats) -> Floats:
+    """Return `person_hours` of greens (groups, plans), whether or not they add up to a cycle."""
+    motor = simulate.waited(days.came, junction.saturation, green, cycle)
+    wait = signals.waiting_time(green, cycle)[:, None, :]
+    parts = [motor * days.people[:, :, None], *(one[:, :, None] * wait for one in days.soft)]
+    return np.stack(parts) / 3600
+
+
+def actuated(junction: Junction, days: Days, most: Floats) -> Floats:
+    """Return the same where the signal follows the traffic, shape (kinds, groups, days).
+
+    Parameters
+    ----------
+    junction, days
+        Where and when.
+    most
+        Longest green of each phase in seconds, shape (phases,).
+    """
+    car, wait = simulate.actuated(
+        days.came, junction.saturation, junction.phase, junction.least, most, junction.lost_time
+    )
+    return np.stack([car * days.people, *(one * wait for one in days.soft)]) / 3600
+
+
+def choose(junction: Junction, days: Days, webster: Floats) -> Floats:
+    """Return the greens with the fewest person-hours on some days, in whole seconds.
+
+    Parameters
+    ----------
+    junction, days
+        Where and when.
+    webster
+        Greens in whole seconds from which the search begins, shape (phases,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Effective greens in seconds, shape (phases,): never below the shortest ones, in a cycle of
+        `safety.CYCLES` and not above the longest. Webster's, unless others are better.
+
+    Notes
+    -----
+    Waits are simulated for some greens of each phase in each cycle, between which straight lines
+    are drawn; the best plan of each cycle by these is then simulated itself.
+    """
+    fewest, most = junction.rooms
+    tried = np.unique(np.clip(np.rint(np.array(ROOMS) * webster.sum()), fewest, most))
+    least, phases = junction.least, len(junction.least)
+    free = tried - least.sum()
+    # Greens that are tried: around Webster's share of each cycle, and the shortest and longest.
+    share = webster / webster.sum() * tried[:, None]
+    knots = share.round()[..., None] + np.array((-1000.0, *AROUND, 1000.0))
+    knots = np.clip(knots, least[:, None], (least + free[:, None])[..., None])
+    cycle = np.repeat(tried + junction.lost_time, knots.shape[2])
+    green = knots.transpose(1, 0, 2).reshape(phases, -1)
+    hours = hours_of(junction, days, green[junction.phase], cycle).sum(axis=0).mean(axis=1)
+    total = np.zeros((phases, len(cycle)))
+    np.add.at(total, junction.phase, hours)
+    cost = total.reshape(phases, len(tried), -1).round(6)
+    found = [
+        divide(
+            [
+                np.interp(low + np.arange(rest + 1), knots[row, p], cost[p, row])
+                for p, low in enumerate(least)
+            ]
+        )
+        + least
+        for row, rest in enumerate(free.astype(int))
+    ]
+    plans = np.column_stack([webster, *found])
+    lost = person_hours(junction, days, plans).sum(axis=(0, 1)).mean(axis=0)
+    return np.asarray(plans[:, lost.round(6).argmin()])
+
+
+def divide(costs: list[Floats]) -> Floats:
+    """Divide whole seconds over phases so that the sum of their costs is least.
+
+    Parameters
+    ----------
+    costs
+        Of each phase its cost with 0, 1, … up to all seconds.
+
+    Returns
+    -------
+    numpy.ndarray
+        Seconds of each phase, adding up to all; of equal divisions the one that gives the last
+        phases most.
+    """
+    size = len(costs[0])
+    place = np.arange(size)
+    rest = place[:, None] - place  # what the phases before get, of a sum and what this one gets
+    best, taken = costs[0], []
+    for cost in costs[1:]:
+        sums = np.where(rest >= 0, best[rest] + cost, np.inf).round(9)
+        own = size - 1 - sums[:, ::-1].argmin(axis=1)
+        taken.append(own)
+        best = sums[place, own]
+    left, result = size - 1, []
+    for own in reversed(taken):
+        result.append(own[left])
+        left -= own[left]
+    return np.array([left, *reversed(result)], dtype=float)
+
+
+def junction(groups: pd.DataFrame, rules: Rules) -> Junction:
+    """Return what holds of a junction that has a plan; `groups` as from `peaks.lane_groups`."""
+    phase, names = pd.factorize(groups["phase"], sort=True)
+    shortest = timing.shortest_greens(groups)
+    return Junction(
+        phase,
+        groups["saturation_flow"].to_numpy(float),
+        np.array([shortest[phase == one].max() for one in range(len(names))]),
+        float(groups["lost_time"].iloc[0]),
+        rules.longest_cycle,
+    )
+
+
+def counted(own: Peaks, members: NDArray[np.int64], peak: int) -> NDArray[np.bool_]:
+    """Return the days on which enough intervals of every lane group were counted."""
+    known = ~np.isnan(own.volume[members, :, peak])
+    return np.asarray((known.mean(axis=2) >= DAY_SHARE).all(axis=0))
+
+
+def days(
+    own: Peaks,
+    members: NDArray[np.int64],
+    peak: int,
+    chosen: NDArray[np.int64],
+    rng: np.random.Generator,
+    more: Floats | None = None,
+) -> Days:
+    """Return what came to a junction on some days, its gaps filled from other days.
+
+    Parameters
+    ----------
+    own
+        One block.
+    members, peak, chosen
+        Positions of the junction's lane groups, of the peak and of the days.
+    rng
+        For the arrivals within an interval.
+    more
+        By how many times more came in the busiest hour than was counted, shape (groups,).
+    """
+
+    def filled(values: Floats, function: object) -> Floats:
+        usual = np.nan_to_num(over_days(values, function))[:, None]  # type: ignore[arg-type]
+        return np.where(np.isnan(values), usual, values)[:, chosen]
+
+    volume = filled(own.volume[members, :, peak], np.nanmean)
+    riders = filled(own.riders[members, :, peak], np.nanmean).sum(axis=2)
+    total = volume.sum(axis=2)
+    people = riders / np.where(total > 0, total, 1)
+    if more is not None:
+        slots = np.arange(volume.shape[2])
+        first = own.start[members, peak][:, None]
+        busy = (slots >= first) & (slots < first + 60 // own.interval)
+        volume = volume * np.where(busy, more[:, None], 1.0)[:, None, :]
+    walkers = np.zeros((len(KINDS) - 1, len(members), len(chosen)))
+    place = pd.Index(members).get_indexer(own.soft["group"])
+    for number, kind in enumerate(KINDS[1:]):
+        rows = np.flatnonzero((own.soft["mode"] == kind).to_numpy() & (place >= 0))
+        came = filled(own.people[rows, :, peak], np.nanmedian).sum(axis=2) * own.interval / 60
+        np.add.at(walkers[number], place[rows], came)
+    return Days(simulate.arrivals(volume, own.interval, rng), people, walkers)
+
+
+def room_for(
+    own: Peaks,
+    members: NDArray[np.int64],
+    peak: int,
+    unknown: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    choosing: NDArray[np.bool_],
+    rules: Rules,
+) -> Floats:
+    """Return by how many times more a plan must serve than was counted, as Webster's does.
+
+    Parameters
+    ----------
+    own, members, peak
+        As in `days`.
+    unknown
+        Whether demand of each lane group is cut off, and whether that cannot be told.
+    choosing
+        The days that choose.
+    rules
+        For their headroom.
+    """
+    busiest = own.in_hour[members, :, peak].mean(axis=2)[:, choosing]
+    flow = over_days(busiest[:, :, None], np.nanmean)[:, 0]
+    groups = own.groups.iloc[members]
+    demand = timing.demanded(groups, flow, *unknown, rules.headroom)
+    return np.where(flow > 0, demand / np.where(flow > 0, flow, 1), 1.0)
