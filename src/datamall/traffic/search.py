@@ -17,9 +17,14 @@ from datamall.traffic.peaks import Peaks, over_days
 from datamall.traffic.plans import DAY_SHARE, KINDS, Rules
 from datamall.traffic.weekly import Floats
 
-# Time to divide that is tried, as shares of Webster's; and greens, in seconds from his.
-ROOMS = (0.55, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.45, 1.75)
-AROUND = (-24, -16, -12, -9, -6, -4, -2, 0, 2, 4, 6, 9, 12, 16, 24)
+# How many times to divide are tried, from the shortest to the longest, and then which near the
+# best; greens in seconds from a division by flow ratios, and then from the best.
+ROOMS, ROOMS_NEAR = 9, (-7, -4, -2, 0, 2, 4, 7)
+WIDE = (-24.0, -16.0, -11.0, -7.0, -4.0, -2.0, 0.0, 2.0, 4.0, 7.0, 11.0, 16.0, 24.0)
+CLOSE = (-9.0, -6.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 9.0)
+
+
+LONGER = 1.5  # times a fixed green, up to which a signal that follows the traffic may stay green
 
 
 @dataclass(frozen=True)
@@ -97,16 +102,20 @@ def hours_of(junction: Junction, days: Days, green: Floats, cycle: Floats) -> Fl
     return np.stack(parts) / 3600
 
 
-def actuated(junction: Junction, days: Days, most: Floats) -> Floats:
+def actuated(junction: Junction, days: Days, webster: Floats) -> Floats:
     """Return the same where the signal follows the traffic, shape (kinds, groups, days).
 
     Parameters
     ----------
     junction, days
         Where and when.
-    most
-        Longest green of each phase in seconds, shape (phases,).
+    webster
+        Greens of fixed times in seconds, shape (phases,). The longest green of a phase is `LONGER`
+        times this, or less where the longest cycle has no room for it: an assumption.
     """
+    most = np.maximum(junction.least, LONGER * webster)
+    room = (junction.longest_cycle - junction.lost_time) / most.sum()
+    most = np.maximum(junction.least, most * min(1, room))
     car, wait = simulate.actuated(
         days.came, junction.saturation, junction.phase, junction.least, most, junction.lost_time
     )
@@ -131,16 +140,36 @@ def choose(junction: Junction, days: Days, webster: Floats) -> Floats:
 
     Notes
     -----
-    Waits are simulated for some greens of each phase in each cycle, between which straight lines
-    are drawn; the best plan of each cycle by these is then simulated itself.
+    Two rounds, the second near the best of the first. In each, waits are simulated for some greens
+    of each phase in some cycles, with straight lines between them; the best plan of each cycle by
+    these is then simulated itself.
     """
     fewest, most = junction.rooms
-    tried = np.unique(np.clip(np.rint(np.array(ROOMS) * webster.sum()), fewest, most))
+    flow = days.came.sum(axis=0).mean(axis=1) / (len(days.came) * simulate.STEP / 3600)
+    ratio = np.zeros(len(junction.least))
+    np.maximum.at(ratio, junction.phase, flow / junction.saturation)
+    best, rooms = webster, np.append(np.geomspace(fewest, most, ROOMS), webster.sum())
+    for near in (WIDE, CLOSE):
+        tried = np.unique(np.clip(np.rint(rooms), fewest, most))
+        centre = np.broadcast_to(best, (len(tried), len(best)))
+        if near is WIDE:
+            lost = junction.lost_time
+            centre = signals.split(np.maximum(ratio, 1e-6), tried + lost, lost, junction.least)
+        plans = np.column_stack([best, *_divided(junction, days, tried, centre, near)])
+        hours = person_hours(junction, days, plans).sum(axis=(0, 1)).mean(axis=0)
+        best = plans[:, hours.round(6).argmin()]
+        rooms = best.sum() + np.array(ROOMS_NEAR)
+    return np.asarray(best)
+
+
+def _divided(
+    junction: Junction, days: Days, tried: Floats, centre: Floats, near: tuple[float, ...]
+) -> list[Floats]:
+    """Return the best greens of each room that is tried, by straight lines between some."""
     least, phases = junction.least, len(junction.least)
     free = tried - least.sum()
-    # Greens that are tried: around Webster's share of each cycle, and the shortest and longest.
-    share = webster / webster.sum() * tried[:, None]
-    knots = share.round()[..., None] + np.array((-1000.0, *AROUND, 1000.0))
+    # Also the shortest and the longest green that there may be.
+    knots = np.rint(centre)[..., None] + np.array((-1000.0, *near, 1000.0))
     knots = np.clip(knots, least[:, None], (least + free[:, None])[..., None])
     cycle = np.repeat(tried + junction.lost_time, knots.shape[2])
     green = knots.transpose(1, 0, 2).reshape(phases, -1)
@@ -148,19 +177,12 @@ def choose(junction: Junction, days: Days, webster: Floats) -> Floats:
     total = np.zeros((phases, len(cycle)))
     np.add.at(total, junction.phase, hours)
     cost = total.reshape(phases, len(tried), -1).round(6)
-    found = [
-        divide(
-            [
-                np.interp(low + np.arange(rest + 1), knots[row, p], cost[p, row])
-                for p, low in enumerate(least)
-            ]
-        )
-        + least
-        for row, rest in enumerate(free.astype(int))
-    ]
-    plans = np.column_stack([webster, *found])
-    lost = person_hours(junction, days, plans).sum(axis=(0, 1)).mean(axis=0)
-    return np.asarray(plans[:, lost.round(6).argmin()])
+    found: list[Floats] = []
+    for row, rest in enumerate(free.astype(int)):
+        second = [low + np.arange(rest + 1) for low in least]
+        lines = [np.interp(at, knots[row, p], cost[p, row]) for p, at in enumerate(second)]
+        found.append(least + divide(lines))
+    return found
 
 
 def divide(costs: list[Floats]) -> Floats:

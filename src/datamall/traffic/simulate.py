@@ -95,19 +95,23 @@ def waited(came: Ints, saturation: ArrayLike, green: ArrayLike, cycle: ArrayLike
     if ((green < 0) | (green > cycle) | (cycle <= 0)).any() or not (saturation > 0).all():
         text = "A plan to simulate has a green that is not between 0 and its cycle"
         raise DatamallError(f"{text}, or no saturation flow: mend it on file.")
-    queue = np.zeros((*came.shape[1:], green.shape[1]))
-    total, change = np.zeros_like(queue), np.empty_like(queue)
+    total = np.zeros((*came.shape[1:], green.shape[1]))
+    # Single precision is twice as fast; whole thousandths of up to 16,000 cars are exact in it.
+    queue, change, part = (np.zeros(total.shape, dtype=np.float32) for _ in range(3))
     for first in range(0, len(came), BLOCK):
         time = STEP * np.arange(first, min(first + BLOCK, len(came)) + 1)[:, None, None]
         cycles, into = np.divmod(time, cycle)
         seconds = cycles * green + np.maximum(into - (cycle - green), 0)
-        served = np.diff(np.rint(seconds * saturation / 3600 * UNIT), axis=0)
-        for own, out in zip(UNIT * came[first : first + BLOCK], served, strict=True):
+        served = np.diff(np.rint(seconds * saturation / 3600 * UNIT), axis=0).astype(np.float32)
+        numbers = (UNIT * came[first : first + BLOCK]).astype(np.float32)
+        part[:] = 0
+        for own, out in zip(numbers, served, strict=True):
             np.subtract(own[:, :, None], out[:, None, :], out=change)
             queue += change
             np.maximum(queue, 0, out=queue)
-            total += queue
-    left = queue / UNIT
+            part += queue
+        total += part
+    left = queue.astype(float) / UNIT
     capacity = (saturation * green / cycle / 3600)[:, None, :]
     after = np.where(left > 0, left**2 / 2 / np.where(capacity > 0, capacity, np.nan), 0.0)
     return np.asarray((total * (STEP / UNIT) + after).round(6))

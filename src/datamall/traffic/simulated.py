@@ -13,26 +13,33 @@ from datamall.traffic.capacity import NOT_ENOUGH, cut_off
 from datamall.traffic.peaks import PEAKS, Peaks
 from datamall.traffic.plans import KINDS, Plan, Rules
 from datamall.traffic.weekly import Floats
-from datamall.traffic.wisdom import DOUBT, RECOMMENDED
+from datamall.traffic.wisdom import DOUBT, KEEP, RECOMMENDED, REFUSED
 
-CHOOSING, JUDGING = 20, 30  # days of each peak that are simulated, spread over the weeks
+CHOOSING, JUDGING = 30, 30  # days of each peak that are simulated, spread over the weeks
 MOST = 60  # plans that are simulated, those that save most; a large city has hundreds
 SEED = 20260101
-LONGER = 1.5  # times Webster's green, up to which a signal that follows the traffic may stay green
 FELT = 1.0  # seconds of a mean wait from which on somebody is called helped or worse off
 SAME = "the search finds the same plan"
 BETTER = "the searched plan loses less"
+ONLY = "only the searched plan is better than that of now"
 NO_BETTER = "no better beyond chance: keep Webster's"
 WORSE = "worse on other weeks: keep Webster's"
+NEITHER = "neither is better than the plan of now beyond chance: keep that"
 LEFT_OUT = f"not simulated: {MOST} others save more"
 UNKNOWN = "not simulated: too few days were counted"
 PEOPLE = dict(zip(KINDS, ("cars and buses", "cyclists", "pedestrians"), strict=True))
 _KEYS = ["site", "name", "peak"]
 WAITS = ("now", "webster", "searched", "actuated")
-SAVED = ("saved", "saved_low", "saved_high", "wins", "days")
-FOUND = ("gain", "gain_low", "gain_high", "search_wins", "days")
+SAVED = ("saved", "saved_low", "saved_high", "wins")
+FOUND = ("gain", "gain_low", "gain_high", "search_wins")
+BOTH = ("both", "both_low", "both_high", "both_wins")
+SEARCH = (*FOUND, *BOTH, "days", *KINDS, "cycle", "searched_cycle", "searched_greens")
 HEADINGS = {
     "actuated": "With a signal that follows the traffic",
+    "both": "Searched plan saves beside now",
+    "both_high": "The same beside now, to",
+    "both_low": "The same beside now, from",
+    "both_wins": "Days on which it wins over now",
     "cycle": "Webster's cycle (s)",
     "days": "Of days",
     "finding": "The search",
@@ -40,6 +47,8 @@ HEADINGS = {
     "gain_high": "The same, to",
     "gain_low": "The same, from",
     "helped": "Who waits less than now",
+    "motor": "Of that people in cars and buses",
+    "bike": "Cyclists",
     "now": "Person-hours a peak now",
     "saved": "Webster's plan saves",
     "saved_high": "To",
@@ -79,24 +88,27 @@ def simulated(
     pandas.DataFrame
         site, name, peak, then person-hours a peak: now, webster, searched and actuated (a signal
         that follows the traffic); saved (now − webster) with saved_low and saved_high, wins (days
-        on which Webster's plan loses less than that of now), days; gain (webster − searched) with
-        gain_low and gain_high, search_wins; `plans.KINDS` (what each kind of people gains of it);
+        on which Webster's plan loses less than that of now); gain (webster − searched) with
+        gain_low and gain_high, search_wins; both (now − searched) with both_low, both_high and
+        both_wins; days; `plans.KINDS` (what each kind of people gains beside Webster's plan);
         cycle, searched_cycle (s), searched_greens (by phase), finding, helped and worse_off (whose
-        mean wait changes by `FELT` or more, with the plan that is kept). The order of `choices`.
+        mean wait changes by `FELT` or more, with the searched plan where it is better, else with
+        Webster's). The order of `choices`.
 
     Notes
     -----
     The search chooses on days of every other week, with the headroom that Webster's plan has; all
     are judged on days of the weeks between, as counted. Where demand is cut off it is too low in
     both, so that all waits are too. Weeks are the witnesses of the intervals. A signal that follows
-    the traffic needs detectors that see every car; its longest green is `LONGER` times Webster's.
+    the traffic needs detectors that see every car; its longest green is `search.LONGER` times Webster's.
     """
     asked = choices["verdict"].eq(RECOMMENDED)
     asked |= choices["verdict"].eq(DOUBT) & choices["doubt"].eq("")
     table = choices.loc[asked, [*_KEYS, "cycle"]].reset_index(drop=True)
     place = {(row.site, row.peak): number for number, row in enumerate(table.itertuples())}
     rows: list[dict[str, Any]] = [{"finding": LEFT_OUT} for _ in place]
-    paired = np.full((2, len(rows)), None, dtype=object)  # gains by day, with their weeks
+    # Of each row what a plan saves beside another by day (`SAVED`, `FOUND`, `BOTH`), and the weeks.
+    paired: list[tuple[Floats, NDArray[np.int64]] | None] = [None for _ in place]
     for own, plan in zip(parts, plans, strict=True):
         cut = cut_off(own, plateaus), cut_off(own, plateaus, NOT_ENOUGH)
         for site, members in own.groups.groupby("site").indices.items():
@@ -106,31 +118,31 @@ def simulated(
                     continue
                 unknown = cut[0][members, peak], cut[1][members, peak]
                 found = _simulated(own, plan, members, peak, unknown, rules)
-                rows[number], paired[:, number] = found
+                rows[number], paired[number] = found
     columns = [*WAITS, *KINDS, "searched_cycle", "searched_greens", "finding", "helped"]
     result = table.join(pd.DataFrame(rows, columns=[*columns, "worse_off"]))
-    known = [number for number, each in enumerate(paired[0]) if each is not None]
-    for gains, ends, wins in zip(paired, (SAVED, FOUND), ("wins", "search_wins"), strict=True):
-        for name in (*ends[:3], wins, "days"):
-            result[name] = np.nan
-        for number in known:
-            values, week = gains[number]
-            means = weekly.means(values[None], week, confidence, 2 * len(known))
-            result.loc[number, list(ends[:3])] = means.mean[0], means.low[0], means.high[0]
-            result.loc[number, [wins, "days"]] = (values > 0).sum(), len(values)
-    chance = [result["gain_high"] < 0, ~(result["gain_low"] > 0)]
-    judged = result["finding"].eq(BETTER)
-    finding = np.select(chance, [WORSE, NO_BETTER], BETTER)
-    result["finding"] = result["finding"].where(~judged, finding)
-    kept = result["finding"].eq(BETTER).to_numpy(dtype=int)
+    names = (SAVED, FOUND, BOTH)
+    result[[*SAVED, *FOUND, *BOTH, "days"]] = np.nan
+    together = len(names) * sum(each is not None for each in paired)
+    for number, each in enumerate(paired):
+        if each is None:
+            continue
+        means = weekly.means(*each, confidence, together)
+        for row, about in enumerate(names):
+            ends = means.mean[row], means.low[row], means.high[row]
+            result.loc[number, list(about)] = *ends, (each[0][row] > 0).sum()
+        result.loc[number, "days"] = each[0].shape[1]
+    first, gain, both = (result[low] > 0 for _, low, _, _ in names)
+    worse, same = result["gain_high"] < 0, result["finding"].eq(SAME)
+    steps = [result["days"].isna(), ~first & ~both, ~first, same, gain, worse]
+    said = [result["finding"], NEITHER, ONLY, SAME, BETTER, WORSE]
+    result["finding"] = np.select(steps, said, NO_BETTER)
+    kept = result["finding"].isin([BETTER, ONLY]).to_numpy(dtype=int)
     for name in ("helped", "worse_off"):
-        both = result[name]
-        result[name] = [
-            one[which] if isinstance(one, tuple) else ""
-            for one, which in zip(both, kept, strict=True)
-        ]
-    order = [*_KEYS, *WAITS, *SAVED, *FOUND[:-1], *KINDS, "cycle", "searched_cycle"]
-    return result[[*order, "searched_greens", "finding", "helped", "worse_off"]]
+        pairs = zip(result[name], kept, strict=True)
+        result[name] = [one[which] if isinstance(one, tuple) else "" for one, which in pairs]
+    order = [*_KEYS, *WAITS, *SAVED, *SEARCH, "finding", "helped", "worse_off"]
+    return result[order]
 
 
 def _simulated(
@@ -140,15 +152,15 @@ def _simulated(
     peak: int,
     unknown: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     rules: Rules,
-) -> tuple[dict[str, Any], list[tuple[Floats, NDArray[np.int64]] | None]]:
-    """Return the row of one junction and peak, and what two plans save on each judged day."""
+) -> tuple[dict[str, Any], tuple[Floats, NDArray[np.int64]] | None]:
+    """Return the row of one junction and peak, and what plans save on each judged day."""
     groups = own.groups.iloc[members]
     here = search.junction(groups, rules)
     counted = search.counted(own, members, peak)
     chosen = _spread(np.flatnonzero(counted & ~plan.judged), CHOOSING)
     judged = _spread(np.flatnonzero(counted & plan.judged), JUDGING)
     if not len(chosen) or not len(judged):
-        return {"finding": UNKNOWN}, [None, None]
+        return {"finding": UNKNOWN}, None
     # A junction's lots are its own, whichever others there are.
     rng = np.random.Generator(np.random.PCG64([SEED, crc32(groups["site"].iloc[0].encode()), peak]))
     more = search.room_for(own, members, peak, unknown, ~plan.judged, rules)
@@ -160,11 +172,9 @@ def _simulated(
         here, seen, groups[["green"]].to_numpy(float), groups[["cycle"]].to_numpy(float)
     )[..., 0]
     then = search.person_hours(here, seen, np.column_stack([webster, best]))
-    longest = np.maximum(here.least, LONGER * webster)
-    longest *= min(1, (here.longest_cycle - here.lost_time) / longest.sum())
-    follows = search.actuated(here, seen, np.maximum(longest, here.least))
+    follows = search.actuated(here, seen, webster)
     lost = [one.sum(axis=(0, 1)).round(6) for one in (now, then[..., 0], then[..., 1])]
-    saved, gain = lost[0] - lost[1], lost[1] - lost[2]
+    saves = np.stack([lost[0] - lost[1], lost[1] - lost[2], lost[0] - lost[2]])
     kinds = (then[..., 0] - then[..., 1]).sum(axis=1).mean(axis=1).round(6)
     felt = [_felt(groups, seen, now, then[..., each]) for each in range(2)]
     names = sorted(groups["phase"].unique())
@@ -178,7 +188,7 @@ def _simulated(
     row |= {
         name: (felt[0][each], felt[1][each]) for each, name in enumerate(("helped", "worse_off"))
     }
-    return row, [(saved, own.week[judged]), (gain, own.week[judged])]
+    return row, (saves, own.week[judged])
 
 
 def _spread(days: NDArray[np.int64], most: int) -> NDArray[np.int64]:
@@ -207,14 +217,46 @@ def _felt(groups: pd.DataFrame, days: search.Days, now: Floats, then: Floats) ->
 
 
 @passes_absent
+def confirmed(choices: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
+    """Return the proposals without those that simulated queues do not confirm.
+
+    Parameters
+    ----------
+    choices, held
+        As from `wisdom.proposals` and `simulated`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `choices`: what was worth trying by the formula, and saves nothing beyond chance in
+        simulated queues, is "not enough evidence" and says so.
+    """
+    against = held.loc[held["finding"].isin([NEITHER, ONLY])].set_index(["site", "peak"])
+    keys = pd.MultiIndex.from_frame(choices[["site", "peak"]])
+    rows = choices["verdict"].eq(RECOMMENDED) & keys.isin(against.index)
+    number = against[["wins", "days"]].reindex(keys[rows]).astype(int)
+    said = [
+        f"The formula promises a gain, simulated queues do not: less time is lost on {row.wins} of "
+        f"{row.days} days. A quarter near capacity leaves a queue to the next."
+        for row in number.itertuples()
+    ]
+    result = choices.copy()
+    result.loc[rows, "verdict"], result.loc[rows, "reason"] = DOUBT, said
+    place = result["verdict"].map([RECOMMENDED, REFUSED, DOUBT, KEEP].index)
+    return result.iloc[np.argsort(place.to_numpy(), kind="stable")].reset_index(drop=True)
+
+
+@passes_absent
 def describe(table: pd.DataFrame) -> str:
     """Say what the search adds to Webster's plans, and what following the traffic would."""
     known = table.dropna(subset="webster")
     if known.empty:
         return "No plan was simulated."
-    better = known["finding"].eq(BETTER)
+    better = known["finding"].isin([BETTER, ONLY])
     now, webster, actuated = known[["now", "webster", "actuated"]].sum()
-    text = f"Of {len(known)} plans, a search finds a better one beyond chance for {better.sum()}"
+    saves = (known["saved_low"] > 0).sum()
+    text = f"Of {len(known)} plans of Webster, {saves} save time on simulated days beyond chance; "
+    text += f"a search finds a better one beyond chance for {better.sum()}"
     if better.any():
         text += f", which saves {known.loc[better, 'gain'].sum():.1f} person-hours a day more"
     return (
