@@ -111,9 +111,7 @@ def waited(came: Ints, saturation: ArrayLike, green: ArrayLike, cycle: ArrayLike
             np.maximum(queue, 0, out=queue)
             part += queue
         total += part
-    left = queue.astype(float) / UNIT
-    capacity = (saturation * green / cycle / 3600)[:, None, :]
-    after = np.where(left > 0, left**2 / 2 / np.where(capacity > 0, capacity, np.nan), 0.0)
+    after = _afterwards(queue, (saturation * green / cycle)[:, None, :])
     return np.asarray((total * (STEP / UNIT) + after).round(6))
 
 
@@ -192,14 +190,15 @@ def actuated(
     Green goes on, from its least to its most, until every lane group that has it was once without
     queue and without a car for `GAP` seconds. Every phase comes in every cycle, whether or not
     anybody waits: there are people on foot whom no count knows. Detectors that see every car at the
-    stop line are assumed; times are rounded up to whole steps.
+    stop line are assumed; times are rounded up to whole steps. Who still waits at the end leaves at
+    the capacity of the greens that were.
     """
     phase = np.asarray(phase)
     least, most = (np.ceil(np.asarray(one, float) / STEP) for one in (least, most))
     clear = np.ceil(lost_time / len(least) / STEP)
     out = (np.rint(np.asarray(saturation, float) * STEP / 3600 * UNIT))[:, None]
     groups, days = came.shape[1:]
-    queue, total, red, wait = (np.zeros((groups, days)) for _ in range(4))
+    queue, total, red, wait, open_ = (np.zeros((groups, days)) for _ in range(5))
     now, age, gap = np.zeros(days, dtype=np.int64), np.zeros(days), np.zeros((groups, days))
     done = np.zeros((groups, days), dtype=bool)
     clearing = np.zeros(days, dtype=bool)
@@ -208,6 +207,7 @@ def actuated(
         queue += own - green * out
         np.maximum(queue, 0, out=queue)
         total += queue
+        open_ += green
         red = np.where(green, 0, red + 1)
         wait += np.maximum(red - 0.5, 0)
         gap = np.where((queue > 0) | (own > 0), 0, gap + 1)
@@ -220,4 +220,13 @@ def actuated(
         clearing = (clearing | ended) & ~cleared
         age = np.where(ended | cleared, 0, age)
         done &= ~cleared
-    return total * (STEP / UNIT), wait * STEP / len(came)
+    saturation = np.asarray(saturation, float)[:, None]
+    after = _afterwards(queue, saturation * open_ / max(len(came), 1))
+    return np.asarray((total * (STEP / UNIT) + after).round(6)), wait * STEP / len(came)
+
+
+def _afterwards(queue: Floats, capacity: Floats) -> Floats:
+    """Return the time that a queue (thousandths) still waits that leaves at a capacity (pcu/h)."""
+    left = queue.astype(float) / UNIT
+    rate = np.where(capacity > 0, capacity / 3600, np.nan)
+    return np.where(left > 0, left**2 / 2 / rate, 0.0)

@@ -100,7 +100,7 @@ def simulated(
     The search chooses on days of every other week, with the headroom that Webster's plan has; all
     are judged on days of the weeks between, as counted. Where demand is cut off it is too low in
     both, so that all waits are too. Weeks are the witnesses of the intervals. A signal that follows
-    the traffic needs detectors that see every car; its longest green is `search.LONGER` times Webster's.
+    the traffic needs detectors that see every car.
     """
     asked = choices["verdict"].eq(RECOMMENDED)
     asked |= choices["verdict"].eq(DOUBT) & choices["doubt"].eq("")
