@@ -68,19 +68,21 @@ def timed(
 
     Notes
     -----
-    Where least greens are binding, Webster's cycle may be worse than that of now, divided anew: of
-    the two the one with less delay at these flows.
+    Of Webster's cycle and that of now, divided anew, the one with less delay at these flows. Where
+    least greens leave a phase less than its share, his formula does not hold: a cycle as short
+    starves the others. Then every whole second up to the longest cycle is tried.
     """
     ratio = np.zeros(len(least))
     np.maximum.at(ratio, phase, demand / saturation)
     optimal = float(signals.optimal_cycle(float(ratio.sum()), lost))
     shortest = max(least.sum() + lost, safety.CYCLES[0])
+    # Whole seconds of green; never beyond the longest cycle.
+    most = np.floor(longest - lost + 1e-9)
+    rooms = [min(np.ceil(max(one, shortest) - lost - 1e-9), most) for one in (optimal, now)]
+    if (signals.split(ratio, lost + rooms[0], lost) < least).any():
+        rooms += list(np.arange(rooms[0] + 1, most + 1))
     found = []
-    for one in (optimal, now):
-        wanted = min(max(one, shortest), longest)
-        # Whole seconds; never beyond the longest cycle.
-        room = np.ceil(wanted - lost - 1e-9)
-        room -= room + lost > longest + 1e-9
+    for room in rooms:
         green = _whole(signals.split(ratio, lost + room, lost, least), room)
         share = green[phase] / (lost + room)
         delay = signals.control_delay(demand, saturation * share, share, lost + room).total
