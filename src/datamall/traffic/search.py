@@ -299,7 +299,9 @@ def room_for(
     rules
         For their headroom.
     """
-    busiest = own.in_hour[members, :, peak].mean(axis=2)[:, choosing]
+    first = own.start[members[0], peak]  # of the junction; `in_hour` would take the whole city
+    hour = slice(first, first + 60 // own.interval)
+    busiest = own.volume[members, :, peak][:, choosing, hour].mean(axis=2)
     flow = over_days(busiest[:, :, None], np.nanmean)[:, 0]
     groups = own.groups.iloc[members]
     demand = timing.demanded(groups, flow, *unknown, rules.headroom)
