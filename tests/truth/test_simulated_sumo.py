@@ -1,7 +1,8 @@
 """Our queues beside SUMO's cars, where it is installed (``pip install libsumo``); never needed.
 
-One lane, one signal, Poisson arrivals, drivers who are all alike. SUMO's cars brake, follow and start; what one lane serves
-there is measured by a queue that never ends, and our queue gets that saturation flow.
+One lane, one signal, Poisson arrivals, drivers who are all alike. SUMO's cars brake, follow and
+start; what the lane serves there is measured by a queue that never ends, and our queue gets that
+saturation flow.
 """
 
 from pathlib import Path
@@ -30,15 +31,16 @@ NET = """<net version="1.20" junctionCornerDetail="5" limitTurnSpeed="5.50">
 <connection from="in" to="out" fromLane="0" toLane="0" tl="b" linkIndex="0" dir="s" state="o"/>
 </net>"""
 
+ROUTES = """<routes><vType id="car" sigma="0" speedDev="0"/><route id="r" edges="in out"/>
+<flow id="f" type="car" route="r" begin="0" end="{end}" period="exp({rate})" departSpeed="max"
+ departPos="0"/></routes>"""
+
 
 def sumo(folder: Path, volume: float, hours: float, seed: int) -> tuple[float, float]:
     """Return mean time loss (s) and cars served an hour."""
     net, routes = folder / "one.net.xml", folder / "one.rou.xml"
     net.write_text(NET.format(green=GREEN, yellow=YELLOW, red=CYCLE - GREEN - YELLOW))
-    routes.write_text(
-        f"""<routes><vType id="car" sigma="0" speedDev="0"/><route id="r" edges="in out"/><flow id="f" type="car" route="r" begin="0"
-        end="{3600 * hours}" period="exp({volume / 3600})" departSpeed="max" departPos="0"/></routes>"""
-    )
+    routes.write_text(ROUTES.format(end=3600 * hours, rate=volume / 3600))
     out = folder / "trips.xml"
     options = ["-n", str(net), "-r", str(routes), "--no-internal-links", "--seed", str(seed)]
     options += ["--tripinfo-output", str(out), "--no-step-log", "--no-warnings"]
