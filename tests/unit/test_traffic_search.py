@@ -102,9 +102,10 @@ def test_websters_greens_are_those_of_the_proposal() -> None:
 class Held:
     """What the page says of the ordinary city, with a second junction in which people walk less."""
 
-    def __init__(self, second: np.ndarray | None = None) -> None:
+    def __init__(self, second: np.ndarray | None = None, only: str = "12") -> None:
         count = city.counts(flows=(300, 800, 700, 350)) if second is None else second
         junctions = city.register(pedestrian_time=10.0)
+        junctions = junctions[junctions["site"].isin(list(only))]
         groups = peaks.lane_groups({"traffic.junctions": junctions})
         cube = city.city(count)
         self.plateaus = censoring.plateaus(cube, peaks.capacities(groups))
@@ -145,9 +146,9 @@ def test_each_plan_that_may_be_tried_is_simulated() -> None:
 
 
 def test_a_junction_has_its_lots_to_itself() -> None:
-    closed = Held(np.zeros_like(city.counts()))
-    table = closed.table.set_index("site")
-    assert table.index.unique().tolist() == ["1"]
+    alone = Held(only="1")
+    table = alone.table.set_index("site")
+    assert table.index.unique().tolist() == ["1"] and len(alone.parts[0].groups) == 4
     columns = ["now", "webster", "searched", "actuated", "saved", "searched_greens"]
     own = held().table.set_index("site").loc["1", columns].sort_values("now")
     pd.testing.assert_frame_equal(table[columns].sort_values("now"), own)
@@ -167,12 +168,45 @@ def test_who_gains_and_who_loses_is_said() -> None:
 
 def test_days_without_counts_are_not_judged() -> None:
     count = city.counts(flows=(300, 800, 700, 350))
-    count[:, 42:70, city.MORNING] = np.nan  # four weeks, and a day in which a quarter is lacking
+    count[:, 42:56, city.MORNING] = np.nan  # two weeks, and a day in which a quarter is lacking
     count[0, 3, 30] = np.nan
     table = Held(count).table.set_index(KEYS)
     assert table.loc[("2", "evening"), "days"] == 30
-    if ("2", "morning") in table.index:
-        assert table.loc[("2", "morning"), "days"] == 20
+    assert table.loc[("2", "morning"), "days"] == 25
+
+
+def test_the_weeks_that_choose_do_not_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, asked, reckoned = held(), [], search.days
+
+    def days(own: peaks.Peaks, members: object, peak: int, chosen: object, *rest: object) -> object:
+        asked.append(set(own.week[chosen]))
+        return reckoned(own, members, peak, chosen, *rest)
+
+    monkeypatch.setattr(search, "days", days)
+    simulated.simulated(
+        found.parts, found.plans, found.plateaus, found.first.head(1), city.RULES, 0.9
+    )
+    assert len(asked) == 2 and len(asked[0]) == len(asked[1]) == 6
+    assert not asked[0] & asked[1]
+
+
+def test_the_search_gives_room_to_demand_that_is_cut_off() -> None:
+    own, choosing = held().parts[0], ~held().plans[0].judged
+    members = np.arange(4)  # E, N, S, W of the first junction
+    no = np.zeros(4, dtype=bool)
+    cut = np.array([False, True, False, False])
+    known = search.room_for(own, members, 0, (no, no), choosing, city.RULES)
+    assert known.tolist() == [1, 1, 1, 1]
+    more = search.room_for(own, members, 0, (cut, no), choosing, city.RULES)
+    first = own.start[0, 0]
+    flow = own.volume[1][choosing, 0, first : first + 4].mean()
+    assert more == pytest.approx([1, 1.2 * 1850 / flow, 1, 1])
+    rng = np.random.Generator(np.random.PCG64(1))
+    came = search.days(own, members, 0, np.arange(10), rng, more).came.sum(axis=0).sum(axis=1)
+    counted = own.volume[:4, :10, 0].sum(axis=(1, 2)) / 4
+    busy = own.volume[1, :10, 0, first : first + 4].sum() / 4
+    assert came[[0, 2, 3]] == pytest.approx(counted[[0, 2, 3]], abs=1)
+    assert came[1] == pytest.approx(counted[1] + (more[1] - 1) * busy, rel=0.003)
 
 
 def against(finding: str) -> pd.DataFrame:

@@ -104,6 +104,9 @@ def test_arrivals_keep_what_was_counted() -> None:
     quarters = came.reshape(4, 450, 2).sum(axis=1).T
     assert (abs(quarters - volume / 4) < 1).all()
     assert quarters[0].tolist() == [100, 0, 250, 200]
+    # Parts of a car are rounded by lot: a quarter of the times up.
+    parts = simulate.arrivals(np.full((4000, 1), 401.0), 15, generator(3)).sum(axis=0)
+    assert set(parts) == {100, 101} and parts.mean() == pytest.approx(100.25, abs=0.03)
     # Within a quarter like Poisson: the variance of minutes is their mean, less a fifteenth.
     many = simulate.arrivals(np.full((400, 1), 1200.0), 15, generator(2))
     minutes = many.reshape(15, 30, 400).sum(axis=1)
