@@ -8,7 +8,7 @@ import pandas as pd
 from datamall.project import find_root, load_parameters
 from datamall.provenance import canonical_digest, file_digests
 from datamall.reporting.notebooks import run
-from proofs import effects, routes, words
+from proofs import effects, plans, routes, words
 
 # Of each study: its modules here, what it judges, and all that it takes of params.yaml.
 STUDIES: dict[str, tuple[list[str], list[str], list[str]]] = {
@@ -29,6 +29,17 @@ STUDIES: dict[str, tuple[list[str], list[str], list[str]]] = {
         [],
     ),
     "routes": (["routes"], ["demo", "enforcement", "enforcement/routing"], ["demo", "morning"]),
+    "plans": (
+        ["plans"],
+        [
+            "fairness/intervals.py",
+            *(
+                f"traffic/{name}.py"
+                for name in ("safety", "search", "signals", "simulate", "timing")
+            ),
+        ],
+        [],
+    ),
 }
 
 
@@ -60,6 +71,7 @@ def main() -> None:
         ("fairness", ("grid", "intervals", "power", "identified"), words.lines),
         ("effects", ("estimates", "hot_spots"), effects.lines),
         ("routes", ("paired",), routes.lines),
+        ("plans", ("near",), plans.lines),
     ):
         tables = [pd.read_csv(out / "results" / study / f"{name}.csv") for name in names]
         print("\n".join(say(*tables)))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from datamall.errors import DatamallError
 from datamall.requirements import passes_absent
-from datamall.traffic import changes, safety, signals
+from datamall.traffic import changes, safety, signals, timing
 from datamall.traffic.capacity import NOT_ENOUGH, cut_off, delays, exceeded
 from datamall.traffic.peaks import PEAKS, Peaks, over_days
 from datamall.traffic.weekly import Floats
@@ -186,12 +186,8 @@ def _site(
         return np.array([values[phase == one].max() for one in range(len(phases))])
 
     saturation, now = groups["saturation_flow"].to_numpy(), groups["cycle"].iloc[0]
-    most = saturation * ((1 + rules.headroom) * groups["green"] / groups["cycle"]).to_numpy()
-    # What may be cut off gets the same room on top of what was served, as far as that is known.
-    demand = np.where(doubtful, np.minimum((1 + rules.headroom) * flow, np.fmax(flow, most)), flow)
-    demand = np.where(cut, np.maximum(flow, most), demand)
-    shortest = groups[["minimum_green", "pedestrian_time"]].max(axis=1).fillna(0).to_numpy()
-    ratio, least = highest(demand / saturation), highest(np.ceil(shortest))
+    demand = timing.demanded(groups, flow, cut, doubtful, rules.headroom)
+    ratio, least = highest(demand / saturation), highest(timing.shortest_greens(groups))
     lost, total = groups["lost_time"].iloc[0], float(ratio.sum())
     optimal = float(signals.optimal_cycle(total, lost))
     refused = doubt or _uncounted(coverage, rules) or _unseen(flow, _names(groups))
@@ -213,22 +209,10 @@ def _site(
     }
     if refused:
         return row, np.full(len(groups), np.nan)
-    # Where least greens are binding, Webster's cycle may be worse than that of now, divided anew.
-    shortest = max(least.sum() + lost, safety.CYCLES[0])
-    fits = [min(max(one, shortest), rules.longest_cycle) for one in (optimal, now)]
-    found = []
-    for wanted in fits:
-        # Whole seconds; never beyond the longest cycle.
-        room = np.ceil(wanted - lost - 1e-9)
-        room -= room + lost > rules.longest_cycle + 1e-9
-        green = _whole(signals.split(ratio, lost + room, lost, least), room)
-        share = green[phase] / (lost + room)
-        delay = signals.control_delay(demand, saturation * share, share, lost + room).total
-        found.append(((delay * demand).sum().round(6), lost + room, green))
-    _, cycle, green = min(found, key=lambda one: one[:2])
+    green, cycle = timing.timed(demand, saturation, phase, least, lost, now, rules.longest_cycle)
     before = highest(groups["green"].to_numpy())
     words = [f"{p}: {b:.0f} → {g:.0f} s" for p, b, g in zip(phases, before, green, strict=True)]
-    return row | {"cycle": float(cycle), "greens": "; ".join(words)}, green[phase]
+    return row | {"cycle": cycle, "greens": "; ".join(words)}, green[phase]
 
 
 def _doubt(groups: pd.DataFrame) -> str:
@@ -328,14 +312,6 @@ def _limits(total: float, least: float, lost: float, cut: NDArray[np.bool_], rul
     if total > 1 - lost / rules.longest_cycle:
         return f"{need}, and a cycle of {rules.longest_cycle:g} s has less: {OVER}"
     return ""
-
-
-def _whole(green: Floats, total: float) -> Floats:
-    """Round greens to whole seconds with the same sum (largest remainders first)."""
-    floor = np.floor(green + 1e-9)
-    order = np.argsort(-(green - floor).round(9), kind="stable")
-    floor[order[: round(total - floor.sum())]] += 1
-    return floor
 
 
 def _lost(
