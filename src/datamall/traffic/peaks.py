@@ -113,6 +113,11 @@ class Peaks:
             first = int(last)
 
     @property
+    def judged(self) -> NDArray[np.bool_]:
+        """Return the days that judge a plan: every other week; the rest choose it."""
+        return np.asarray(self.week % 2 == 1)
+
+    @property
     def in_hour(self) -> Floats:
         """Return the flow in the intervals of the busiest hour, (groups, days, peaks, n)."""
         step = np.arange(60 // self.interval)

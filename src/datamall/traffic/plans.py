@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from datamall.errors import DatamallError
 from datamall.requirements import passes_absent
 from datamall.traffic import changes, safety, signals
-from datamall.traffic.capacity import NOT_ENOUGH, cut_off, delays, exceeded
+from datamall.traffic.capacity import NOT_ENOUGH, cut_off, exceeded
 from datamall.traffic.peaks import PEAKS, Peaks, over_days
 from datamall.traffic.weekly import Floats
 
@@ -141,21 +141,53 @@ def _propose(
     since: dict[str, str],
     rules: Rules,
 ) -> Plan:
+    groups, wrong, doubts = own.groups, np.zeros(len(own.groups), dtype=bool), {}
+    for site, members in groups.groupby("site").indices.items():
+        wrong[members] = ~np.isnan(above[0][members]).all()
+        weeks = len(np.unique(own.week[own.asked[members].any(axis=0)]))
+        doubt = _wrong(groups.iloc[members], above[0][members], above[1][members])
+        doubt = doubt or _ended(own.until[members])
+        doubts[site] = doubt or _changed(since.get(str(site), ""), weeks, rules)
+    table, green, cycles = choose(own, cut, doubtful, rules, doubts)
+    lost = person_hours(own, groups["green"].to_numpy(), groups["cycle"].to_numpy(), wrong)
+    return Plan(table, green, lost, person_hours(own, green, cycles), own.judged)
+
+
+def choose(
+    own: Peaks,
+    cut: NDArray[np.bool_],
+    doubtful: NDArray[np.bool_],
+    rules: Rules,
+    doubts: dict[str, str] | None = None,
+) -> tuple[pd.DataFrame, Floats, Floats]:
+    """Choose a plan for each junction and peak on every other week.
+
+    Parameters
+    ----------
+    own
+        Some junctions.
+    cut, doubtful
+        Where demand is cut off, and where that cannot be told, shape (groups, peaks).
+    rules
+        What a plan must keep to.
+    doubts
+        Site → why there is no plan whatever its flows.
+
+    Returns
+    -------
+    tuple
+        Rows as `Plan.table`, and greens and cycles (s), shape (groups, peaks), NaN without a plan.
+    """
     groups = own.groups
-    judged = own.week % 2 == 1
-    flow = over_days(own.in_hour.mean(axis=3)[:, ~judged], np.nanmean)
+    flow = over_days(own.in_hour.mean(axis=3)[:, ~own.judged], np.nanmean)
     known = (~np.isnan(own.volume)).mean(axis=3)
     asked = own.asked[:, :, None]
     counted = np.where(asked, known, 0).sum(axis=1) / np.maximum(asked.sum(axis=1), 1)
     green = np.full((len(groups), len(PEAKS)), np.nan)
-    cycles = green.copy()
-    rows, wrong = [], np.zeros(len(groups), dtype=bool)
+    cycles, rows = green.copy(), []
     for site, members in groups.groupby("site").indices.items():
         named = groups.iloc[members]
-        wrong[members] = ~np.isnan(above[0][members]).all()
-        weeks = len(np.unique(own.week[own.asked[members].any(axis=0)]))
-        doubt = _wrong(named, above[0][members], above[1][members]) or _ended(own.until[members])
-        doubt = doubt or _changed(since.get(str(site), ""), weeks, rules) or _doubt(named)
+        doubt = (doubts or {}).get(str(site)) or _doubt(named)
         for number, peak in enumerate(PEAKS):
             unknown = cut[members, number], doubtful[members, number]
             part = (flow[members, number], *unknown, counted[members, number].min())
@@ -163,15 +195,7 @@ def _propose(
             rows.append({"site": site, "peak": peak} | row)
             green[members, number] = found
             cycles[members, number] = row["cycle"]
-    table = pd.DataFrame(rows)
-    delay = np.where(wrong[:, None, None, None], np.nan, delays(own, own.volume).total)
-    lost = _lost(own, delay, groups["green"], groups["cycle"])
-    share = green / cycles
-    capacity = (groups["saturation_flow"].to_numpy()[:, None] * share)[:, None, :, None]
-    period = min(own.interval, 15) / 60
-    wide = (slice(None), None, slice(None), None)
-    then = signals.control_delay(own.volume, capacity, share[wide], cycles[wide], period=period)
-    return Plan(table, green, lost, _lost(own, then.total, green, cycles), judged)
+    return pd.DataFrame(rows), green, cycles
 
 
 def _site(
@@ -190,10 +214,7 @@ def _site(
         return np.array([values[phase == one].max() for one in range(len(phases))])
 
     saturation, now = groups["saturation_flow"].to_numpy(), groups["cycle"].iloc[0]
-    most = saturation * ((1 + rules.headroom) * groups["green"] / groups["cycle"]).to_numpy()
-    # What may be cut off gets the same room on top of what was served, as far as that is known.
-    demand = np.where(doubtful, np.minimum((1 + rules.headroom) * flow, np.fmax(flow, most)), flow)
-    demand = np.where(cut, np.maximum(flow, most), demand)
+    demand = with_headroom(groups, flow, cut, doubtful, rules.headroom)
     shortest = groups[["minimum_green", "pedestrian_time"]].max(axis=1).fillna(0).to_numpy()
     ratio, least = highest(demand / saturation), highest(np.ceil(shortest))
     lost, total = groups["lost_time"].iloc[0], float(ratio.sum())
@@ -233,6 +254,24 @@ def _site(
     before = highest(groups["green"].to_numpy())
     words = [f"{p}: {b:.0f} → {g:.0f} s" for p, b, g in zip(phases, before, green, strict=True)]
     return row | {"cycle": float(cycle), "greens": "; ".join(words)}, green[phase]
+
+
+def with_headroom(
+    groups: pd.DataFrame,
+    flow: Floats,
+    cut: NDArray[np.bool_],
+    doubtful: NDArray[np.bool_],
+    headroom: float,
+) -> Floats:
+    """Return the flows of lane groups (pcu/h) with headroom where demand is or may be cut off.
+
+    Demand that is cut off exceeds by `headroom` what the plan of now can serve; what may be cut off
+    gets the same room on top of what was served, as far as that is known.
+    """
+    share = (groups["green"] / groups["cycle"]).to_numpy()
+    most = groups["saturation_flow"].to_numpy() * ((1 + headroom) * share)
+    demand = np.where(doubtful, np.minimum((1 + headroom) * flow, np.fmax(flow, most)), flow)
+    return np.where(cut, np.maximum(flow, most), demand)
 
 
 def _doubt(groups: pd.DataFrame) -> str:
@@ -342,14 +381,36 @@ def _whole(green: Floats, total: float) -> Floats:
     return floor
 
 
-def _lost(
-    own: Peaks, delay: Floats, green: Floats | pd.Series, cycle: Floats | pd.Series
+def person_hours(
+    own: Peaks, green: Floats, cycle: Floats, unknown: NDArray[np.bool_] | None = None
 ) -> Floats:
-    """Return person-hours lost, shape (kinds, junctions, peaks, days).
+    """Return person-hours lost with some plan, shape (kinds, junctions, peaks, days).
 
+    Parameters
+    ----------
+    own
+        Some junctions.
+    green, cycle
+        In seconds, shape (groups,) or (groups, peaks).
+    unknown
+        Lane groups of which nobody knows the delay, shape (groups,).
+
+    Notes
+    -----
     A day without enough counts of some lane group is NaN. Cyclists and pedestrians who were not
     counted are taken from the median of other days at that time.
     """
+    wide = (len(own.groups), 1, -1, 1)
+    share, long = (green / cycle).reshape(wide), cycle.reshape(wide)
+    capacity = own.groups["saturation_flow"].to_numpy()[:, None, None, None] * share
+    period = min(own.interval, 15) / 60
+    delay = signals.control_delay(own.volume, capacity, share, long, period=period).total
+    if unknown is not None:
+        delay[unknown] = np.nan
+    return _lost(own, delay, green, cycle)
+
+
+def _lost(own: Peaks, delay: Floats, green: Floats, cycle: Floats) -> Floats:
     codes, sites = pd.factorize(own.groups["site"], sort=True)
     intervals = own.volume.shape[3]
     hours = own.interval / 60 / 3600

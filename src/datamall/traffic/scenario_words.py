@@ -1,0 +1,65 @@
+"""Words of what a council can choose: headings, what is to be seen, and the answer's sentence."""
+
+import pandas as pd
+
+from datamall.requirements import Absent, passes_absent
+from datamall.traffic.scenarios import NOTHING, TIMINGS
+
+HEADINGS = {
+    "all_gone": "If all it stops stay away",
+    "all_round": "If all go round",
+    "approach": "Approach",
+    "costs": "Costs time at",
+    "done": "Junctions and peaks",
+    "lost": "Person-hours still lost",
+    "not_reckoned": "Not reckoned",
+    "price": "What it costs",
+    "saves": "Saves time at",
+    "unknown": "Demand unknown at",
+    "what": "What is done",
+}
+
+
+@passes_absent
+def of(table: pd.DataFrame, scenario: str) -> pd.DataFrame:
+    """Return the rows of one scenario, the largest loss first, what is not reckoned last."""
+    own = table[table["scenario"] == scenario]
+    own = own.assign(order=own["gain"].round(9)).sort_values(["order", "site", "peak"])
+    return own.drop(columns=["order", "scenario"]).reset_index(drop=True)
+
+
+@passes_absent
+def describe(totals: pd.DataFrame) -> str:
+    """Say what is to be seen of `scenario_tables.totals`."""
+    parts = [
+        f"{row.scenario} {row.gain:,.0f} ({row.low:,.0f} to {row.high:,.0f}) at {row.done}"
+        for row in totals.itertuples()
+        if row.scenario != NOTHING and row.done
+    ]
+    if not parts:
+        return "At no junction can anything be reckoned."
+    return (
+        "Person-hours saved on a working day beside doing nothing, and at how many junctions and "
+        f"peaks: {'; '.join(parts)}."
+    )
+
+
+def sentence(totals: pd.DataFrame | Absent, scenario: str, confidence: float) -> str:
+    """Return what the answer says of one scenario, with a blank before it; or nothing.
+
+    Of timings the answer speaks anyway, and of what cannot be reckoned it says nothing.
+    """
+    if isinstance(totals, Absent) or scenario == TIMINGS:
+        return ""
+    row = totals.set_index("scenario").loc[scenario]
+    if scenario == NOTHING:
+        return f" With nothing done, {row['lost']:.0f} person-hours a working day stay lost."
+    if not row["done"]:
+        return f" A {scenario} can be reckoned nowhere."
+    named = {"dosing": "Dosing", "ban": "A ban of left turns"}.get(scenario, f"A {scenario}")
+    return (
+        f" {named}, at all {row['done']} junctions and peaks at which it can be reckoned, would "
+        f"change what is lost by {-row['gain']:+.0f} person-hours a working day "
+        f"({100 * confidence:g} % interval {-row['high']:+.0f} to {-row['low']:+.0f}); what it "
+        "costs is not delivered."
+    )
