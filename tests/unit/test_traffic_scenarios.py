@@ -1,13 +1,19 @@
 """What a council can choose, reckoned by hand at a small junction."""
 
+import shutil
+from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from dvc.utils.hydra import apply_overrides
 from signal_cases import NO_CUT, PEOPLE, cars, counts, cut_off, junction
 
 from datamall.errors import DatamallError
+from datamall.project import load_parameters
+from datamall.reporting.parameters import declared
 from datamall.requirements import Absent
 from datamall.traffic import (
     measures,
@@ -19,6 +25,7 @@ from datamall.traffic import (
     signals,
 )
 
+ROOT = Path(__file__).parents[2]
 RULES = plans.Rules(longest_cycle=120, headroom=0.2, coverage=0.75)
 ASSUMED = measures.Assumed(
     lane_flow=1500, bike_green=8, bike_lost=4, ban_gone=0.25, detour=120, dosing=0.85
@@ -244,3 +251,15 @@ def test_what_cannot_be_assumed_is_refused(wrong: dict[str, float]) -> None:
     usual = {"lane_flow": 1500, "bike_green": 8, "bike_lost": 4, "ban_gone": 0.5}
     with pytest.raises(DatamallError, match=next(iter(wrong))):
         measures.Assumed(**(usual | {"detour": 60, "dosing": 0.9} | wrong))  # type: ignore[arg-type]
+
+
+def test_every_scenario_can_be_asked_for(tmp_path: Path) -> None:
+    """By `dvc exp run -S "traffic.scenario=turn lane"`: the notebook allows what is reckoned."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    known = declared(nbformat.read(ROOT / "notebooks" / "traffic.ipynb", 4), "traffic")
+    assert known["scenario"].texts == scenarios.SCENARIOS
+    for scenario in scenarios.SCENARIOS:
+        apply_overrides(tmp_path / "params.yaml", [f"traffic.scenario={scenario}"])
+        assert load_parameters(tmp_path)["traffic"]["scenario"] == scenario
+    with pytest.raises(DatamallError, match="choose one of nothing, timings"):
+        compared(scenario="a tunnel")

@@ -223,4 +223,6 @@ def _then(row: tuple, tried: pd.Series) -> str:
         if len(set(then.values())) > 1:
             cycles = " and ".join(f"{site} {cycle:.0f} s" for site, cycle in then.items())
             said.append(f"plans break equal cycles in the {peak}: {cycles}")
-    return f"{'; '.join(said)}.".capitalize() if said else "Equal, and no plan breaks that."
+    if not said:
+        return "Equal, and no plan breaks that."
+    return f"P{'; '.join(said)[1:]}."

@@ -103,9 +103,10 @@ def totals(compared: Compared, table: pd.DataFrame, confidence: float) -> pd.Dat
     -------
     pandas.DataFrame
         scenario, gain (person-hours saved in both peaks of a working day) with low and high, motor,
-        bike, pedestrian (parts of it), lost (person-hours that stay lost), done (junctions and
-        peaks), unknown (of these, with demand that is or may be cut off), saves and costs (of
-        these, by verdict), not_reckoned and price. In the order of `SCENARIOS`.
+        bike, pedestrian (parts of it), known (the part of it where demand is known), lost
+        (person-hours that stay lost), done (junctions and peaks), unknown (of these, with demand
+        that is or may be cut off), saves and costs (of these, by verdict), not_reckoned and price.
+        In the order of `SCENARIOS`.
 
     Notes
     -----
@@ -134,6 +135,7 @@ def totals(compared: Compared, table: pd.DataFrame, confidence: float) -> pd.Dat
         unknown = (rows.loc[own, "cut"] != "") | (rows.loc[own, "doubt"] != "")
         row: dict[str, Any] = {"scenario": name, "gain": found.mean[0]}
         row |= {"low": found.low[0], "high": found.high[0]} | dict(zip(KINDS, kinds, strict=True))
+        row |= {"known": np.nansum(mean[~unknown.to_numpy(), 0])}
         row |= {"lost": np.nansum(now) - found.mean[0], "done": int(counted.sum())}
         row |= {"unknown": int((unknown.to_numpy() & counted).sum())}
         row |= {"saves": int((verdict == SAVES).sum()), "costs": int((verdict == COSTS).sum())}

@@ -3,21 +3,38 @@
 import pandas as pd
 
 from datamall.requirements import Absent, passes_absent
+from datamall.traffic import words
 from datamall.traffic.scenarios import NOTHING, TIMINGS
 
-HEADINGS = {
+HEADINGS = words.HEADINGS | {
     "all_gone": "If all it stops stay away",
     "all_round": "If all go round",
     "approach": "Approach",
+    "both": "One offset for both ways (s)",
     "costs": "Costs time at",
+    "cycle_neighbour": "Neighbour's cycle now (s)",
+    "distance": "Distance (m)",
     "done": "Junctions and peaks",
-    "lost": "Person-hours still lost",
+    "known": "Of it where demand is known",
+    "leg": "Its approach",
+    "miss": "Off by, each way (s)",
+    "moved": "Moved (ban: pcu/h, dosing: pcu)",
+    "neighbour": "Neighbour",
     "not_reckoned": "Not reckoned",
+    "offset": "Neighbour's green begins later by (s)",
+    "offset_back": "For the way back (s)",
     "price": "What it costs",
+    "ratio_all": "Volume / capacity, if all come",
+    "ratio_part": "The same, if an even part comes",
+    "reach": "Queue (m)",
     "saves": "Saves time at",
+    "then": "With plans",
+    "travel": "On the way (s)",
     "unknown": "Demand unknown at",
     "what": "What is done",
 }
+DAY = HEADINGS | {"gain": "Person-hours saved a day", "lost": "Person-hours still lost a day"}
+COORDINATION = HEADINGS | {"cycle": "Cycle now (s)"}
 
 
 @passes_absent
@@ -56,10 +73,11 @@ def sentence(totals: pd.DataFrame | Absent, scenario: str, confidence: float) ->
         return f" With nothing done, {row['lost']:.0f} person-hours a working day stay lost."
     if not row["done"]:
         return f" A {scenario} can be reckoned nowhere."
+    unknown = f"; at {row['unknown']} of them demand is unknown" if row["unknown"] else ""
     named = {"dosing": "Dosing", "ban": "A ban of left turns"}.get(scenario, f"A {scenario}")
     return (
         f" {named}, at all {row['done']} junctions and peaks at which it can be reckoned, would "
         f"change what is lost by {-row['gain']:+.0f} person-hours a working day "
-        f"({100 * confidence:g} % interval {-row['high']:+.0f} to {-row['low']:+.0f}); what it "
-        "costs is not delivered."
+        f"({100 * confidence:g} % interval {-row['high']:+.0f} to {-row['low']:+.0f}){unknown}; "
+        "what it costs is not delivered."
     )

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from datamall.errors import DatamallError
 from datamall.requirements import passes_absent
 from datamall.traffic import measures, plans
 from datamall.traffic.capacity import NOT_ENOUGH, cut_off
@@ -89,7 +90,14 @@ def compare(
     is in each of the others, and what a measure adds is the difference to it. Where demand is or
     may be cut off, greens make room as `plans.with_headroom` has it, but hours are of who was
     counted.
+
+    Raises
+    ------
+    DatamallError
+        When there is no such scenario.
     """
+    if scenario not in SCENARIOS:
+        raise DatamallError(f"scenario is {scenario!r}: choose one of {', '.join(SCENARIOS)}.")
     days = pd.DatetimeIndex([])
     for own in parts:
         days = days.union(own.days[own.judged])
