@@ -119,6 +119,7 @@ def turn_lane(own: Peaks, ratio: Floats, assumed: Assumed) -> Changed:
         groups.loc[row, "lanes"] += 1
         across = (groups["site"] == site) & (groups["phase"] != groups.loc[row, "phase"])
         groups.loc[across, "pedestrian_time"] += LANE / WALKING
+        groups.loc[across, "crossing_length"] += LANE
     groups["capacity"] = groups["saturation_flow"] * groups["green"] / groups["cycle"]
     what = {site: f"one more lane for {named(groups, row)}" for site, row in picked.items()}
     return Changed(replace(own, groups=groups), np.arange(len(groups)), what)
