@@ -136,6 +136,10 @@ def test_a_ban_gives_its_green_away_and_saves_nothing_for_whom_it_stops() -> Non
     assert one["gain"] == pytest.approx(rest - then - 0.75 * way)
     moved = found.rows[(found.rows["scenario"] == "ban") & (found.rows["peak"] == "evening")]
     assert moved[["moved", "approach"]].to_numpy().tolist() == [[200, "north"]]
+    table = scenario_tables.options(found, 0.9, 3.0)
+    total = scenario_tables.totals(found, table, 0.9).set_index("scenario").loc["ban"]
+    # Both peaks are alike.
+    assert total["all_gone"] - total["all_round"] == pytest.approx(2 * way)
 
 
 def test_a_ban_needs_a_count_of_whom_it_stops() -> None:

@@ -17,6 +17,7 @@ SAVES, COSTS, LITTLE, NOT_RECKONED = (
     "changes little",
     "not reckoned",
 )
+_COUNTED = {"saves": SAVES, "costs": COSTS}
 _KEYS = ["site", "name", "peak", "scenario"]
 
 
@@ -103,43 +104,38 @@ def totals(compared: Compared, table: pd.DataFrame, confidence: float) -> pd.Dat
     -------
     pandas.DataFrame
         scenario, gain (person-hours saved in both peaks of a working day) with low and high, motor,
-        bike, pedestrian (parts of it), known (the part of it where demand is known), lost
-        (person-hours that stay lost), done (junctions and peaks), unknown (of these, with demand
-        that is or may be cut off), saves and costs (of these, by verdict), not_reckoned and price.
-        In the order of `SCENARIOS`.
+        bike, pedestrian (parts of it), known (the part of it where demand is known), all_gone and
+        all_round (of a ban, as in `options`), lost (person-hours that stay lost), done (junctions
+        and peaks), unknown (of these, with demand that is or may be cut off), saves and costs (of
+        these, by verdict), not_reckoned and price. In the order of `SCENARIOS`.
 
     Notes
     -----
     Linearised sum of the means of all rows, with weeks as clusters: a day on which a junction was
     not counted says nothing of it, and nothing of the others.
     """
-    rows, result = compared.rows, []
+    result = []
     total, size = compared.gain.sum(axis=1), len(compared.week)
-    together = len(SCENARIOS) - 1
-    now = weekly.row_means(compared.lost)[rows["scenario"] == NOTHING]
+    nothing = (compared.rows["scenario"] == NOTHING).to_numpy()
+    now = np.nansum(weekly.row_means(compared.lost[nothing]))
     for name in SCENARIOS:
-        own = (rows["scenario"] == name).to_numpy()
-        values = total[own]
+        values = total[(compared.rows["scenario"] == name).to_numpy()]
         known = ~np.isnan(values)
-        counted = known.any(axis=1)
-        mean = weekly.row_means(values)[:, None]
         share = known.sum(axis=1, keepdims=True) / size
+        mean = np.nan_to_num(weekly.row_means(values))[:, None]
         off = np.where(known, values - mean, 0) / np.where(share > 0, share, 1)
-        every = (off + mean)[counted].sum(axis=0, keepdims=True)
-        found = weekly.means(every, compared.week, confidence, together)
-        kinds = [
-            np.nansum(weekly.row_means(np.where(known, compared.gain[own, number], np.nan)))
-            for number in range(len(KINDS))
-        ]
-        verdict = table.loc[table["scenario"] == name, "verdict"]
-        unknown = (rows.loc[own, "cut"] != "") | (rows.loc[own, "doubt"] != "")
+        every = (off + mean).sum(axis=0, keepdims=True)
+        found = weekly.means(every, compared.week, confidence, len(SCENARIOS) - 1)
+        own = table[table["scenario"] == name]
+        done, unknown = own["gain"].notna(), own["unknown"] != ""
         row: dict[str, Any] = {"scenario": name, "gain": found.mean[0]}
-        row |= {"low": found.low[0], "high": found.high[0]} | dict(zip(KINDS, kinds, strict=True))
-        row |= {"known": np.nansum(mean[~unknown.to_numpy(), 0])}
-        row |= {"lost": np.nansum(now) - found.mean[0], "done": int(counted.sum())}
-        row |= {"unknown": int((unknown.to_numpy() & counted).sum())}
-        row |= {"saves": int((verdict == SAVES).sum()), "costs": int((verdict == COSTS).sum())}
-        row |= {"not_reckoned": int((~counted).sum())}
+        row |= {"low": found.low[0], "high": found.high[0]} | own[[*KINDS]].sum().to_dict()
+        row["known"] = own.loc[~unknown, "gain"].sum()
+        row |= own[["all_gone", "all_round"]].sum(min_count=1).to_dict()
+        row |= {"lost": now - found.mean[0], "done": int(done.sum())}
+        row["unknown"] = int((unknown & done).sum())
+        row |= {key: int((own["verdict"] == said).sum()) for key, said in _COUNTED.items()}
+        row["not_reckoned"] = int((~done).sum())
         result.append(row | {"price": "none" if name == NOTHING else "not delivered"})
     return pd.DataFrame(result)
 
