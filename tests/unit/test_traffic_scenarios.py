@@ -267,3 +267,13 @@ def test_every_scenario_can_be_asked_for(tmp_path: Path) -> None:
         assert load_parameters(tmp_path)["traffic"]["scenario"] == scenario
     with pytest.raises(DatamallError, match="choose one of nothing, timings"):
         compared(scenario="a tunnel")
+
+
+def test_greens_make_the_same_room_for_demand_that_is_cut_off() -> None:
+    # A lane that adds nothing is timings alone, headroom included.
+    none = measures.Assumed(1e-6, 8, 4, 0.25, 120, 0.85)
+    found = compared(cars(north=950), plateaus=cut_off("north"), assumed=none)
+    lane, timings = row(found, "turn lane"), row(found, "timings")
+    assert lane["cycle"] == timings["cycle"]
+    assert lane["gain"] == pytest.approx(timings["gain"], abs=1e-4)
+    assert timings["cycle"] != row(compared(cars(north=950)), "timings")["cycle"]
