@@ -277,3 +277,13 @@ def test_greens_make_the_same_room_for_demand_that_is_cut_off() -> None:
     assert lane["cycle"] == timings["cycle"]
     assert lane["gain"] == pytest.approx(timings["gain"], abs=1e-4)
     assert timings["cycle"] != row(compared(cars(north=950)), "timings")["cycle"]
+
+
+def test_hours_are_of_who_was_counted() -> None:
+    plateaus = cut_off("north")
+    groups = peaks.lane_groups({"traffic.junctions": junction(pedestrian_time=6.0)})
+    own = peaks.peaks(counts(cars(north=950), 4), groups, None, PEOPLE)
+    [plan] = plans.propose(own, plateaus, RULES)
+    saved = (plan.lost - plan.lost_then).sum(axis=0)[0, 1, plan.judged].mean()
+    found = compared(cars(north=950), plateaus=plateaus)
+    assert row(found, "timings")["gain"] == pytest.approx(saved)
