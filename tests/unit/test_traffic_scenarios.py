@@ -287,3 +287,12 @@ def test_hours_are_of_who_was_counted() -> None:
     saved = (plan.lost - plan.lost_then).sum(axis=0)[0, 1, plan.judged].mean()
     found = compared(cars(north=950), plateaus=plateaus)
     assert row(found, "timings")["gain"] == pytest.approx(saved)
+
+
+def test_what_may_matter_or_not_is_not_little() -> None:
+    weekly = np.repeat([700.0, 560, 600, 640, 720, 580], 7)
+    found = compared(cars(north=weekly), weeks=6)
+    gain = row(found, "timings")["gain"]
+    for worth, said in ((gain, "not enough evidence"), (1000, "changes little"), (0, "saves time")):
+        table = scenario_tables.options(found, 0.9, worth)
+        assert set(table.loc[table["scenario"] == "timings", "verdict"]) == {said}
