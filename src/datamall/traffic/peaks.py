@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from datamall.requirements import Absent, needs, passes_absent
+from datamall.traffic import conflicts, safety
 from datamall.traffic.cube import LONGEST_BREAK, PART_CELLS, Block, Cube
 from datamall.traffic.information import holidays
 from datamall.traffic.weekly import Floats
@@ -21,8 +22,11 @@ PEAKS = {"morning": (7, 10), "evening": (16, 19)}
 MOTOR = ("car", "bus", "heavy")
 SOFT = ("bike", "pedestrian")
 ALL = "all"  # lane group of an approach whose lanes are not recorded
-_WORDS = ("name", "phase")
-_NUMBERS = ("x", "y", "lanes", "storage_length", "lost_time", "minimum_green", "pedestrian_time")
+_WORDS = ("name", "phase", "conflicts")
+_NUMBERS = (
+    *("x", "y", "lanes", "storage_length", "lost_time", "minimum_green", "pedestrian_time"),
+    "crossing_length",
+)
 _PLAN = ("saturation_flow", "green", "cycle")
 
 
@@ -113,6 +117,11 @@ class Peaks:
             first = int(last)
 
     @property
+    def judged(self) -> NDArray[np.bool_]:
+        """Return the days that judge a plan: every other week; the rest choose it."""
+        return np.asarray(self.week % 2 == 1)
+
+    @property
     def in_hour(self) -> Floats:
         """Return the flow in the intervals of the busiest hour, (groups, days, peaks, n)."""
         step = np.arange(60 // self.interval)
@@ -139,10 +148,12 @@ def lane_groups(data: Any) -> pd.DataFrame | Absent:
     Returns
     -------
     pandas.DataFrame
-        site, approach, lane_group, then name, phase, x, y, storage_length (m), lanes, lost_time,
-        minimum_green, pedestrian_time, saturation_flow (pcu/h), green, cycle (s), each NaN or empty
-        where the authority does not deliver it, and capacity (pcu/h): saturation flow × green /
-        cycle. Ordered by its keys. An Absent where no capacity is known.
+        site, approach, lane_group, then name, phase, x, y (m), lanes, storage_length (m),
+        lost_time, minimum_green, pedestrian_time, crossing_length (m), saturation_flow (pcu/h),
+        green, cycle (s), conflicts, each NaN or empty where the authority does not deliver it;
+        misread (what cannot be read of the conflicts, or empty) and capacity (pcu/h): saturation
+        flow × green / cycle. Where the length of the crossing is delivered, pedestrian time is
+        what that needs. Ordered by its keys. An Absent where no capacity is known.
     """
     table = data[_STORE]
     keys = list(KEYS)
@@ -153,6 +164,9 @@ def lane_groups(data: Any) -> pd.DataFrame | Absent:
     for column in (*_NUMBERS, *_PLAN):
         result[column] = table[column].astype(float) if column in table else np.nan
     result["name"] = result["name"].where(result["name"] != "", result["site"])
+    result["misread"] = conflicts.misread(result)
+    crossing = safety.crossing_time(result["crossing_length"])
+    result["pedestrian_time"] = crossing.fillna(result["pedestrian_time"])
     # What no signal has is not known: one such row must not stop the others.
     odd = (result["cycle"] <= 0) | (result["green"] > result["cycle"]) | (result["green"] < 0)
     odd |= result["saturation_flow"] <= 0

@@ -141,21 +141,53 @@ def _propose(
     since: dict[str, str],
     rules: Rules,
 ) -> Plan:
+    groups, wrong, doubts = own.groups, np.zeros(len(own.groups), dtype=bool), {}
+    for site, members in groups.groupby("site").indices.items():
+        wrong[members] = ~np.isnan(above[0][members]).all()
+        weeks = len(np.unique(own.week[own.asked[members].any(axis=0)]))
+        doubt = _wrong(groups.iloc[members], above[0][members], above[1][members])
+        doubt = doubt or _ended(own.until[members])
+        doubts[site] = doubt or _changed(since.get(str(site), ""), weeks, rules)
+    table, green, cycles = choose(own, cut, doubtful, rules, doubts)
+    lost = person_hours(own, groups["green"].to_numpy(), groups["cycle"].to_numpy(), wrong)
+    return Plan(table, green, lost, person_hours(own, green, cycles), own.judged)
+
+
+def choose(
+    own: Peaks,
+    cut: NDArray[np.bool_],
+    doubtful: NDArray[np.bool_],
+    rules: Rules,
+    doubts: dict[str, str] | None = None,
+) -> tuple[pd.DataFrame, Floats, Floats]:
+    """Choose a plan for each junction and peak on every other week.
+
+    Parameters
+    ----------
+    own
+        Some junctions.
+    cut, doubtful
+        Where demand is cut off, and where that cannot be told, shape (groups, peaks).
+    rules
+        What a plan must keep to.
+    doubts
+        Site → why there is no plan whatever its flows.
+
+    Returns
+    -------
+    tuple
+        Rows as `Plan.table`, and greens and cycles (s), shape (groups, peaks), NaN without a plan.
+    """
     groups = own.groups
-    judged = own.week % 2 == 1
-    flow = over_days(own.in_hour.mean(axis=3)[:, ~judged], np.nanmean)
+    flow = over_days(own.in_hour.mean(axis=3)[:, ~own.judged], np.nanmean)
     known = (~np.isnan(own.volume)).mean(axis=3)
     asked = own.asked[:, :, None]
     counted = np.where(asked, known, 0).sum(axis=1) / np.maximum(asked.sum(axis=1), 1)
     green = np.full((len(groups), len(PEAKS)), np.nan)
-    cycles = green.copy()
-    rows, wrong = [], np.zeros(len(groups), dtype=bool)
+    cycles, rows = green.copy(), []
     for site, members in groups.groupby("site").indices.items():
         named = groups.iloc[members]
-        wrong[members] = ~np.isnan(above[0][members]).all()
-        weeks = len(np.unique(own.week[own.asked[members].any(axis=0)]))
-        doubt = _wrong(named, above[0][members], above[1][members]) or _ended(own.until[members])
-        doubt = doubt or _changed(since.get(str(site), ""), weeks, rules) or _doubt(named)
+        doubt = (doubts or {}).get(str(site)) or _doubt(named)
         for number, peak in enumerate(PEAKS):
             unknown = cut[members, number], doubtful[members, number]
             part = (flow[members, number], *unknown, counted[members, number].min())
@@ -163,11 +195,7 @@ def _propose(
             rows.append({"site": site, "peak": peak} | row)
             green[members, number] = found
             cycles[members, number] = row["cycle"]
-    table = pd.DataFrame(rows)
-    now = (groups["green"], groups["cycle"])
-    delay = np.where(wrong[:, None, None, None], np.nan, delays(own, *now))
-    lost, then = _lost(own, delay, *now), delays(own, green, cycles)
-    return Plan(table, green, lost, _lost(own, then, green, cycles), judged)
+    return pd.DataFrame(rows), green, cycles
 
 
 def _site(
@@ -314,14 +342,32 @@ def _limits(total: float, least: float, lost: float, cut: NDArray[np.bool_], rul
     return ""
 
 
-def _lost(
-    own: Peaks, delay: Floats, green: Floats | pd.Series, cycle: Floats | pd.Series
+def person_hours(
+    own: Peaks, green: Floats, cycle: Floats, unknown: NDArray[np.bool_] | None = None
 ) -> Floats:
-    """Return person-hours lost, shape (kinds, junctions, peaks, days).
+    """Return person-hours lost with some plan, shape (kinds, junctions, peaks, days).
 
+    Parameters
+    ----------
+    own
+        Some junctions.
+    green, cycle
+        In seconds, shape (groups,) or (groups, peaks).
+    unknown
+        Lane groups of which nobody knows the delay, shape (groups,).
+
+    Notes
+    -----
     A day without enough counts of some lane group is NaN. Cyclists and pedestrians who were not
     counted are taken from the median of other days at that time.
     """
+    delay = delays(own, green, cycle)
+    if unknown is not None:
+        delay[unknown] = np.nan
+    return _lost(own, delay, green, cycle)
+
+
+def _lost(own: Peaks, delay: Floats, green: Floats, cycle: Floats) -> Floats:
     codes, sites = pd.factorize(own.groups["site"], sort=True)
     intervals = own.volume.shape[3]
     hours = own.interval / 60 / 3600

@@ -1,12 +1,14 @@
 """What no signal plan may go below, by published rule: a file that does is wrong or unsafe.
 
-These are plausible minima of what is *delivered*, not the design of a signal: intergreen times need
-the conflict matrix and the paths of each stream, which no count has. A plan is proposed only where
-what it must keep to is plausible.
+These are plausible minima of what is *delivered*, not the design of a signal: that needs the paths
+of each stream, which no count has. Where conflicts and clearances are delivered (`conflicts`), the
+phases are held against them, too. A plan is proposed only where what it must keep to is plausible.
 """
 
 import numpy as np
 import pandas as pd
+
+from datamall.traffic import conflicts
 
 # FGSV, Richtlinien für Lichtsignalanlagen (RiLSA 2015): no stream gets less green than this, and
 # whoever steps off at the end of green still crosses the street at this speed.
@@ -21,6 +23,14 @@ LEAST_LOST = 3.0  # s for each phase
 LANE = 2.75  # m, the narrowest lane of a city street (RASt 06)
 
 
+def crossing_time(metres: pd.Series) -> pd.Series:
+    """Return the time pedestrians need for a crossing, in seconds; NaN where it is not known.
+
+    Least green, and the way across at `WALKING`.
+    """
+    return LEAST_GREEN + metres / WALKING
+
+
 def least_pedestrian_time(groups: pd.DataFrame) -> pd.Series:
     """Return the least time pedestrians beside each lane group can need, in seconds.
 
@@ -31,16 +41,17 @@ def least_pedestrian_time(groups: pd.DataFrame) -> pd.Series:
 
     Notes
     -----
-    Who walks beside a lane group crosses a street whose lanes have green in another phase: of
-    these the narrowest approach, because which one is not delivered. Least green, and the way
-    across at `WALKING`.
+    As long as the crossing is, where that is delivered. Else, who walks beside a lane group crosses
+    a street whose lanes have green in another phase: of these the narrowest approach, because which
+    one is not delivered.
     """
     lanes = groups.groupby("approach")["lanes"].sum(min_count=1)
     least = []
     for phase in groups["phase"]:
         crossed = lanes[groups.loc[groups["phase"] != phase, "approach"].unique()].min()
-        least.append(LEAST_GREEN + np.nan_to_num(crossed) * LANE / WALKING)
-    return pd.Series(least, index=groups.index, dtype=float)
+        least.append(np.nan_to_num(crossed) * LANE)
+    guessed = pd.Series(least, index=groups.index, dtype=float)
+    return crossing_time(groups["crossing_length"].fillna(guessed))
 
 
 def unsafe(groups: pd.DataFrame) -> str:
@@ -69,7 +80,8 @@ def unsafe(groups: pd.DataFrame) -> str:
         given, least = groups.loc[worst, "pedestrian_time"], needed[worst]
         text = f"a pedestrian time of {given:g} s is less than the {least:.0f} s"
         return _said(f"{text} to step off and cross at {WALKING:g} m/s", "RiLSA")
-    return ""
+    found = conflicts.broken(groups)
+    return _said(*found) if found else ""
 
 
 def _said(what: str, source: str) -> str:
