@@ -13,6 +13,7 @@ from junction_counts import BOROONDARA, boroondara, muenster
 
 from datamall.traffic import forecast, health
 from datamall.traffic.cube import Block, Cube
+from datamall.traffic.forecast_models import BASELINE
 from datamall.traffic.levels import FAULTY
 
 CONFIDENCE = 0.9
@@ -75,12 +76,12 @@ def test_boroondara_publishes_the_median_and_says_why(melbourne: Real) -> None:
     never_worse(melbourne.clean, band=0.03)
     sites = melbourne.clean.by_site
     assert len(sites) == 40
-    assert set(sites["method"]) == {forecast.BASELINE}
+    assert set(sites["method"]) == {BASELINE}
     assert (sites["mase_gated"] == sites["mase_median"]).all()
     assert sites["why"].str.startswith("fewer than 8 weeks").all()
     week = melbourne.clean.week
     assert week["day"].min() == pd.Timestamp("2006-11-01")
-    assert set(week["method"]) == {forecast.BASELINE}
+    assert set(week["method"]) == {BASELINE}
 
 
 def test_boroondara_has_no_faults_beyond_lost_data(melbourne: Real) -> None:

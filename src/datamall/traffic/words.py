@@ -7,7 +7,8 @@ import pandas as pd
 from datamall.requirements import Absent, passes_absent
 from datamall.traffic import wisdom
 from datamall.traffic.capacity import ABOVE, CUT_OFF
-from datamall.traffic.forecast import MEDIAN_WEEKS, Forecasts
+from datamall.traffic.forecast import Forecasts
+from datamall.traffic.forecast_models import MEDIAN_WEEKS
 from datamall.traffic.health import LOST
 from datamall.traffic.information import WEEKDAYS, WORKING_DAY
 from datamall.traffic.levels import FAULTY
