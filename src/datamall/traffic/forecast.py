@@ -21,6 +21,16 @@ from datamall.traffic.cube import Array, Block, Cube
 from datamall.traffic.forecast_models import METHODS, Run, run
 from datamall.traffic.information import check_confidence
 
+PROMISE = ("nominal", "coverage", "near", "near_at_best")  # columns as tables show them
+HEADINGS = {
+    "coverage": "Counted inside",
+    "holiday": "Public holiday, forecast",
+    "mase_trend": "Error, profile with trend",
+    "near": "Junctions near the promise",
+    "near_at_best": "Near by chance, were each exact",
+    "nominal": "Promised inside",
+}
+
 
 @dataclass(frozen=True)
 class Forecasts:
@@ -120,6 +130,14 @@ def forecasts(
         pd.concat(scores).sort_values(["mode", "period"], ignore_index=True),
         by_site.sort_values(["site", "mode", "period"], ignore_index=True),
     )
+
+
+@passes_absent
+def holidays_ahead(ahead: Forecasts) -> pd.DataFrame:
+    """Return day, mode, sites (how many) and holiday: how public holidays ahead are forecast."""
+    free = ahead.week[ahead.week["holiday"] != ""]
+    table = free.groupby(["day", "mode", "holiday"], as_index=False).agg(sites=("site", "nunique"))
+    return table[["day", "mode", "sites", "holiday"]]
 
 
 def _forecast(

@@ -21,21 +21,12 @@ from datamall.traffic.forecast_models import (
 LEAST_HOURS = 84  # of a week; a week with fewer is no test
 GATE_TOGETHER = 0.95  # one-sided confidence that the model beats the baseline at all sites
 GATE_ALONE = 0.8  # the same at the site itself, where weeks tell less
-GATE_TREND = 0.975  # that a trend beats both others at a site, whatever it does elsewhere
+GATE_TREND = 0.995  # that a trend beats both others at a site, whatever it does elsewhere
 WITNESSES = 26  # latest weeks whose errors make the intervals
 STEP = 0.5  # by how much an interval widens, as a logarithm, for each miss beyond the promise
 WIDEST = 1.5  # logarithm of the factor by which an interval is widened or narrowed at most
 NEAR = 0.02  # coverage that far from the promise is called near it
 LAGS = 4  # weeks apart up to which weeks of one series are taken to resemble each other
-HEADINGS = {
-    "coverage": "Counted inside",
-    "coverage_error": "Its standard error",
-    "holiday": "Public holiday, forecast",
-    "mase_trend": "Error, with trend",
-    "near": "Series near the promise",
-    "near_at_best": "The same by chance, were all exact",
-    "nominal": "Promised inside",
-}
 
 
 def chosen(error: NDArray[np.float64], modes: NDArray, start: int) -> NDArray[np.int64]:
