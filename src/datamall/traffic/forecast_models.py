@@ -152,7 +152,8 @@ def run(block: Block, calendar: pd.DataFrame | None) -> Run | None:
         plain = _adaptive(np.where(free[past][..., None], np.nan, adjusted))
         baseline[:, week] = _median(weeks, free, week)
         effect = np.where(school[week][:, None], off.size, 0)
-        profile, usual = np.maximum(np.expm1(plain + effect), 0), baseline[:, week] * np.exp(effect)
+        profile = np.maximum(np.expm1(plain + effect), 0)
+        usual = baseline[:, week] * np.exp(_whole_day(effect, plain))
         profile = np.where(np.isnan(profile), usual, profile)
         model[:, week] = BLEND * profile + (1 - BLEND) * usual
         trend[:, week] = _trend(lag[:, past])
@@ -257,6 +258,13 @@ def _adaptive(log: Array) -> Array:
     level = (traffic * np.nan_to_num(apart)).sum(axis=(1, 2, 3))
     level = level / np.maximum(traffic.sum(axis=(1, 2, 3)), 1e-9)
     return profile + LEVEL * level[:, None, None]
+
+
+def _whole_day(effect: Array, plain: Array) -> Array:
+    """Return the effect on a whole day: each hour weighs as its traffic does."""
+    traffic = np.maximum(np.nan_to_num(np.expm1(plain)), 0)
+    total = (traffic * effect).sum(axis=2, keepdims=True)
+    return total / np.maximum(traffic.sum(axis=2, keepdims=True), 1e-9)
 
 
 def _lag(counts: Array, made: Array, usual: NDArray[np.bool_]) -> Array:
