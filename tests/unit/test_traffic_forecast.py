@@ -257,7 +257,7 @@ def test_school_holidays_are_learnt_from_earlier_ones() -> None:
     plain, told = (run(count, known) for known in (None, days.drop(columns="holiday")))
     # The third holiday, on working days.
     third = [np.abs(one.weeks - one.model[:, :38])[:, 28:30, :5].mean() for one in (plain, told)]
-    assert third[1] < 0.6 * third[0]
+    assert third[1] < 0.3 * third[0]
 
 
 def free_wednesdays(weeks: int) -> pd.DataFrame:
@@ -318,6 +318,15 @@ def test_the_first_holidays_are_not_known() -> None:
         said = set(week["holiday"]) - {""}
         assert (said == {models.AS_HOLIDAY[models.UNKNOWN]}) is not known
         assert len(said) == 1
+
+
+def test_where_the_median_stays_a_holiday_is_a_holiday_all_the_same() -> None:
+    days = free_wednesdays(40)
+    one = run(with_holidays(noisy(30), days, 0.5), days)
+    (ahead,) = [each for each in one.holidays if each.week == 30]
+    made = one.best(np.zeros((1, 31), dtype=int))
+    np.testing.assert_array_equal(made[:, 30, 2], ahead.expected)
+    assert ahead.expected.sum() < 0.6 * one.median[0, 30, 2].sum()
 
 
 def test_a_free_sunday_is_a_sunday() -> None:
