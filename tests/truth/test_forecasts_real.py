@@ -6,6 +6,7 @@ Boroondara: 40 signals, a month of quarters. Münster: 88 junctions, two years o
 from pathlib import Path
 from typing import NamedTuple
 
+import holidays
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from junction_counts import BOROONDARA, boroondara, muenster
 
 from datamall.traffic import forecast, health
 from datamall.traffic.cube import Block, Cube
+from datamall.traffic.forecast_models import BASELINE
 from datamall.traffic.levels import FAULTY
 
 CONFIDENCE = 0.9
@@ -75,12 +77,12 @@ def test_boroondara_publishes_the_median_and_says_why(melbourne: Real) -> None:
     never_worse(melbourne.clean, band=0.03)
     sites = melbourne.clean.by_site
     assert len(sites) == 40
-    assert set(sites["method"]) == {forecast.BASELINE}
+    assert set(sites["method"]) == {BASELINE}
     assert (sites["mase_gated"] == sites["mase_median"]).all()
     assert sites["why"].str.startswith("fewer than 8 weeks").all()
     week = melbourne.clean.week
     assert week["day"].min() == pd.Timestamp("2006-11-01")
-    assert set(week["method"]) == {forecast.BASELINE}
+    assert set(week["method"]) == {BASELINE}
 
 
 def test_boroondara_has_no_faults_beyond_lost_data(melbourne: Real) -> None:
@@ -100,6 +102,35 @@ def test_no_single_junction_of_muenster_is_worse_without_its_faults(westphalia: 
     assert len(sites) == 88
     assert (sites["mase_gated"] <= sites["mase_median"] + 1e-12).all()
     assert (sites["model_used"] > 0).sum() > 60
+
+
+@pytest.mark.slow
+def test_each_junction_of_muenster_is_held_as_promised_as_far_as_weeks_can_tell(
+    westphalia: Real,
+) -> None:
+    for made in (westphalia.clean, westphalia.raw):
+        sites, score = made.by_site, made.scores.iloc[0]
+        apart = (sites["coverage"] - CONFIDENCE).abs()
+        print(f"{(apart <= 0.02).mean():.3f} near, {score['near_at_best']:.3f} by chance")
+        assert (apart <= 0.02).mean() > 0.9
+        assert score["near"] > score["near_at_best"]
+        # Who is further away was tested in few weeks.
+        assert sites.loc[apart > 0.02, "origins"].max() < 45
+
+
+@pytest.mark.slow
+def test_holidays_of_muenster_are_forecast_as_holidays(westphalia: Real) -> None:
+    days = pd.DataFrame({"day": pd.date_range("2015-01-01", "2017-01-07")})
+    named = holidays.country_holidays("DE", subdiv="NW", years=(2015, 2016, 2017))
+    days["holiday"] = [named.get(day.date()) for day in days["day"]]
+    (block,) = health.healthy(westphalia.cube, westphalia.faults)
+    made = forecast.forecasts(Cube((block,)), CONFIDENCE, days)
+    plain, told = (one.scores.iloc[0] for one in (westphalia.clean, made))
+    print(f"{told['mase_gated']:.4f} with holidays, {plain['mase_gated']:.4f} without")
+    assert told["mase_gated"] < 0.92 * plain["mase_gated"]
+    assert (made.by_site["mase_gated"] <= made.by_site["mase_median"] + 1e-12).all()
+    ahead = made.week[made.week["day"] == "2017-01-01"]
+    assert set(ahead["holiday"]) == {"as any Sunday"}
 
 
 @pytest.mark.slow

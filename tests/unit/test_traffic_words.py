@@ -6,7 +6,8 @@ import pytest
 
 from datamall.requirements import Absent
 from datamall.traffic import health, levels, plans, trucks, trucks_words, wisdom, words
-from datamall.traffic.forecast import BASELINE, MODEL, Forecasts
+from datamall.traffic.forecast import Forecasts
+from datamall.traffic.forecast_models import BASELINE, MODEL
 from datamall.traffic.information import MEAN_DAY, WORKING_DAY
 
 GAP = Absent(

@@ -292,11 +292,11 @@ def scatter(
         if low and high:
             axes.vlines(numbers[x], numbers[low], numbers[high], color=canvas.GREY, linewidth=0.8)
         share = math.sqrt(min(1.0, 300 / len(numbers)))
-        of_mark = numbers[mark].fillna(False).astype(bool) if mark else None
-        groups = [(numbers, None)]
-        if of_mark is not None:
-            meaning = mark_label or tables.heading(str(mark))
-            groups = [(numbers[~of_mark], "other"), (numbers[of_mark], meaning)]
+        groups: list[tuple[pd.DataFrame, str | None]] = [(numbers, None)]
+        if mark:
+            marked = numbers[mark].fillna(False).astype(bool)
+            meaning = mark_label or tables.heading(mark)
+            groups = [(numbers[~marked], "other"), (numbers[marked], meaning)]
         for step, (own, label) in enumerate(groups):
             if len(own) or not step:
                 canvas.dots(

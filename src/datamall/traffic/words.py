@@ -7,7 +7,8 @@ import pandas as pd
 from datamall.requirements import Absent, passes_absent
 from datamall.traffic import wisdom
 from datamall.traffic.capacity import ABOVE, CUT_OFF
-from datamall.traffic.forecast import MEDIAN_WEEKS, Forecasts
+from datamall.traffic.forecast import Forecasts
+from datamall.traffic.forecast_models import MEDIAN_WEEKS
 from datamall.traffic.health import LOST
 from datamall.traffic.information import WEEKDAYS, WORKING_DAY
 from datamall.traffic.levels import FAULTY
@@ -82,7 +83,7 @@ HEADINGS = {
 }
 
 # Columns of one kind, as tables show them.
-ERRORS = ("mase_median", "mase_model", "mase_gated")
+ERRORS = ("mase_median", "mase_model", "mase_trend", "mase_gated")
 STRETCH = ("hour_from", "hour_to", "days", "of_days")
 PLAN = ("gain", "low", "high", "greens", "cycle_now", "cycle", "better_days", "cut")
 WAITS = ("bike_wait_now", "bike_wait", "pedestrian_wait_now", "pedestrian_wait")
@@ -261,7 +262,7 @@ def part(ahead: Forecasts, name: str) -> pd.DataFrame:
 def week_ahead(ahead: Forecasts) -> pd.DataFrame:
     """Return `Forecasts.week` to a tenth of a passage; how each was chosen is in `by_site`."""
     table = ahead.week.drop(columns="method")
-    numbers = table.columns.difference(["site", "mode", "day", "hour"])
+    numbers = table.columns.difference(["site", "mode", "day", "hour", "holiday"])
     return table.assign(**{name: table[name].round(1) for name in numbers})
 
 
