@@ -198,18 +198,24 @@ def levels(parts: tuple[Peaks, ...], plateaus: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         site, name, peak, delay (s per vehicle, median day), usual (level of the median day), demand
-        (where some demand is cut off, so that the delay is at least this), A to F (shares of days),
-        above (the share of days on which some lane group was above capacity) and days (on which all
-        lane groups were counted). Longest delay first, junctions without one last.
+        (where some demand is cut off, so that the delay is at least this, or a capacity on file is
+        wrong), A to F (shares of days), above (the share of days on which some lane group was above
+        capacity) and days (on which all lane groups were counted). Longest delay first, junctions
+        without one last: where the counts refute a capacity, neither delay nor level is known.
     """
     frames = []
     for own in parts:
         sites, delay, worst = junction_delay(own)
+        codes = pd.Index(sites["site"]).get_indexer(own.groups["site"])
+        wrong = np.zeros(len(sites), dtype=bool)
+        np.logical_or.at(wrong, codes, ~np.isnan(exceeded(own, plateaus)[0]))
+        counted = (~np.isnan(delay)).sum(axis=2).ravel()
+        delay = np.where(wrong[:, None, None], np.nan, delay)
         rows = sites.loc[sites.index.repeat(len(PEAKS))].reset_index(drop=True)
         delay, worst = (v.reshape(-1, len(own.days)) for v in (delay, worst))
         rows["peak"] = np.tile(list(PEAKS), len(sites))
         known = (~np.isnan(delay)).sum(axis=1)
-        rows["days"], rows["delay"] = known, over_days(delay, np.nanmedian)
+        rows["days"], rows["delay"] = counted, over_days(delay, np.nanmedian)
         # The level of a junction goes by its delay alone; a ratio above 1 is told beside it.
         level = signals.level_of_service(delay, np.zeros_like(delay))
         rows["usual"] = signals.level_of_service(rows["delay"], np.zeros(len(rows)))
@@ -217,9 +223,9 @@ def levels(parts: tuple[Peaks, ...], plateaus: pd.DataFrame) -> pd.DataFrame:
             rows[name] = (level == name).sum(axis=1) / np.where(known > 0, known, np.nan)
         rows["above"] = (worst > 1).sum(axis=1) / np.where(known > 0, known, np.nan)
         cut = np.zeros((len(sites), len(PEAKS)), dtype=bool)
-        codes = pd.Index(sites["site"]).get_indexer(own.groups["site"])
         np.logical_or.at(cut, codes, cut_off(own, plateaus))
-        rows["demand"] = np.where(cut.ravel(), UNKNOWN_DEMAND, "")
+        words = [WRONG_CAPACITY, UNKNOWN_DEMAND]
+        rows["demand"] = np.select([np.repeat(wrong, len(PEAKS)), cut.ravel()], words, "")
         rows["usual"] = _at_least(rows["usual"], rows["demand"])
         frames.append(rows)
     table = pd.concat(frames, ignore_index=True)
