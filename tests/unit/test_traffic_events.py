@@ -94,3 +94,9 @@ def test_a_rate_that_promises_nothing_is_refused() -> None:
         events.events(cube, health.examine(cube), rate=0)
     lacking = Absent("Counts", "None.")
     assert events.part(events.events(lacking, lacking), "table") is lacking
+
+
+def test_a_single_day_tells_nothing() -> None:
+    got = found(usual(weeks=1)[:, :1])
+    assert got.table.empty
+    assert got.summary["weeks_judged"].iloc[0] == 0

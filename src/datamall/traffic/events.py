@@ -249,7 +249,7 @@ def _most(block: Block, far: Array, chance: float, least: float) -> Array:
     """
     most = np.full(far.shape, np.nan)
     weekend = np.asarray(block.days.day_of_week >= 5)
-    for days in (np.flatnonzero(weekend), np.flatnonzero(~weekend)):
+    for days in filter(len, (np.flatnonzero(weekend), np.flatnonzero(~weekend))):
         own = far[:, days]
         number = np.isfinite(own).sum(axis=1)
         spread = np.fmax(DEVIATION * median(np.abs(own), axis=1), least)
