@@ -32,6 +32,8 @@ class Mood(NamedTuple):
         Of a year, for one detector: its mean is .05.
     season
         Amplitude of a year, alike for all.
+    tilt
+        Share by which one peak may be higher, and the other lower.
     """
 
     city: float = 0.05
@@ -39,6 +41,7 @@ class Mood(NamedTuple):
     hour: float = 0.04
     growth: float = 0.05
     season: float = 0.0
+    tilt: float = 0.25
 
 
 USUAL = Mood()
@@ -49,12 +52,12 @@ def generator(*seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
 
 
-def shapes(rng: np.random.Generator, number: int, minutes: int) -> Floats:
+def shapes(rng: np.random.Generator, number: int, minutes: int, tilt: float) -> Floats:
     """Return shares of the busiest hour, (number, slots); some are of the morning, some not."""
     hour = np.arange(0, 24, minutes / 60)
     base = np.interp(hour, AT, SHARE)
-    tilt = rng.uniform(-0.25, 0.25, (number, 1))
-    return base * np.where(hour < EVENING_FROM, 1 + tilt, 1 - tilt)
+    most = tilt * rng.uniform(-1, 1, (number, 1))
+    return base * np.where(hour < EVENING_FROM, 1 + most, 1 - most)
 
 
 def means(
@@ -74,7 +77,7 @@ def means(
         How much they vary.
     """
     number, days = len(volume), 7 * weeks
-    share = shapes(rng, number, minutes)
+    share = shapes(rng, number, minutes, mood.tilt)
     day = np.arange(days)
     level = np.where(day % 7 < 5, 1.0, WEEKEND)
     level = level * np.exp(mood.city * rng.standard_normal(days))
