@@ -52,16 +52,23 @@ def generator(*seed: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
 
 
-def shapes(rng: np.random.Generator, number: int, minutes: int, tilt: float) -> Floats:
-    """Return shares of the busiest hour, (number, slots); some are of the morning, some not."""
+def shapes(minutes: int, tilt: Floats) -> Floats:
+    """Return shares of the busiest hour by interval, (number, slots).
+
+    `tilt` is the share by which the morning is higher and the evening lower, shape (number,).
+    """
     hour = np.arange(0, 24, minutes / 60)
-    base = np.interp(hour, AT, SHARE)
-    most = tilt * rng.uniform(-1, 1, (number, 1))
-    return base * np.where(hour < EVENING_FROM, 1 + most, 1 - most)
+    most = np.asarray(tilt)[:, None]
+    return np.interp(hour, AT, SHARE) * np.where(hour < EVENING_FROM, 1 + most, 1 - most)
 
 
 def means(
-    rng: np.random.Generator, volume: Floats, weeks: int, minutes: int, mood: Mood = USUAL
+    rng: np.random.Generator,
+    volume: Floats,
+    weeks: int,
+    minutes: int,
+    mood: Mood = USUAL,
+    tilt: Floats | None = None,
 ) -> Floats:
     """Return mean passages of intervals, shape (detectors, days, slots).
 
@@ -75,9 +82,12 @@ def means(
         Length, and that of an interval.
     mood
         How much they vary.
+    tilt
+        As for `shapes`; None: drawn.
     """
     number, days = len(volume), 7 * weeks
-    share = shapes(rng, number, minutes, mood.tilt)
+    drawn = rng.uniform(-mood.tilt, mood.tilt, number) if tilt is None else tilt
+    share = shapes(minutes, drawn)
     day = np.arange(days)
     level = np.where(day % 7 < 5, 1.0, WEEKEND)
     level = level * np.exp(mood.city * rng.standard_normal(days))
@@ -136,7 +146,7 @@ def waiting(
     saturation: Floats,
     green: Floats,
     cycle: Floats,
-    days: int,
+    level: Floats,
 ) -> Floats:
     """Return vehicle-hours of waiting in a peak, from queues that are followed cycle by cycle.
 
@@ -150,8 +160,8 @@ def waiting(
         Vehicles per hour of green, and its seconds, shape (plans, groups).
     cycle
         Seconds, shape (plans,).
-    days
-        How often the peak is drawn.
+    level
+        Of the days on which the peak is drawn, against the mean: shape (plans, groups, days).
 
     Returns
     -------
@@ -168,14 +178,14 @@ def waiting(
     seconds = flow.shape[2] * 900
     red, most = (cycle[:, None] - green)[..., None], saturation[..., None] / 3600
     length, long = cycle[:, None, None], green[..., None]
-    queue = np.zeros((*green.shape, days))
+    queue = np.zeros(level.shape)
     area = np.zeros_like(queue)
     plan = np.arange(len(cycle))
     for turn in range(int(np.ceil(seconds / cycle.min()))):
         quarter = (turn * cycle // 900).astype(int)
         live = (turn * cycle < seconds)[:, None, None]
         mean = flow[plan, :, np.minimum(quarter, flow.shape[2] - 1)][..., None] / 3600 * length
-        rate = rng.poisson(np.broadcast_to(mean, queue.shape)) / length
+        rate = rng.poisson(mean * level) / length
         end_of_red = queue + rate * red
         falling = most - rate
         clear = np.where(falling > 0, end_of_red / np.maximum(falling, 1e-9), np.inf)
