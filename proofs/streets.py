@@ -11,7 +11,7 @@ from datamall.fairness.intervals import limits
 from datamall.traffic import censoring, changes, events, health
 from datamall.traffic.capacity import CUT_OFF, NOT_ENOUGH
 from datamall.traffic.cube import KEYS, Cube
-from datamall.traffic.levels import ASK, AWAY, FAULTY
+from datamall.traffic.levels import ASK
 from proofs import junctions
 from proofs.junctions import FIRST, Floats, Mood, counts, cube, generator, means, names
 
@@ -22,36 +22,6 @@ SIZES, SINCE = (0.6, 0.8, 0.9, 1.1, 1.2, 1.4), (2, 4, 8, 16)
 DATED = 7  # days by which the date of a change may be off
 KINDS = ("not yet", "no longer", "outage", "fault", "real change", "rare event")
 LARGE = Mood(city=0.08, week=0.06, hour=0.08, growth=0.1, season=0.15)
-HEADINGS = {
-    "above": "Weeks by chance, at most",
-    "alarms": "False alarms",
-    "approaches": "Approaches",
-    "called": "Called",
-    "covered": "Intervals hold the saving",
-    "cut_off": "Cut off",
-    "dated": "Dated within a week",
-    "detectors": "Detectors",
-    "found": "Found as what it is",
-    "high": "To",
-    "kind": "Kind",
-    "known": "Capacity known",
-    "load": "Load",
-    "low": "From",
-    "minutes": "Minutes at the ceiling",
-    "not_cut_off": "Not cut off",
-    "not_enough": "Not enough evidence",
-    "of": "Of",
-    "per_1000": "In 1,000 weeks",
-    "precision": "Of those called, right",
-    "recall": "Of those there, called",
-    "said_fault": "Said to be a fault",
-    "share": "Share",
-    "share_of_days": "Share of days",
-    "since": "Weeks since",
-    "size": "Level, now ÷ then",
-    "truth": "Truth",
-    "wrong": "Wrong",
-}
 
 
 def exact(seen: object, of: object) -> tuple[Floats, Floats]:
