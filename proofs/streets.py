@@ -199,7 +199,7 @@ def _rates(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def said(whole: Cube) -> pd.DataFrame:
-    """Return what is odd of detectors, each of the six things that the issue of detectors names.
+    """Return what is said to be odd of detectors, as one of six things.
 
     Returns
     -------

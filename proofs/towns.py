@@ -178,7 +178,7 @@ def plans_of(towns: int, seed: int, variants: tuple[str, ...] = VARIANTS) -> pd.
     found = in_order(propose, drawn)
     columns = ["peak", "verdict", "reason", "gain", "low", "high"]
     tables = []
-    for place, (own, plan) in enumerate(zip(drawn, found, strict=True)):
+    for place, plan in enumerate(found):
         table = plan.table.reindex(columns=columns).assign(town=place)
         tables.append(table.assign(variant=variants[place % len(variants)]))
     table = pd.concat(tables, ignore_index=True)

@@ -18,8 +18,8 @@ RECOMMENDED, KEEP, DOUBT, REFUSED = (
     "not enough evidence",
     "no plan",
 )
-# Standard deviation of what queues that are followed save, against the formula's saving, as a share:
-# measured at junctions by themselves (`python -m proofs run streets`).
+# Standard deviation of what queues that are followed save, against the formula's saving, as a
+# share of it: measured at junctions by themselves (`python -m proofs run streets`).
 MODEL_ERROR = 0.08
 NEEDS = ("another signal plan", "more than timing", "data first", DOUBT, "none")
 _KEYS = ["site", "name", "peak"]
