@@ -85,8 +85,8 @@ def answer(known: dict[str, float], verdicts: pd.DataFrame) -> str:
     return (
         f"Of {every['tried']:.0f} plans to try {every['wrong']:.0f} are worse on the road of today "
         f"({100 * every['share']:.1f} %, at most {100 * every['high']:.1f}). Healthy detectors "
-        f"have {known['false_faults_in_1000_weeks']:.1f} false faults and changes in 1,000 weeks, and "
-        f"{known['false_events_in_1000_weeks']:.1f} false events. Of ceilings "
+        f"have {known['false_faults_in_1000_weeks']:.1f} false faults and changes in 1,000 weeks, "
+        f"and {known['false_events_in_1000_weeks']:.1f} false events. Of ceilings "
         f"{100 * known['not_cut_off_wrong']:.1f} % are said to be none, and "
         f"{100 * known['large_changes_found']:.0f} % of changes by 40 % are found."
     )
