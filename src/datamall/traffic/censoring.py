@@ -19,6 +19,7 @@ COLUMNS += ["queue", "evidence", "verdict", "demand"]
 BAND = 0.06  # a queue is served within this share below the ceiling: drivers hesitate
 LONG = 60  # minutes in a row at the ceiling make a plateau, and three intervals at least
 OFTEN = 0.1  # share of working days from which on a plateau is a habit
+OFTEN_NEAR = 0.35  # share of days near the capacity, from which on chance is no excuse
 CONFIDENCE = 0.95  # one-sided, of the share of days
 LEAST_DAYS = 20  # working days counted
 LEAST_FLOW = 60.0  # per hour; a lower ceiling is not told from small numbers
@@ -193,11 +194,11 @@ def _near(flow: Array, capacity: Array, interval: int) -> Bools:
     usual = median(flow, axis=1)
     number = np.isfinite(flow).sum(axis=1)
     share = (flow >= edge[:, None]).sum(axis=1) / np.maximum(number, 1)
-    # Chance is that of the days below it: those at it would make themselves seem usual.
-    below = np.nan_to_num(median(np.where(flow < edge[:, None], flow, np.nan), axis=1))
-    noise = np.sqrt(np.maximum(below, 1) / (interval / 60))
-    by_chance = 1 - ndtr((edge - below) / noise)
-    return np.asarray((usual >= edge) | (share >= OFTEN + by_chance))
+    noise = np.sqrt(np.maximum(usual, 1) / (interval / 60))
+    by_chance = 1 - ndtr((edge - usual) / noise)
+    # Where half of the days are cut off, their median is no usual from which chance could tell.
+    most = np.minimum(OFTEN + by_chance, OFTEN_NEAR)
+    return np.asarray((usual >= edge) | (share >= most))
 
 
 def _ceiling(flow: Array) -> Array:
