@@ -156,6 +156,7 @@ def test_gaps_are_passed_on() -> None:
 def test_weeks_that_are_all_alike_do_not_make_the_formula_right() -> None:
     table, _, _ = proposals(worth=0, spread=0)
     # Two plans: each interval at 95 %.
+    assert wisdom.MODEL_ERROR > 0
     width = stats.norm.ppf(0.975) * wisdom.MODEL_ERROR * table["gain"]
     assert (table["high"] - table["gain"]).to_numpy() == pytest.approx(width.to_numpy())
     assert (table["gain"] - table["low"]).to_numpy() == pytest.approx(width.to_numpy())
