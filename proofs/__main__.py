@@ -8,7 +8,7 @@ import pandas as pd
 from datamall.project import find_root, load_parameters
 from datamall.provenance import canonical_digest, file_digests
 from datamall.reporting.notebooks import run
-from proofs import effects, plans, routes, words
+from proofs import effects, plans, routes, streets_words, words
 
 # Of each study: its modules here, what it judges, and all that it takes of params.yaml.
 STUDIES: dict[str, tuple[list[str], list[str], list[str]]] = {
@@ -26,6 +26,11 @@ STUDIES: dict[str, tuple[list[str], list[str], list[str]]] = {
             ),
             *(f"enforcement/{name}.py" for name in ("pooling", "spatial", "sums")),
         ],
+        [],
+    ),
+    "streets": (
+        ["junctions", "streets", "streets_words", "towns"],
+        ["fairness/intervals.py", "threads.py", "traffic"],
         [],
     ),
     "routes": (["routes"], ["demo", "enforcement", "enforcement/routing"], ["demo", "morning"]),
@@ -70,6 +75,11 @@ def main() -> None:
     for study, names, say in (
         ("fairness", ("grid", "intervals", "power", "identified"), words.lines),
         ("effects", ("estimates", "hot_spots"), effects.lines),
+        (
+            "streets",
+            ("called", "jumps", "unchanged", "healthy", "odd", "verdicts", "promised"),
+            streets_words.lines,
+        ),
         ("routes", ("paired",), routes.lines),
         ("plans", ("near",), plans.lines),
     ):

@@ -80,3 +80,13 @@ def test_levels_count_days_and_need_all_lane_groups() -> None:
     one = signals.control_delay([300, 600, 400], [550, 1000, 1000], [22 / 60, 0.5, 0.5], 60).total
     assert row["delay"] == pytest.approx(np.average(one, weights=[300, 600, 400]))
     assert row["usual"] == "B"
+
+
+def test_a_capacity_that_the_counts_refute_has_no_level() -> None:
+    above = cut_off("north").assign(verdict=capacity.ABOVE, ceiling=1400.0, queue=False)
+    table = capacity.levels(volumes(), above)
+    assert (table["demand"] == capacity.WRONG_CAPACITY).all()
+    assert (table["usual"] == signals.UNKNOWN).all()
+    assert table[["delay", "A", "B", "C", "D", "E", "F", "above"]].isna().all(axis=None)
+    assert (table["days"] == 20).all()
+    assert capacity.levels(volumes(), NO_CUT)["delay"].notna().all()

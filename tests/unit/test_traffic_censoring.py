@@ -70,10 +70,44 @@ def test_what_is_said_is_weaker_without_the_capacity() -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_a_busy_street_without_a_queue_is_not_cut_off(seed: int) -> None:
-    table = found(quarters(1200, seed=seed), UNKNOWN)
-    assert capacity.CUT_OFF not in set(table["verdict"])
+    table = found(quarters(1200, seed=seed), known(2000, 600))
     assert (table["verdict"] == censoring.NOT_CUT_OFF).all()
     assert (table["demand"] == "").all()
+    table = found(quarters(1200, seed=seed), UNKNOWN)
+    assert capacity.CUT_OFF not in set(table["verdict"])
+
+
+def test_days_that_differ_more_than_a_queue_refute_a_ceiling_without_a_capacity() -> None:
+    none = 0
+    for seed in range(8):
+        row = found(quarters(150, seed=seed), UNKNOWN).set_index("approach").loc["arm 0"]
+        words = {
+            censoring.NOT_CUT_OFF: "its busiest days differ more than a queue does.",
+            censoring.NOT_ENOUGH: "a shorter ceiling on some days cannot be told.",
+        }
+        assert row["evidence"].endswith(words[row["verdict"]])
+        none += row["verdict"] == censoring.NOT_CUT_OFF
+    assert none >= 4
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5])
+@pytest.mark.parametrize("minutes", [15, 30, 45])
+def test_a_short_ceiling_on_some_days_is_never_said_to_be_none(minutes: int, share: float) -> None:
+    rng = np.random.Generator(np.random.PCG64(4))
+    count = np.minimum(quarters(300, seed=2), LIMIT)
+    working = np.flatnonzero(np.arange(count.shape[1]) % 7 < 5)
+    days = rng.permutation(working)[: int(share * len(working))]
+    for slot in range(68, 68 + minutes // 15):
+        count[0, days, slot] = rng.integers(97, LIMIT + 1, len(days))
+    for capacities in (UNKNOWN, known(4 * LIMIT, 500)):
+        table = found(count, capacities)
+        own = table[table["approach"] == "arm 0"]
+        assert set(own["verdict"]) == {censoring.NOT_ENOUGH}
+
+
+def test_junctions_of_which_no_capacity_is_known_are_looked_at_all_the_same() -> None:
+    other = known(400).assign(site="J9")
+    assert set(found(queued(), other)["capacity"].isna()) == {True}
 
 
 def test_a_flow_without_noise_of_its_own_is_not_told_from_a_queue() -> None:
@@ -86,7 +120,7 @@ def test_a_flow_without_noise_of_its_own_is_not_told_from_a_queue() -> None:
 def test_a_flow_just_below_capacity_is_not_cut_off() -> None:
     count = quarters(380)
     table = found(count, known(400, 500)).set_index("approach")
-    assert table.loc["arm 0", "verdict"] != capacity.CUT_OFF
+    assert (table.loc[["arm 0"], "verdict"] != capacity.CUT_OFF).all()
 
 
 def test_a_queue_on_few_days_is_no_habit() -> None:

@@ -380,3 +380,14 @@ def test_gaps_pass_through() -> None:
     assert health.examine(gap) is gap
     assert health.healthy(gap, gap) is gap
     assert health.summary(streets.cube(counts()), gap) is gap
+
+
+def test_flat_counts_may_differ_as_chance_does() -> None:
+    rng = np.random.Generator(np.random.PCG64(2))
+    count = streets.drawn([300, 400, 500], 12)
+    count[0, 30:37] = rng.poisson(120, (7, 24))
+    table = health.examine(streets.cube(count))
+    row = table[table["kind"] == "flat"].squeeze()
+    assert (row["detector"], row["verdict"]) == ("D0", FAULTY)
+    first = pd.Timestamp(streets.MONDAY) + pd.Timedelta(days=30)
+    assert abs((row["first_day"] - first).days) <= 1 and row["hours"] >= 5 * 24

@@ -305,3 +305,23 @@ def test_where_a_ceiling_cannot_be_told_there_is_headroom_and_no_confident_plan(
     assert row["verdict"] == wisdom.DOUBT
     assert "it cannot be told whether demand of N all is cut off" in row["reason"]
     assert row["ratio_sum"] > row["served"]
+
+
+def test_a_road_that_changed_last_week_has_no_plan_yet() -> None:
+    count = city.counts()
+    count[NORTH, -7:] = np.round(1.4 * count[NORTH, -7:])
+    got = city.analysed(city.city(count))
+    for peak in ("morning", "evening"):
+        row = got.plan("2", peak)
+        assert row["verdict"] == wisdom.REFUSED
+        assert row["reason"].startswith(
+            "The last five working days are unlike the weeks before (N all: 1."
+        )
+        assert got.plan("1", peak)["verdict"] == wisdom.RECOMMENDED
+
+
+def test_a_day_alone_and_a_closure_that_is_over_are_no_news_of_a_road() -> None:
+    count = city.counts()
+    count[NORTH, -3] = 0
+    count[NORTH, -28:-21] = np.round(0.4 * count[NORTH, -28:-21])
+    assert city.analysed(city.city(count)).plan("2", "morning")["verdict"] == wisdom.RECOMMENDED

@@ -152,3 +152,12 @@ def test_gaps_are_passed_on() -> None:
     assert wisdom.proposals(gap, gap, 0.9, 3) is gap
     assert wisdom.to_confirm(gap, gap, gap, 4, 0.9, 0.8) is gap
     assert wisdom.decision_records(gap) is gap
+
+
+def test_weeks_that_are_all_alike_do_not_make_the_formula_right() -> None:
+    table, _, _ = proposals(worth=0, spread=0)
+    # Two plans: each interval at 95 %.
+    assert wisdom.MODEL_ERROR > 0
+    width = stats.norm.ppf(0.975) * wisdom.MODEL_ERROR * table["gain"]
+    assert (table["high"] - table["gain"]).to_numpy() == pytest.approx(width.to_numpy())
+    assert (table["gain"] - table["low"]).to_numpy() == pytest.approx(width.to_numpy())

@@ -304,7 +304,7 @@ def levels(parts: tuple[Peaks, ...], plateaus: pd.DataFrame) -> pd.DataFrame:
         delay, worst = (v.reshape(-1, len(own.days)) for v in (delay, worst))
         rows["peak"] = np.tile(list(PEAKS), len(sites))
         known = (~np.isnan(delay)).sum(axis=1)
-        rows["days"], rows["delay"] = known, over_days(delay, np.nanmedian)
+        rows["days"], rows["delay"] = counted, over_days(delay, np.nanmedian)
         # The level of a junction goes by its delay alone; a ratio above 1 is told beside it.
         level = signals.level_of_service(delay, np.zeros_like(delay))
         rows["usual"] = signals.level_of_service(rows["delay"], np.zeros(len(rows)))
@@ -312,7 +312,6 @@ def levels(parts: tuple[Peaks, ...], plateaus: pd.DataFrame) -> pd.DataFrame:
             rows[name] = (level == name).sum(axis=1) / np.where(known > 0, known, np.nan)
         rows["above"] = (worst > 1).sum(axis=1) / np.where(known > 0, known, np.nan)
         cut = np.zeros((len(sites), len(PEAKS)), dtype=bool)
-        codes = pd.Index(sites["site"]).get_indexer(own.groups["site"])
         np.logical_or.at(cut, codes, cut_off(own, plateaus))
         refuted = np.zeros(len(sites), dtype=bool)
         np.logical_or.at(refuted, codes, wrong)

@@ -19,6 +19,7 @@ COLUMNS += ["queue", "evidence", "verdict", "demand"]
 BAND = 0.06  # a queue is served within this share below the ceiling: drivers hesitate
 LONG = 60  # minutes in a row at the ceiling make a plateau, and three intervals at least
 OFTEN = 0.1  # share of working days from which on a plateau is a habit
+OFTEN_NEAR = 0.35  # share of days near the capacity, from which on chance is no excuse
 CONFIDENCE = 0.95  # one-sided, of the share of days
 LEAST_DAYS = 20  # working days counted
 LEAST_FLOW = 60.0  # per hour; a lower ceiling is not told from small numbers
@@ -66,7 +67,8 @@ def plateaus(cube: Cube | Absent, capacities: pd.DataFrame | Absent) -> pd.DataF
     near the ceiling, they vary by less than half of what arrivals do (by quartiles, against a
     chi-square distribution). Where the capacity is known the ceiling must be near it as well;
     without it the plateau alone is the weaker evidence. Who comes near the capacity more often
-    than by chance, without a plateau, may be cut off or not: that is not enough evidence.
+    than by chance, without a plateau, may be cut off or not: that is not enough evidence. Nor is
+    there, where no capacity is known and the busiest tenth of the days are as alike as queues are.
 
     Nothing serves more than its capacity: where on more than a tenth of the days (lower bound) an
     hour or an interval passed `NEAR` of it by three standard deviations, the file is wrong.
@@ -97,7 +99,7 @@ def _block(block: Block, capacities: pd.DataFrame | Absent) -> pd.DataFrame:
     days = np.isfinite(flow).any(axis=2).sum(axis=1)
     ceiling = _ceiling(flow)
     length = max(3, LONG // block.interval)
-    chance = _chance(flow, ceiling, length)
+    chance, spread = _chance(flow, ceiling, length), _spread(flow)
     most = ceiling[:, None, None]
     top = np.asarray((flow >= (1 - BAND) * most) & (flow <= most) & (flow > 0))
     shape = (*top.shape[:2], 24, -1)
@@ -124,7 +126,8 @@ def _block(block: Block, capacities: pd.DataFrame | Absent) -> pd.DataFrame:
             seen = int(by_hour[group, :, first:last].any(axis=1).sum())
             flat = bool(even[group, first:last].any())
             near = bool(close[group, first:last].any())
-            rows.append((group, first, last, *_judged(seen, flat, near, *about, block.interval)))
+            judged = _judged(seen, flat, near, bool(spread[group]), *about, block.interval)
+            rows.append((group, first, last, *judged))
     names = ["group", "hour_from", "hour_to", "days", "queue", "evidence", "verdict"]
     table = pd.DataFrame(rows, columns=names)
     place = table.pop("group").to_numpy(dtype=int)
@@ -142,7 +145,8 @@ def _by_lane_group(block: Block, capacities: pd.DataFrame | Absent) -> tuple[Blo
     known = known[known["site"].isin(set(series["site"]))].reset_index(drop=True)
     member = membership(series, known.rename(columns={"movement": "lane_group"})) > 0
     held = np.flatnonzero(member.any(axis=0))
-    series.loc[held, "movement"] = known["movement"].to_numpy()[member[:, held].argmax(axis=0)]
+    if len(held):  # else some junctions of which no capacity is known
+        series.loc[held, "movement"] = known["movement"].to_numpy()[member[:, held].argmax(axis=0)]
     block = replace(block, series=series)
     return block, known.set_index(["site", "approach", "movement"])["capacity"]
 
@@ -192,7 +196,9 @@ def _near(flow: Array, capacity: Array, interval: int) -> Bools:
     share = (flow >= edge[:, None]).sum(axis=1) / np.maximum(number, 1)
     noise = np.sqrt(np.maximum(usual, 1) / (interval / 60))
     by_chance = 1 - ndtr((edge - usual) / noise)
-    return np.asarray((usual >= edge) | (share >= OFTEN + by_chance))
+    # Where half of the days are cut off, their median is no usual from which chance could tell.
+    most = np.minimum(OFTEN + by_chance, OFTEN_NEAR)
+    return np.asarray((usual >= edge) | (share >= most))
 
 
 def _ceiling(flow: Array) -> Array:
@@ -201,6 +207,20 @@ def _ceiling(flow: Array) -> Array:
     known = (highest >= 0).sum(axis=1)
     place = highest.shape[1] - 1 - np.floor((1 - TOP) * known).astype(int)
     return highest[np.arange(len(highest)), np.maximum(place, 0)]
+
+
+def _spread(flow: Array) -> Bools:
+    """Return whose busiest days lie further apart than a queue is served, (groups,).
+
+    If demand were cut off on a tenth of the days, the busiest interval of these would be nearly the
+    same. The highest of all days is left out: one may be odd.
+    """
+    highest = np.sort(np.nan_to_num(flow, nan=-1).max(axis=2), axis=1)
+    known = (highest >= 0).sum(axis=1)
+    row, last = np.arange(len(highest)), highest.shape[1] - 1
+    second = highest[row, np.maximum(last - 1, 0)]
+    tenth = highest[row, np.clip(last - np.ceil(OFTEN * known).astype(int), 0, None)]
+    return np.asarray((known >= LEAST_DAYS) & (tenth < (1 - BAND) * second))
 
 
 def _chance(flow: Array, ceiling: Array, length: int) -> Array:
@@ -259,6 +279,7 @@ def _judged(
     seen: int,
     even: bool,
     near: bool,
+    spread: bool,
     days: int,
     ceiling: float,
     capacity: float,
@@ -275,13 +296,14 @@ def _judged(
         said = f"Up to {ceiling:,.0f} per hour, but on none of {days} working days an hour in a row"
     if capacity < np.inf:
         said += f"; capacity {capacity:,.0f}"
-    rest, verdict = _said(queue, near, days, ceiling, capacity, chance, interval, high)
+    rest, verdict = _said(queue, near, spread, days, ceiling, capacity, chance, interval, high)
     return seen, queue, said + rest, verdict
 
 
 def _said(
     queue: bool,
     near: bool,
+    spread: bool,
     days: int,
     ceiling: float,
     capacity: float,
@@ -308,7 +330,11 @@ def _said(
     if near:
         return "; so near to it some demand may be cut off.", NOT_ENOUGH
     if high < OFTEN and interval <= LONG / 3:
-        return ".", NOT_CUT_OFF
+        if np.isfinite(capacity):
+            return ".", NOT_CUT_OFF
+        if spread:
+            return "; its busiest days differ more than a queue does.", NOT_CUT_OFF
+        return "; without a capacity a shorter ceiling on some days cannot be told.", NOT_ENOUGH
     if interval > LONG / 3:
         return "; counts by the hour hide a ceiling of less than three hours.", NOT_ENOUGH
     return f"; by chance it may be on {chance:.0%}.", NOT_ENOUGH

@@ -26,6 +26,7 @@ SURE = 4.5  # standard errors by which a jump must exceed what weeks differ by t
 NEAR = 5  # weeks before and after, between which a jump is measured
 ALIKE = 2.0  # weeks that tell as much as one alone: a week resembles the one before
 SHORTEST = 2  # weeks that a level lasts
+LATELY = 8  # weeks before the last five days, against which these are held
 PENALTY = 20.0  # of one level more, in squared standard deviations (optimal partitioning)
 LEAST_NOISE = 0.03  # of a week's level (log), so that no street is too sure
 FEW = 5.0  # added to counts, so that an empty street is no endless fall
@@ -100,6 +101,45 @@ def now(cube: Cube, found: pd.DataFrame, weeks: int = 0, leave_out: str = "") ->
             aside[:, np.asarray(block.days <= last - pd.Timedelta(days=7 * weeks))] = True
         blocks.append(replace(block, aside=aside))
     return Cube(tuple(blocks), cube.again)
+
+
+def lately(volume: Array) -> Array:
+    """Return how many times its usual the last five days of a peak are, where a road may be new.
+
+    Parameters
+    ----------
+    volume
+        Flow in the peaks of working days, shape (groups, days, peaks, intervals); NaN: not counted.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (groups, peaks); NaN where they are as usual, or too little was counted.
+
+    Notes
+    -----
+    `changes` needs two weeks. Five days against the eight times five before, by the same measure as
+    there; what the median of twenty lane groups or more felt is taken out. Whether it lasts, five
+    days cannot tell.
+    """
+    days = 5 * (LATELY + 1)
+    known = np.isfinite(volume)
+    number = known.sum(axis=3)
+    flow = np.where(known, volume, 0).sum(axis=3) / np.where(number > 0, number, np.nan)
+    level = np.log(flow + FEW)[:, -days:]
+    pad = ((0, 0), (days - level.shape[1], 0), (0, 0))
+    level = np.pad(level, pad, constant_values=np.nan)
+    weeks = median(level.reshape(len(level), LATELY + 1, 5, -1), axis=2)
+    before, last = weeks[:, :-1], weeks[:, -1]
+    usual, many = median(before, axis=1), np.isfinite(before).sum(axis=1)
+    apart = last - usual
+    if len(apart) >= MANY:
+        apart = apart - np.nan_to_num(median(apart, axis=0))
+    spread = 1.4826 * median(np.abs(before - usual[:, None]), axis=1)
+    noise = np.fmax(spread, np.fmax(LEAST_NOISE, 1 / np.sqrt(5 * np.exp(np.nan_to_num(usual)))))
+    error = noise * np.sqrt(ALIKE + ALIKE / np.maximum(many, 1))
+    far = np.abs(apart).round(9) >= np.maximum(STEP, SURE * error).round(9)
+    return np.where(far & (many >= NEAR), np.exp(apart), np.nan)
 
 
 def _named(text: str) -> list[tuple[pd.Timestamp, pd.Timestamp]]:

@@ -33,6 +33,7 @@ EXPECTED = 30  # passages a detector would have counted; Poisson counts stay awa
 LEAST_EQUAL = 6  # equal values in a row that are looked at
 CHANCE = np.log(1e-3)  # of one run of equal values in the whole block, if nothing is wrong
 LEAST_FLAT, FLAT = 30, 0.25  # passages in every hour of a day, and how much the most is above it
+FLAT_NOISE = 5.0  # and so many standard deviations of Poisson counts: the range of a day's hours
 
 
 @passes_absent
@@ -277,7 +278,8 @@ def _flat(block: Block, spoilt: Bools) -> pd.DataFrame:
     """Find days on which night and day count nearly the same, which no street does."""
     hours = block.hourly().count
     low, high = hours.min(axis=2), hours.max(axis=2)  # NaN unless all hours were counted
-    runs = _runs((low >= LEAST_FLAT) & (high <= low * (1 + FLAT)) & ~spoilt, 24 * 60)
+    most = low * (1 + FLAT) + FLAT_NOISE * np.sqrt(low)
+    runs = _runs((low >= LEAST_FLAT) & (high <= most) & ~spoilt, 24 * 60)
     runs = _joined(runs, np.zeros(max(len(runs.row) - 1, 0), dtype=bool), 1)
     rows = []
     for r, a, b, h in zip(runs.row, runs.start, runs.end, runs.hours, strict=True):

@@ -117,8 +117,17 @@ def propose(
     for own in parts:
         cut, doubt = cut_off(own, plateaus), cut_off(own, plateaus, NOT_ENOUGH)
         above = exceeded(own, plateaus)
+        lately = changes.lately(own.volume)
         each = [
-            _propose(part, cut[rows], doubt[rows], (above[0][rows], above[1][rows]), since, rules)
+            _propose(
+                part,
+                cut[rows],
+                doubt[rows],
+                (above[0][rows], above[1][rows]),
+                since,
+                lately[rows],
+                rules,
+            )
             for rows, part in own.parts()
         ]
         found.append(
@@ -139,6 +148,7 @@ def _propose(
     doubtful: NDArray[np.bool_],
     above: tuple[Floats, NDArray[np.bool_]],
     since: dict[str, str],
+    lately: Floats,
     rules: Rules,
 ) -> Plan:
     groups, wrong, doubts = own.groups, np.zeros(len(own.groups), dtype=bool), {}
@@ -191,7 +201,8 @@ def choose(
         for number, peak in enumerate(PEAKS):
             unknown = cut[members, number], doubtful[members, number]
             part = (flow[members, number], *unknown, counted[members, number].min())
-            row, found = _site(named, doubt, *part, rules)
+            said = doubt or _unlike(lately[members, number], _names(named))
+            row, found = _site(named, said, *part, rules)
             rows.append({"site": site, "peak": peak} | row)
             green[members, number] = found
             cycles[members, number] = row["cycle"]
@@ -302,6 +313,15 @@ def _changed(since: str, weeks: int, rules: Rules) -> str:
         return ""
     number = "1 week since then is" if weeks == 1 else f"{weeks} weeks since then are"
     return f"{since}: {number} too few."
+
+
+def _unlike(lately: Floats, names: NDArray) -> str:
+    """Say that the last days may be those of another road, or nothing."""
+    if np.isnan(lately).all():
+        return ""
+    first = int(np.nanargmax(np.abs(np.log(lately)).round(9)))
+    said = f"The last five working days are unlike the weeks before ({names[first]}: "
+    return f"{said}{lately[first]:.2f} times): see first whether that lasts."
 
 
 def _uncounted(coverage: float, rules: Rules) -> str:

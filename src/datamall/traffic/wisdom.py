@@ -18,6 +18,9 @@ RECOMMENDED, KEEP, DOUBT, REFUSED = (
     "not enough evidence",
     "no plan",
 )
+# Standard deviation of what queues that are followed save, against the formula's saving, as a
+# share of it: measured at junctions by themselves (`python -m proofs run streets`).
+MODEL_ERROR = 0.08
 NEEDS = ("another signal plan", "more than timing", "data first", DOUBT, "none")
 _KEYS = ["site", "name", "peak"]
 
@@ -51,6 +54,9 @@ def proposals(
 
     Notes
     -----
+    The interval holds what weeks differ and what the formula of delay may be wrong by: a share of
+    the gain, `MODEL_ERROR`, as found where queues were followed. Both are taken as independent.
+
     Verdicts: try it, where the whole interval of the gain is above `worth`; keep the plan of now,
     where it is below and all demand is known; not enough evidence, where it holds it, or where it
     cannot be told whether demand is cut off; no plan, with the reason why. Where
@@ -76,6 +82,9 @@ def proposals(
     table = pd.concat(frames, ignore_index=True)
     for name, column in {"gain": "mean", "low": "low", "high": "high", "days": "days"}.items():
         table[name] = np.concatenate([getattr(f, column) for f in found])
+    beside = -ndtri((1 - confidence) / 2 / max(together, 1)) * MODEL_ERROR * table["gain"].abs()
+    width = np.hypot(table["high"] - table["gain"], beside)
+    table["low"], table["high"] = table["gain"] - width, table["gain"] + width
     better = [(g > 0).sum(1) / np.maximum((~np.isnan(g)).sum(1), 1) for g in gains]
     table["better_days"] = np.where(table["days"] > 0, np.concatenate(better), np.nan)
     better, known = table["low"] > worth, table["doubt"] == ""
