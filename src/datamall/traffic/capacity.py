@@ -246,16 +246,13 @@ def _rows(values: Floats) -> Floats:
     return np.moveaxis(values, 2, 1).reshape(-1, values.shape[1])
 
 
-def junction_delay(own: Peaks, wrong: NDArray[np.bool_]) -> tuple[pd.DataFrame, Floats, Floats]:
+def junction_delay(own: Peaks) -> tuple[pd.DataFrame, Floats, Floats]:
     """Return each junction's mean delay and highest ratio, by peak and day.
 
     Parameters
     ----------
     own
         One block.
-    wrong
-        Lane groups whose capacity on file the counts refute, shape (groups,): their delay is not
-        known.
 
     Returns
     -------
@@ -265,7 +262,6 @@ def junction_delay(own: Peaks, wrong: NDArray[np.bool_]) -> tuple[pd.DataFrame, 
         to capacity. NaN unless all lane groups were counted.
     """
     quarter, ratio, delay = busiest(own)
-    delay[wrong] = np.nan
     sites = own.groups[["site", "name"]].drop_duplicates("site").reset_index(drop=True)
     codes = pd.Index(sites["site"]).get_indexer(own.groups["site"])
     weight, total = (np.zeros((len(sites), *quarter.shape[1:])) for _ in range(2))
@@ -298,8 +294,12 @@ def levels(parts: tuple[Peaks, ...], plateaus: pd.DataFrame) -> pd.DataFrame:
     """
     frames = []
     for own in parts:
-        wrong = ~np.isnan(exceeded(own, plateaus)[0])
-        sites, delay, worst = junction_delay(own, wrong)
+        sites, delay, worst = junction_delay(own)
+        codes = pd.Index(sites["site"]).get_indexer(own.groups["site"])
+        wrong = np.zeros(len(sites), dtype=bool)
+        np.logical_or.at(wrong, codes, ~np.isnan(exceeded(own, plateaus)[0]))
+        counted = (~np.isnan(delay)).sum(axis=2).ravel()
+        delay = np.where(wrong[:, None, None], np.nan, delay)
         rows = sites.loc[sites.index.repeat(len(PEAKS))].reset_index(drop=True)
         delay, worst = (v.reshape(-1, len(own.days)) for v in (delay, worst))
         rows["peak"] = np.tile(list(PEAKS), len(sites))
@@ -313,9 +313,7 @@ def levels(parts: tuple[Peaks, ...], plateaus: pd.DataFrame) -> pd.DataFrame:
         rows["above"] = (worst > 1).sum(axis=1) / np.where(known > 0, known, np.nan)
         cut = np.zeros((len(sites), len(PEAKS)), dtype=bool)
         np.logical_or.at(cut, codes, cut_off(own, plateaus))
-        refuted = np.zeros(len(sites), dtype=bool)
-        np.logical_or.at(refuted, codes, wrong)
-        steps = [np.repeat(refuted, len(PEAKS)), cut.ravel()]
+        steps = [np.repeat(wrong, len(PEAKS)), cut.ravel()]
         rows["demand"] = np.select(steps, [WRONG_CAPACITY, UNKNOWN_DEMAND], "")
         rows["usual"] = _at_least(rows["usual"], rows["demand"])
         frames.append(rows)

@@ -158,7 +158,7 @@ def _propose(
         doubt = _wrong(groups.iloc[members], above[0][members], above[1][members])
         doubt = doubt or _ended(own.until[members])
         doubts[site] = doubt or _changed(since.get(str(site), ""), weeks, rules)
-    table, green, cycles = choose(own, cut, doubtful, rules, doubts)
+    table, green, cycles = choose(own, cut, doubtful, rules, doubts, lately)
     lost = person_hours(own, groups["green"].to_numpy(), groups["cycle"].to_numpy(), wrong)
     return Plan(table, green, lost, person_hours(own, green, cycles), own.judged)
 
@@ -169,6 +169,7 @@ def choose(
     doubtful: NDArray[np.bool_],
     rules: Rules,
     doubts: dict[str, str] | None = None,
+    lately: Floats | None = None,
 ) -> tuple[pd.DataFrame, Floats, Floats]:
     """Choose a plan for each junction and peak on every other week.
 
@@ -182,6 +183,8 @@ def choose(
         What a plan must keep to.
     doubts
         Site → why there is no plan whatever its flows.
+    lately
+        As from `changes.lately`, shape (groups, peaks); None: not asked.
 
     Returns
     -------
@@ -201,7 +204,9 @@ def choose(
         for number, peak in enumerate(PEAKS):
             unknown = cut[members, number], doubtful[members, number]
             part = (flow[members, number], *unknown, counted[members, number].min())
-            said = doubt or _unlike(lately[members, number], _names(named))
+            said = doubt
+            if lately is not None:
+                said = said or _unlike(lately[members, number], _names(named))
             row, found = _site(named, said, *part, rules)
             rows.append({"site": site, "peak": peak} | row)
             green[members, number] = found
