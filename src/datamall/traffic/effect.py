@@ -104,12 +104,13 @@ def effects(
     of the same of all controls; weeks are counted from the first day on and are the means of their
     days. Controls are all junctions that count the same mode well before and since, lie further
     away than `near` and saw no measure begin or end in the time: nobody chooses them by how they
-    moved. The change of level is that of `serial.fit`, whose weeks resemble each other. How the
-    use of controls changes what an interrupted time series identifies: Bernal, Cummins and
-    Gasparrini 2018, Int. J. Epidemiology 47:2082. All intervals hold together (Bonferroni).
+    moved. The change of level is that of `serial.fit`, whose weeks resemble each other, beside how
+    much more or less than the controls the place swings with them. What controls add to an
+    interrupted time series: Bernal, Cummins and Gasparrini 2018, Int. J. Epidemiology 47:2082. All
+    intervals hold together (Bonferroni).
 
-    Where another measure begins or ends at the junction or beside it, the time looked at ends there,
-    so that no week is counted for both; what begins within the same week is not separable.
+    Where another measure begins or ends at the junction or beside it, the time looked at ends
+    there, so that no week is counted for both; what begins in the same week is not separable.
 
     Raises
     ------
@@ -354,6 +355,7 @@ def _estimate(
     beside = np.full(len(own), np.nan)
     enough = np.isfinite(compared).sum(axis=0) >= rules.least_controls
     beside[enough] = np.nanmedian(compared[:, enough], axis=0)
+    city, _ = _weeks(beside, time)
     weekly, before = _weeks(_relative(own, counts, time) - beside, time)
     known = np.isfinite(weekly)
     many = int(known[:before].sum()), int(known[before:].sum())
@@ -362,9 +364,11 @@ def _estimate(
         said += f"{rules.least_before} and {rules.least_after} are needed."
         return _Row(row, mode, about, said, None, np.nan, *many, len(others))
     since = (np.arange(len(weekly)) >= before).astype(float)
-    fit = serial.fit(weekly, np.column_stack([np.ones(len(weekly)), since]))
+    # Who swings more than the city is no effect either: how much more is estimated.
+    swing = np.column_stack([np.ones(len(weekly)), np.nan_to_num(city)])
+    fit = serial.fit(weekly, np.column_stack([swing, since]))
     base = float(np.nanmean(own[time.start : time.first]))
-    drift = _drifts(weekly[:before], len(weekly) / 2, rules)
+    drift = _drifts(weekly[:before], swing[:before], len(weekly) / 2, rules)
     return _Row(row, mode, about, "", fit, base, *many, len(others), drift)
 
 
@@ -377,12 +381,11 @@ def _weeks(level: Floats, time: _Time) -> tuple[Floats, int]:
     return np.where(number >= LEAST_DAYS, mean, np.nan).round(9), before
 
 
-def _drifts(weekly: Floats, apart: float, rules: Rules) -> bool:
+def _drifts(weekly: Floats, swing: Floats, apart: float, rules: Rules) -> bool:
     """Return whether the place moved against its controls before already, by what would matter."""
-    if np.isfinite(weekly).sum() < 4:
+    if np.isfinite(weekly).sum() <= swing.shape[1] + 1:
         return False
-    design = np.column_stack([np.ones(len(weekly)), np.arange(len(weekly))])
-    slope = serial.fit(weekly, design)
+    slope = serial.fit(weekly, np.column_stack([swing, np.arange(len(weekly))]))
     low, high = slope.interval(0.95)
     sure = low > 0 or high < 0
     return bool(sure and round(abs(slope.mean) * apart, 9) >= np.log1p(rules.worth))
