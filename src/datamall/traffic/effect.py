@@ -54,6 +54,10 @@ class Rules:
         Longest time before, and since, that is looked at.
     least_before, least_after, least_controls
         Weeks and junctions without which there is no number.
+    swing, growth
+        Assumed of a junction, as standard deviations: by how much more or less it swings with the
+        city (a share), and grows otherwise than the city in a year (log). Who grew faster than that
+        already before proves nothing.
     power
         Probability with which `findable` would be found.
     """
@@ -65,6 +69,8 @@ class Rules:
     least_before: int = 8
     least_after: int = 4
     least_controls: int = 3
+    swing: float = 0.3
+    growth: float = 0.1
     power: float = 0.8
 
 
@@ -104,8 +110,8 @@ def effects(
     of the same of all controls; weeks are counted from the first day on and are the means of their
     days. Controls are all junctions that count the same mode well before and since, lie further
     away than `near` and saw no measure begin or end in the time: nobody chooses them by how they
-    moved. The change of level is that of `serial.fit`, whose weeks resemble each other, beside how
-    much more or less than the controls the place swings with them. What controls add to an
+    moved. The change of level is that of `serial.fit`, whose weeks resemble each other, beside a
+    swing and a growth of the place's own, which are assumed to be small. What controls add to an
     interrupted time series: Bernal, Cummins and Gasparrini 2018, Int. J. Epidemiology 47:2082. All
     intervals hold together (Bonferroni).
 
@@ -137,10 +143,10 @@ def _check(rules: Rules) -> None:
             "The least share that matters and the power lie between 0 and 1, and metres are not "
             "below 0: mend effect_worth, effect_near or power in params.yaml."
         )
-    if min(rules.least_before, rules.least_after) < 2 or rules.least_controls < 1:
+    if rules.least_before < 4 or rules.least_after < 2 or rules.least_controls < 1:
         raise DatamallError(
-            "An effect needs at least 2 weeks before and since, and a control: mend the least "
-            "weeks in params.yaml."
+            "An effect needs at least 4 weeks before, 2 since, and a control: mend the least weeks "
+            "in params.yaml."
         )
 
 
@@ -364,11 +370,12 @@ def _estimate(
         said += f"{rules.least_before} and {rules.least_after} are needed."
         return _Row(row, mode, about, said, None, np.nan, *many, len(others))
     since = (np.arange(len(weekly)) >= before).astype(float)
-    # Who swings more than the city is no effect either: how much more is estimated.
-    swing = np.column_stack([np.ones(len(weekly)), np.nan_to_num(city)])
-    fit = serial.fit(weekly, np.column_stack([swing, since]))
+    # Who swings or grows more than the city does is no effect either.
+    week = np.arange(len(weekly)) - before
+    design = np.column_stack([np.ones(len(weekly)), np.nan_to_num(city), week / 52, since])
+    fit = serial.fit(weekly, design, (np.inf, rules.swing, rules.growth))
     base = float(np.nanmean(own[time.start : time.first]))
-    drift = _drifts(weekly[:before], swing[:before], len(weekly) / 2, rules)
+    drift = _drifts(weekly[:before], design[:before, :3], rules)
     return _Row(row, mode, about, "", fit, base, *many, len(others), drift)
 
 
@@ -381,14 +388,14 @@ def _weeks(level: Floats, time: _Time) -> tuple[Floats, int]:
     return np.where(number >= LEAST_DAYS, mean, np.nan).round(9), before
 
 
-def _drifts(weekly: Floats, swing: Floats, apart: float, rules: Rules) -> bool:
-    """Return whether the place moved against its controls before already, by what would matter."""
-    if np.isfinite(weekly).sum() <= swing.shape[1] + 1:
+def _drifts(weekly: Floats, design: Floats, rules: Rules) -> bool:
+    """Return whether the place grew against its controls before already, more than is assumed."""
+    if np.isfinite(weekly).sum() <= design.shape[1]:
         return False
-    slope = serial.fit(weekly, np.column_stack([swing, np.arange(len(weekly))]))
+    slope = serial.fit(weekly, design, (np.inf, rules.swing))
     low, high = slope.interval(0.95)
     sure = low > 0 or high < 0
-    return bool(sure and round(abs(slope.mean) * apart, 9) >= np.log1p(rules.worth))
+    return bool(sure and round(abs(slope.mean), 9) >= rules.growth)
 
 
 def _row(row: _Row, rules: Rules, together: int) -> tuple[Any, ...]:

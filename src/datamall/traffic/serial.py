@@ -69,7 +69,7 @@ class Fit:
         return self.quantile(tail), self.quantile(1 - tail)
 
 
-def fit(values: Floats, design: Floats, column: int = -1) -> Fit:
+def fit(values: Floats, design: Floats, likely: tuple[float, ...] = ()) -> Fit:
     """Regress a series on what is known of its weeks.
 
     Parameters
@@ -77,9 +77,10 @@ def fit(values: Floats, design: Floats, column: int = -1) -> Fit:
     values
         One value a week, NaN where not known: weeks apart stay as far apart as they are.
     design
-        Shape (weeks, coefficients).
-    column
-        The coefficient that is wanted.
+        Shape (weeks, coefficients); the last coefficient is the one that is wanted.
+    likely
+        Standard deviations about nought of what is assumed of the coefficients in front of it, one
+        of each; infinite (or left out, for all) where nothing is.
 
     Notes
     -----
@@ -88,7 +89,8 @@ def fit(values: Floats, design: Floats, column: int = -1) -> Fit:
     marginal likelihood |V|^(−1/2) |X'V⁻¹X|^(−1/2) RSS^(−(n − p)/2): the posterior under flat priors
     on coefficients, log σ and ρ, as of Zellner and Tiao (1964, JASA 59:763); derived anew, not
     checked against the printed page. The coefficient is then a mixture of Student's t, wider than
-    that of any one estimate of ρ.
+    that of any one estimate of ρ. What is assumed of a coefficient is one more observation of it,
+    weighted by the spread of a regression without it (ridge regression).
 
     Raises
     ------
@@ -102,22 +104,39 @@ def fit(values: Floats, design: Floats, column: int = -1) -> Fit:
         raise ValueError("A regression needs more weeks than coefficients.")
     apart = np.abs(known[:, None] - known[None, :])
     scale = max(float(np.ptp(y)), 1e-12)  # of a series without any spread nothing is divided by 0
+    pull = np.zeros(x.shape[1])
+    pull[: len(likely)] = 1 / np.asarray(likely, float)
     rows = []
     for correlation in CORRELATIONS:
         root = np.linalg.cholesky(correlation**apart)
         white = np.linalg.solve(root, np.column_stack([x, y]))
         own, target = white[:, :-1], white[:, -1]
-        inverse = np.linalg.inv(own.T @ own)
-        coefficients = inverse @ (own.T @ target)
-        rest = float(((target - own @ coefficients) ** 2).sum()) + (1e-9 * scale) ** 2
-        variance = rest / freedom
+        inner = own.T @ own
+        # A little is added, so that a column without any movement ends nothing.
+        free = np.linalg.inv(inner + np.diag(1e-9 * (pull > 0)))
+        _, rest = _solved(own, target, free)
+        variance = (rest + (1e-9 * scale) ** 2) / freedom
+        if pull.any():
+            wide = np.vstack([own, np.diag(np.sqrt(variance) * pull)])
+            inner = wide.T @ wide
+            own, target = wide, np.concatenate([target, np.zeros(len(pull))])
+        inverse = np.linalg.inv(inner)
+        coefficients, rest = _solved(own, target, inverse)
+        rest += (1e-9 * scale) ** 2
+        variance = rest / (freedom + np.count_nonzero(pull))
         score = -np.log(np.diag(root)).sum() + np.linalg.slogdet(inverse)[1] / 2
-        score -= freedom / 2 * np.log(rest)
-        error = np.sqrt(variance * inverse[column, column])
-        rows.append((coefficients[column], error, np.sqrt(variance), score))
+        score -= (freedom + np.count_nonzero(pull)) / 2 * np.log(rest)
+        error = np.sqrt(variance * inverse[-1, -1])
+        rows.append((coefficients[-1], error, np.sqrt(variance), score))
     estimate, error, spread, score = np.array(rows).T
     weight = np.exp(score - score.max())
     return Fit(estimate, error, spread, weight / weight.sum(), freedom)
+
+
+def _solved(design: Floats, target: Floats, inverse: Floats) -> tuple[Floats, float]:
+    """Return the coefficients of least squares and the sum of squares that they leave."""
+    coefficients = inverse @ (design.T @ target)
+    return coefficients, float(((target - design @ coefficients) ** 2).sum())
 
 
 def change_variance(before: NDArray | int, after: NDArray | int) -> Floats:
