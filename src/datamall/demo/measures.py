@@ -1,11 +1,13 @@
 """Measures at junctions: one that brings cyclists, some that do nothing, and road works."""
 
+import numpy as np
 import pandas as pd
 
 from datamall.demo.draws import sample, stream
 from datamall.demo.junctions import Junctions
 from datamall.demo.traffic_world import TrafficWorld
 
+APART = 1500.0  # m between measures where there is room, so that none is beside another
 COLUMNS = ["measure", "site", "approach", "kind", "aimed_at", "aim", "first_day", "last_day"]
 COLUMNS += ["effect"]
 # Kind, whom it is aimed at, what should come of it, and which share of the period has passed when
@@ -32,8 +34,8 @@ def measures(
         comes of that mode).
     """
     fine = made.sites[(made.sites["plan"] == "fine") & ~made.sites["site"].isin(works["site"])]
-    sites = fine["site"].to_numpy()
-    sites = sites[sample(stream(seed, "measures"), len(sites), len(sites))]
+    drawn = fine.iloc[sample(stream(seed, "measures"), len(fine), len(fine))]
+    sites = _apart(made.sites, list(drawn["site"]), list(works["site"]))
     rows: list[tuple[object, ...]] = []
     for kind, mode, aim, place, share in PLANNED if len(sites) else ():
         day = days["day"].iloc[int(share * len(days))]
@@ -45,3 +47,14 @@ def measures(
     table = pd.DataFrame(rows, columns=COLUMNS[1:])
     table.insert(0, "measure", [f"VM{number + 1:03}" for number in range(len(table))])
     return table.astype({"first_day": "datetime64[s]", "last_day": "datetime64[s]"})
+
+
+def _apart(places: pd.DataFrame, drawn: list[str], taken: list[str]) -> list[str]:
+    """Return junctions in the order drawn, those first that lie apart from all before them."""
+    at = {own.site: np.array([own.x, own.y]) for own in places.itertuples()}
+    first: list[str] = []
+    for site in drawn:
+        away = [np.linalg.norm(at[site] - at[other]) for other in [*taken, *first]]
+        if all(metres > APART for metres in away):
+            first.append(site)
+    return first + [site for site in drawn if site not in first]

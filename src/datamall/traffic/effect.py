@@ -293,7 +293,7 @@ def _time(
     if before >= rules.least_before and after >= rules.least_after:
         return time, ""
     if cut and (first // 7 >= rules.least_before):
-        return time, f"{APART}: too few weeks without {' and '.join(sorted(cut))}, here or beside."
+        return time, f"{APART}: Too few weeks without {' and '.join(sorted(cut))}, here or beside."
     if before < rules.least_before:
         many, when, least = before, "before it", rules.least_before
     else:
@@ -431,7 +431,8 @@ def _judged(
 
 def _verdict(row: _Row, own: Any, area: pd.DataFrame, rules: Rules) -> tuple[str, str]:
     if row.fit is None:
-        return (APART if row.reason.startswith(APART) else NOT_ENOUGH), row.reason
+        said = row.reason.removeprefix(f"{APART}: ")
+        return (NOT_ENOUGH if said == row.reason else APART), said
     if row.drift:
         return NOT_ENOUGH, (
             "It moved against its controls before the measure already, so that what came after is "
