@@ -8,7 +8,7 @@ import pandas as pd
 from datamall.project import find_root, load_parameters
 from datamall.provenance import canonical_digest, file_digests
 from datamall.reporting.notebooks import run
-from proofs import effects, routes, words
+from proofs import effects, flows, routes, words
 
 # Of each study: its modules here, what it judges, and all that it takes of params.yaml.
 STUDIES: dict[str, tuple[list[str], list[str], list[str]]] = {
@@ -26,6 +26,11 @@ STUDIES: dict[str, tuple[list[str], list[str], list[str]]] = {
             ),
             *(f"enforcement/{name}.py" for name in ("pooling", "spatial", "sums")),
         ],
+        [],
+    ),
+    "flows": (
+        ["flows"],
+        [f"traffic/{name}.py" for name in ("cube", "effect", "information", "serial")],
         [],
     ),
     "routes": (["routes"], ["demo", "enforcement", "enforcement/routing"], ["demo", "morning"]),
@@ -59,6 +64,7 @@ def main() -> None:
     for study, names, say in (
         ("fairness", ("grid", "intervals", "power", "identified"), words.lines),
         ("effects", ("estimates", "hot_spots"), effects.lines),
+        ("flows", ("estimates",), flows.lines),
         ("routes", ("paired",), routes.lines),
     ):
         tables = [pd.read_csv(out / "results" / study / f"{name}.csv") for name in names]

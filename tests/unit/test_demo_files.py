@@ -42,7 +42,7 @@ FILES = sorted(
         *(f"meldingen_2025_k{quarter}.csv" for quarter in (1, 2, 3, 4)),
         *("maatregelen.csv", "meldingen_2026_k1.csv", "routes.csv"),
         *("grenzen.geojson", "onderweg.csv", "stortplaatsen.csv", "terugmeldingen.csv"),
-        *("vulgraden.csv", "wagens.csv"),
+        *("verkeersmaatregelen.csv", "vulgraden.csv", "wagens.csv"),
         *(f"tellingen_2025_{month:02d}.csv" for month in range(1, 13)),
     ]
 )
