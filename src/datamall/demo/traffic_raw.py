@@ -47,6 +47,7 @@ KIND = {
     "dosing": "doseren",
     "roadworks": "wegwerkzaamheden",
 }
+DECIDED = {True: "wethouder", False: "verkeersregelkundige"}  # a ban is the alderman's
 WANTED = {"more": "meer", "fewer": "minder"}
 # Name, and what stands in which column of a measure that was never taken.
 MEASURE_FAULTS = (
@@ -132,7 +133,7 @@ def measure_file(world: World, year: Traffic) -> Delivery:
             "Doel": own["aim"].map(WANTED),
             "Vanaf": own["first_day"].dt.strftime("%d-%m-%Y"),
             "Tot en met": last.astype(object).where(last.notna(), ""),
-            "Besloten door": "verkeersregelkundige",
+            "Besloten door": own["kind"].eq("ban").map(DECIDED),
             "Toelichting": "",
         },
         dtype=object,

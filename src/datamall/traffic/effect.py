@@ -329,11 +329,11 @@ def _relative(values: Floats, counts: _Counts, time: _Time) -> Floats:
     level = np.log(values + FEW)
     weekday = counts.days.day_of_week.to_numpy()
     for day in range(7):
-        own = weekday == day
-        usual = level[
-            own & (np.arange(len(level)) >= time.start) & (np.arange(len(level)) < time.first)
-        ]
-        level[own] -= usual[np.isfinite(usual)].mean() if np.isfinite(usual).any() else np.nan
+        own = level[..., weekday == day]
+        before = level[..., time.start : time.first][..., weekday[time.start : time.first] == day]
+        number = np.isfinite(before).sum(axis=-1, keepdims=True)
+        usual = np.nansum(before, axis=-1, keepdims=True) / np.where(number > 0, number, np.nan)
+        level[..., weekday == day] = own - usual
     return level
 
 
@@ -357,7 +357,7 @@ def _estimate(
             f"left alone; {rules.least_controls} are needed.",
             controls=len(others),
         )
-    compared = np.array([_relative(values, counts, time) for values in others])
+    compared = _relative(np.array(others), counts, time)
     beside = np.full(len(own), np.nan)
     enough = np.isfinite(compared).sum(axis=0) >= rules.least_controls
     beside[enough] = np.nanmedian(compared[:, enough], axis=0)

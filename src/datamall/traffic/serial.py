@@ -106,37 +106,38 @@ def fit(values: Floats, design: Floats, likely: tuple[float, ...] = ()) -> Fit:
     scale = max(float(np.ptp(y)), 1e-12)  # of a series without any spread nothing is divided by 0
     pull = np.zeros(x.shape[1])
     pull[: len(likely)] = 1 / np.asarray(likely, float)
-    rows = []
-    for correlation in CORRELATIONS:
-        root = np.linalg.cholesky(correlation**apart)
-        white = np.linalg.solve(root, np.column_stack([x, y]))
-        own, target = white[:, :-1], white[:, -1]
-        inner = own.T @ own
-        # A little is added, so that a column without any movement ends nothing.
-        free = np.linalg.inv(inner + np.diag(1e-9 * (pull > 0)))
-        _, rest = _solved(own, target, free)
-        variance = (rest + (1e-9 * scale) ** 2) / freedom
-        if pull.any():
-            wide = np.vstack([own, np.diag(np.sqrt(variance) * pull)])
-            inner = wide.T @ wide
-            own, target = wide, np.concatenate([target, np.zeros(len(pull))])
-        inverse = np.linalg.inv(inner)
-        coefficients, rest = _solved(own, target, inverse)
-        rest += (1e-9 * scale) ** 2
-        variance = rest / (freedom + np.count_nonzero(pull))
-        score = -np.log(np.diag(root)).sum() + np.linalg.slogdet(inverse)[1] / 2
-        score -= (freedom + np.count_nonzero(pull)) / 2 * np.log(rest)
-        error = np.sqrt(variance * inverse[-1, -1])
-        rows.append((coefficients[-1], error, np.sqrt(variance), score))
-    estimate, error, spread, score = np.array(rows).T
+    assumed = np.count_nonzero(pull)
+    # One regression of each correlation, all at once: the first axis.
+    root = np.linalg.cholesky(CORRELATIONS[:, None, None] ** apart)
+    both = np.broadcast_to(np.column_stack([x, y]), (len(root), len(y), x.shape[1] + 1))
+    white = np.linalg.solve(root, both)
+    own, target = white[..., :-1], white[..., -1]
+    inner = own.mT @ own
+    least = (1e-9 * scale) ** 2
+    # A little is added, so that a column without any movement ends nothing.
+    _, rest = _solved(own, target, np.linalg.inv(inner + np.diag(1e-9 * (pull > 0))))
+    if assumed:
+        spread = np.sqrt((rest + least) / freedom)
+        more = spread[:, None, None] * np.diag(pull)
+        own = np.concatenate([own, more], axis=1)
+        target = np.pad(target, ((0, 0), (0, len(pull))))
+        inner = own.mT @ own
+    inverse = np.linalg.inv(inner)
+    coefficients, rest = _solved(own, target, inverse)
+    rest = rest + least
+    spread = np.sqrt(rest / (freedom + assumed))
+    score = np.linalg.slogdet(inverse)[1] / 2 - (freedom + assumed) / 2 * np.log(rest)
+    score -= np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
     weight = np.exp(score - score.max())
-    return Fit(estimate, error, spread, weight / weight.sum(), freedom)
+    error = spread * np.sqrt(inverse[:, -1, -1])
+    return Fit(coefficients[:, -1], error, spread, weight / weight.sum(), freedom)
 
 
-def _solved(design: Floats, target: Floats, inverse: Floats) -> tuple[Floats, float]:
-    """Return the coefficients of least squares and the sum of squares that they leave."""
-    coefficients = inverse @ (design.T @ target)
-    return coefficients, float(((target - design @ coefficients) ** 2).sum())
+def _solved(design: Floats, target: Floats, inverse: Floats) -> tuple[Floats, Floats]:
+    """Return the coefficients of least squares and the sums of squares that they leave."""
+    coefficients = (inverse @ (design.mT @ target[..., None]))[..., 0]
+    rest = target - (design @ coefficients[..., None])[..., 0]
+    return coefficients, (rest**2).sum(axis=-1)
 
 
 def change_variance(before: NDArray | int, after: NDArray | int) -> Floats:
