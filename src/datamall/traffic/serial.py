@@ -133,7 +133,7 @@ def fit(values: Floats, design: Floats, likely: tuple[float, ...] = ()) -> Fit:
     return Fit(coefficients[:, -1], error, spread, weight / weight.sum(), freedom)
 
 
-def _solved(design: Floats, target: Floats, inverse: Floats) -> tuple[Floats, Floats]:
+def _solved(design: NDArray, target: NDArray, inverse: NDArray) -> tuple[Floats, Floats]:
     """Return the coefficients of least squares and the sums of squares that they leave."""
     coefficients = (inverse @ (design.mT @ target[..., None]))[..., 0]
     rest = target - (design @ coefficients[..., None])[..., 0]

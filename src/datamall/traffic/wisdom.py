@@ -230,8 +230,8 @@ def to_confirm(
     tried = table.loc[table["verdict"] == RECOMMENDED, [*_KEYS, "gain", "cut"]]
     result = tried.merge(pd.concat(frames), on=_KEYS, validate="one_to_one")
     both = list(zip(result["series"], result["gain"], strict=True))
-    found = [serial.findable(one, weeks, confidence, power) for one, _ in both]
-    result["detectable"] = np.array(found, dtype=float)
+    least = [serial.findable(one, weeks, confidence, power) for one, _ in both]
+    result["detectable"] = np.array(least, dtype=float)
     result["detectable_share"] = result["detectable"] / result["lost"]
     needed = [serial.weeks_needed(one, gain, confidence, power) for one, gain in both]
     result["weeks_needed"] = pd.array(needed, dtype="Int64")
