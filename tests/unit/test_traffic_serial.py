@@ -31,7 +31,8 @@ def test_each_correlation_is_the_least_squares_of_statsmodels() -> None:
         other = sm.GLS(series[known], DESIGN[known], sigma=sigma).fit()
         assert found.estimate[place] == pytest.approx(other.params[1], abs=1e-9)
         assert found.error[place] == pytest.approx(other.bse[1], rel=1e-6)
-    assert found.freedom == len(known) - 2
+    assert found.freedom[0] == len(known) - 2 and found.freedom[-1] == serial.LEAST_FREEDOM
+    assert found.freedom[6] == pytest.approx(len(known) * 0.7 / 1.3 - 2)
     assert found.weight.sum() == pytest.approx(1)
 
 

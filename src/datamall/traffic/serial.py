@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 # Correlations of one week with the next that are tried. None below 0: weeks may resemble each
 # other or not; that they repel each other would only make intervals too short.
 CORRELATIONS = np.round(np.arange(0, 0.96, 0.05), 2)
+LEAST_FREEDOM = 4
 LONGEST = 104  # weeks before and after, beyond which nobody waits
 _HALVINGS = 60
 
@@ -31,14 +32,14 @@ class Fit:
     weight
         Probability of each correlation; they add up to 1.
     freedom
-        Degrees of freedom: known weeks less coefficients.
+        Degrees of freedom: known weeks, as many as they are worth, less coefficients.
     """
 
     estimate: Floats
     error: Floats
     spread: Floats
     weight: Floats
-    freedom: int
+    freedom: Floats
 
     @property
     def mean(self) -> float:
@@ -89,7 +90,10 @@ def fit(values: Floats, design: Floats, likely: tuple[float, ...] = ()) -> Fit:
     marginal likelihood |V|^(−1/2) |X'V⁻¹X|^(−1/2) RSS^(−(n − p)/2): the posterior under flat priors
     on coefficients, log σ and ρ, as of Zellner and Tiao (1964, JASA 59:763); derived anew, not
     checked against the printed page. The coefficient is then a mixture of Student's t, wider than
-    that of any one estimate of ρ. What is assumed of a coefficient is one more observation of it,
+    that of any one estimate of ρ. So that intervals of few weeks hold what they promise, weights
+    are multiplied by Jeffreys' (1 − ρ²)^(−1/2), and n weeks count as n (1 − ρ) / (1 + ρ) for the
+    degrees of freedom, of which at least `LEAST_FREEDOM` are left: chosen on drawn series, not
+    derived. What is assumed of a coefficient is one more observation of it,
     weighted by the spread of a regression without it (ridge regression).
 
     Raises
@@ -128,9 +132,12 @@ def fit(values: Floats, design: Floats, likely: tuple[float, ...] = ()) -> Fit:
     spread = np.sqrt(rest / (freedom + assumed))
     score = np.linalg.slogdet(inverse)[1] / 2 - (freedom + assumed) / 2 * np.log(rest)
     score -= np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
+    score -= np.log(1 - CORRELATIONS**2) / 2
     weight = np.exp(score - score.max())
     error = spread * np.sqrt(inverse[:, -1, -1])
-    return Fit(coefficients[:, -1], error, spread, weight / weight.sum(), freedom)
+    worth = len(y) * (1 - CORRELATIONS) / (1 + CORRELATIONS) - x.shape[1]
+    worth = np.minimum(np.maximum(worth, LEAST_FREEDOM), freedom)
+    return Fit(coefficients[:, -1], error, spread, weight / weight.sum(), worth)
 
 
 def _solved(design: NDArray, target: NDArray, inverse: NDArray) -> tuple[Floats, Floats]:
