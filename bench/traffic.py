@@ -19,7 +19,8 @@ from bench.pages import Budget, measure
 
 COMMIT = "050a5ec"
 BUDGET = Budget(memory=10, time=3, megabytes=1000)
-STORES = ("shared.calendar", "shared.outlines", "traffic.junctions", "traffic.counts")
+STORES = ("shared.calendar", "shared.outlines")
+STORES += ("traffic.junctions", "traffic.counts", "traffic.measures")
 
 
 def city(stores: Path, copies: int) -> int:
@@ -51,11 +52,12 @@ def _part(parts: list[Path], path: Path, turn: int, times: int) -> dict[str, obj
         for part in parts:
             for batch in pq.ParquetFile(part).iter_batches(125_000):
                 table = pa.Table.from_batches([batch])
-                if times > 1:
-                    sites = table["site"].dictionary_encode().combine_chunks()
-                    names = pa.array([f"{turn:02d}{n}" for n in sites.dictionary.to_pylist()])
-                    own = pa.DictionaryArray.from_arrays(sites.indices, names).cast(pa.string())
-                    table = table.set_column(0, schema.field("site"), own)
+                for column in {"site", "measure"} & set(schema.names) if times > 1 else ():
+                    old = table[column].dictionary_encode().combine_chunks()
+                    names = pa.array([f"{turn:02d}{n}" for n in old.dictionary.to_pylist()])
+                    own = pa.DictionaryArray.from_arrays(old.indices, names).cast(pa.string())
+                    place = schema.get_field_index(column)
+                    table = table.set_column(place, schema.field(column), own)
                 writer.write_table(table)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return {"name": path.name, "rows": pq.read_metadata(path).num_rows, "sha256": digest}

@@ -8,7 +8,7 @@ import pandas as pd
 from datamall.project import find_root, load_parameters
 from datamall.provenance import canonical_digest, file_digests
 from datamall.reporting.notebooks import run
-from proofs import effects, plans, routes, streets_words, words
+from proofs import effects, flows, plans, routes, streets_words, words
 
 # Of each study: its modules here, what it judges, and all that it takes of params.yaml.
 STUDIES: dict[str, tuple[list[str], list[str], list[str]]] = {
@@ -31,6 +31,11 @@ STUDIES: dict[str, tuple[list[str], list[str], list[str]]] = {
     "streets": (
         ["junctions", "streets", "streets_words", "towns"],
         ["fairness/intervals.py", "threads.py", "traffic"],
+        [],
+    ),
+    "flows": (
+        ["flows"],
+        [f"traffic/{name}.py" for name in ("cube", "effect", "information", "serial")],
         [],
     ),
     "routes": (["routes"], ["demo", "enforcement", "enforcement/routing"], ["demo", "morning"]),
@@ -80,6 +85,7 @@ def main() -> None:
             ("called", "jumps", "unchanged", "healthy", "odd", "verdicts", "promised"),
             streets_words.lines,
         ),
+        ("flows", ("estimates",), flows.lines),
         ("routes", ("paired",), routes.lines),
         ("plans", ("near",), plans.lines),
     ):

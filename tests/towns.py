@@ -45,6 +45,7 @@ def town() -> Town:
         "shared.calendar": _calendar(),
         "traffic.junctions": _junctions(),
         "traffic.counts": _counts(),
+        "traffic.measures": _measures(),
         "traffic.congested_hours": _congested_hours(),
     }
 
@@ -179,6 +180,19 @@ def _counts() -> pd.DataFrame:
     count = counted_streets.drawn([700, 400, 90, 500, 8], weeks=11)
     count[1, 20:22] = np.nan
     return counted_streets.table(count, keys)
+
+
+def _measures() -> pd.DataFrame:
+    days = pd.to_datetime(["2025-04-28", "2025-04-14"]).astype("datetime64[s]")
+    table = pd.DataFrame({"measure": ["M1", "M2"], "site": ["J1", "J2"], "first_day": days})
+    ended = pd.to_datetime([None, "2025-05-11"]).astype("datetime64[s]")
+    return table.assign(
+        approach=["all", "arm 0"],
+        kind=["signal plan", "ban"],
+        aimed_at="car",
+        aim=["more", "fewer"],
+        last_day=ended,
+    )
 
 
 def _congested_hours() -> pd.DataFrame:

@@ -42,7 +42,7 @@ FILES = sorted(
         *(f"meldingen_2025_k{quarter}.csv" for quarter in (1, 2, 3, 4)),
         *("maatregelen.csv", "meldingen_2026_k1.csv", "routes.csv"),
         *("grenzen.geojson", "onderweg.csv", "stortplaatsen.csv", "terugmeldingen.csv"),
-        *("vulgraden.csv", "wagens.csv"),
+        *("verkeersmaatregelen.csv", "vulgraden.csv", "wagens.csv"),
         *(f"tellingen_2025_{month:02d}.csv" for month in range(1, 13)),
     ]
 )
@@ -232,7 +232,7 @@ def test_form_of_the_files(folder: Path, name: str) -> None:
         assert len(raw) < 300_000 and raw.decode("utf-8").count("\n") == raw.count(b"Feature") + 1
         return
     raw.decode("windows-1252")
-    if name in ("kalender.csv", "terugmeldingen.csv", "vulgraden.csv"):
+    if name in ("kalender.csv", "terugmeldingen.csv", "verkeersmaatregelen.csv", "vulgraden.csv"):
         assert raw.isascii()
     else:
         with pytest.raises(UnicodeDecodeError):
@@ -362,6 +362,7 @@ def test_truth_tables(folder: Path, groningen: City) -> None:
             "junctions.csv",
             "lane_groups.csv",
             "detector_faults.csv",
+            "measures.csv",
         ),
         *("road_works.csv", "welfare_people.csv", "welfare_groups.csv", "welfare_knobs.csv"),
     }

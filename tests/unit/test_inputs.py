@@ -160,7 +160,7 @@ def test_files_are_the_same_bytes_and_old_ones_go(city: Path) -> None:
     (folder / "gone.json").touch()
     inputs.write(city, "demo", "stores")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert len(before) == 20
+    assert len(before) == 21
 
 
 def test_reports_that_hand_something_over_are_written_apart(city: Path) -> None:

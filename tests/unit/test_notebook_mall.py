@@ -41,6 +41,6 @@ def test_it_runs_before_quality_was_reported(
     mapping.write_text(yaml.safe_dump(about), encoding="utf-8")
     checkout(project, "demo", "mall", folder)
     shown = run(root, Extract(folder), monkeypatch)
-    assert "The mall holds 6 of 20 stores, 17 rows." in shown["answer"]["text/plain"]
+    assert "The mall holds 6 of 21 stores, 17 rows." in shown["answer"]["text/plain"]
     assert "fraud-profile of welfare.clients" in shown["unused"][tables.CSV]
     assert "No rows." in shown["quality"]["text/html"]

@@ -8,7 +8,7 @@ from signal_cases import NO_CUT, cars, cut_off, junction, volumes
 
 from datamall.errors import DatamallError
 from datamall.requirements import Absent
-from datamall.traffic import peaks, plans, wisdom
+from datamall.traffic import peaks, plans, serial, wisdom
 
 RULES = plans.Rules(longest_cycle=120, headroom=0.2, coverage=0.75)
 # Weeks differ, so that there is an interval; both weeks that judge and weeks that choose do.
@@ -91,9 +91,11 @@ def test_what_to_measure_by_hand() -> None:
     weeks = found[0].lost.sum(axis=0)[0, 1].reshape(8, 5).mean(axis=1)
     assert row["week_sd"] == pytest.approx(weeks.std(ddof=1))
     assert row["lost"] == pytest.approx(weeks.mean())
+    # Weeks that resemble each other tell less than as many that do not.
     factor = (stats.norm.ppf(0.95) + stats.norm.ppf(0.8)) * weeks.std(ddof=1)
-    assert row["detectable"] == pytest.approx(factor * np.sqrt(2 / 4))
-    needed = max(int(np.ceil(2 * (factor / row["gain"]) ** 2)), 2)
+    assert row["detectable"] > factor * np.sqrt(2 / 4)
+    assert row["detectable"] == pytest.approx(serial.findable(weeks, 4, 0.9, 0.8))
+    needed = serial.weeks_needed(weeks, row["gain"], 0.9, 0.8)
     assert row["weeks_needed"] == needed
     assert row["enough"] == (needed <= 4)
     assert needed > 2

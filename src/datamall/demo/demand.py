@@ -3,7 +3,7 @@
 Mean of a quarter of an hour at a detector::
 
     design / 4 x profile(kind, mode, kind of day, quarter) x weekday x season and school holiday
-    x weather(day) x event x road works x shock(site, day) x shock(site, hour)
+    x weather(day) x event x measures x shock(site, day) x shock(site, hour)
 
 Demand is negative binomial around it. Where a lane group gets more than its green can serve, the
 rest waits for the next quarter: a count shows what was *served*.
@@ -20,6 +20,7 @@ from scipy.special import betainc, pdtr
 from datamall.demo import calendar
 from datamall.demo.draws import Floats, Integers, normal, stream
 from datamall.demo.junctions import Junctions, junctions
+from datamall.demo.measures import measures
 from datamall.demo.traffic_world import TrafficWorld
 from datamall.demo.world import World
 
@@ -82,6 +83,8 @@ class Traffic:
         weather (standard deviations of bad weather); axis 1 below.
     roadworks
         site, approach, first_day, last_day, share.
+    measures
+        See `datamall.demo.measures.measures`; the road works are one of them.
     demand, served
         int32 of shape (detectors, days, 96): who arrived and who got through in each quarter.
         The same but for cars.
@@ -92,6 +95,7 @@ class Traffic:
     junctions: Junctions
     days: pd.DataFrame
     roadworks: pd.DataFrame
+    measures: pd.DataFrame
     demand: NDArray[np.int32]
     served: NDArray[np.int32]
     queue: NDArray[np.int32]
@@ -103,15 +107,16 @@ def traffic(seed: int, world: World) -> Traffic:
     made = junctions(seed, knobs_of(world))
     days = traffic_days(seed, world)
     works = _roadworks(seed, world, made, days)
+    taken = measures(seed, knobs_of(world), made, days, works)
     shape = (len(made.detectors), len(days), QUARTERS)
     demand = np.zeros(shape, dtype=np.int32)
     for site, rows in made.detectors.groupby("site").indices.items():
         part = made.detectors.iloc[rows]
-        demand[rows] = _arrivals(seed, world, str(site), part, days, works)
+        demand[rows] = _arrivals(seed, world, str(site), part, days, taken)
     served, queue = demand.copy(), np.zeros(shape, dtype=np.int32)
     cars = np.flatnonzero(made.detectors["mode"] == "car")
     served[cars], queue[cars] = _through(seed, world, made, days, demand[cars])
-    return Traffic(made, days, works, demand, served, queue)
+    return Traffic(made, days, works, taken, demand, served, queue)
 
 
 def knobs_of(world: World) -> TrafficWorld:
@@ -213,7 +218,7 @@ def _arrivals(
     site: str,
     detectors: pd.DataFrame,
     days: pd.DataFrame,
-    works: pd.DataFrame,
+    taken: pd.DataFrame,
 ) -> NDArray[np.int32]:
     """Draw the demand at one junction: detectors, days, quarters."""
     knobs = knobs_of(world)
@@ -238,10 +243,11 @@ def _arrivals(
         mean = mean * day_factor(str(mode), days, world)[:, None] * shock * clock
         if mode in ("bike", "pedestrian") and kind == "centre":
             mean = mean * crowd
-        for work in works[works["site"] == site].itertuples():
-            dug = days["day"].between(work.first_day, work.last_day).to_numpy()
-            arm = (part["approach"] == work.approach).to_numpy() & (mode == "car")
-            mean[np.ix_(arm, dug)] *= work.share
+        here = taken[(taken["site"] == site) & (taken["aimed_at"] == mode)]
+        for own in here[here["effect"] != 1].itertuples():
+            since = (days["day"] >= own.first_day) & ~(days["day"] > own.last_day)
+            arm = (part["approach"] == own.approach).to_numpy() | (own.approach == "all")
+            mean[np.ix_(arm, since.to_numpy())] *= own.effect
         level = np.rint(LEVELS * np.sqrt(mean)).astype(np.int64)
         found[rows] = _counts(rng, level, getattr(knobs, f"dispersion_{mode}", 0.0))
     return found

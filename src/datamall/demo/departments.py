@@ -39,6 +39,7 @@ def deliver(city: City) -> Iterator[Delivery]:
     if city.world.traffic and city.world.traffic.junctions:
         year = demand.traffic(city.seed, city.world)
         yield traffic_raw.junction_file(city.world, year)
+        yield traffic_raw.measure_file(city.world, year)
         counts = detectors.counted(city.seed, city.world, year)
         yield from traffic_raw.count_files(city.seed, city.world, year, counts)
     if city.world.welfare:

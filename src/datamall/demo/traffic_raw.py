@@ -40,6 +40,22 @@ FAULTS = (
 )
 TYPED = sorted({column for fault in FAULTS for column, _ in fault.cases} - {"Opmerking"})
 ONE_MORE = "+"  # in a quarter: one more than was counted
+KIND = {
+    "bike phase": "fietsfase",
+    "signal plan": "verkeersregeling",
+    "ban": "verbod",
+    "dosing": "doseren",
+    "roadworks": "wegwerkzaamheden",
+}
+DECIDED = {True: "wethouder", False: "verkeersregelkundige"}  # a ban is the alderman's
+WANTED = {"more": "meer", "fewer": "minder"}
+# Name, and what stands in which column of a measure that was never taken.
+MEASURE_FAULTS = (
+    ("unknown kind", {"Soort maatregel": "zie besluit"}),
+    ("impossible date", {"Vanaf": "31-06-2025"}),
+    ("ends before it begins", {"Tot en met": "01-01-2019"}),
+    ("missing required field", {"Kruispunt": ""}),
+)
 # Name, rows, and what stands in which column of a cleared junction.
 BAYS = (60, 20, 5)  # metres of the shortest, step, and how many lengths there are
 JUNCTION_FAULTS = (
@@ -105,6 +121,35 @@ def junction_file(world: World, year: Traffic) -> Delivery:
     table = pd.concat([table, table.iloc[[len(table) // 2]], cleared])
     names = ["exact duplicate", *(name for name, _ in planted)]
     return Delivery("kruispunten.csv", table, count_faults(names))
+
+
+def measure_file(world: World, year: Traffic) -> Delivery:
+    """Return the register of measures."""
+    own = year.measures
+    last = own["last_day"].dt.strftime("%d-%m-%Y")
+    table = pd.DataFrame(
+        {
+            "Maatregel": own["measure"],
+            "Kruispunt": own["site"],
+            "Tak": own["approach"].map(APPROACH | {"all": "alle"}),
+            "Soort maatregel": own["kind"].map(KIND),
+            "Doelgroep": own["aimed_at"].map(MODE),
+            "Doel": own["aim"].map(WANTED),
+            "Vanaf": own["first_day"].dt.strftime("%d-%m-%Y"),
+            "Tot en met": last.astype(object).where(last.notna(), ""),
+            "Besloten door": own["kind"].eq("ban").map(DECIDED),
+            "Toelichting": "",
+        },
+        dtype=object,
+    )
+    if not world.mess or table.empty:
+        return Delivery("verkeersmaatregelen.csv", table, count_faults([]))
+    never = table.iloc[[0] * len(MEASURE_FAULTS)].reset_index(drop=True)
+    never["Maatregel"] = [f"VM9{number:02}" for number in range(len(never))]
+    misprint(never, [changes for _, changes in MEASURE_FAULTS])
+    table = pd.concat([table, table.iloc[[0]], never])
+    names = ["exact duplicate", *(name for name, _ in MEASURE_FAULTS)]
+    return Delivery("verkeersmaatregelen.csv", table, count_faults(names))
 
 
 def count_files(seed: int, world: World, year: Traffic, counts: Counted) -> Iterator[Delivery]:

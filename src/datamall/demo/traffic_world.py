@@ -49,6 +49,9 @@ class TrafficWorld:
     roadworks_share, roadworks_days
         What is left of the traffic of one approach during road works, and their length: a true
         change that is no fault of a detector. 0 days for none.
+    bike_phase
+        Bicycles at a junction since it has a phase for them, as a multiple: the one measure of
+        those on file that does something, beside the road works.
     outages
         Times that a detector delivers blanks for hours to weeks on end.
     not_delivered
@@ -86,6 +89,7 @@ class TrafficWorld:
     event_centre: float = 1.5
     roadworks_share: float = 0.3
     roadworks_days: int = 19
+    bike_phase: float = 1.25
 
     outages: int = 45
     not_delivered: int = 3

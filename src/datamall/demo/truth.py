@@ -188,7 +188,11 @@ def _traffic_year(city: City) -> dict[str, pd.DataFrame]:
     faults = detectors.counted(city.seed, city.world, year).faults
     last = faults["end"] - pd.Timedelta(minutes=15)
     spans = {"first_day": faults["start"].dt.normalize(), "last_day": last.dt.normalize()}
-    return {"detector_faults": faults.assign(**spans), "road_works": year.roadworks}
+    return {
+        "detector_faults": faults.assign(**spans),
+        "road_works": year.roadworks,
+        "measures": year.measures,
+    }
 
 
 def tables(city: City) -> dict[str, pd.DataFrame]:

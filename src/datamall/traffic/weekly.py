@@ -75,6 +75,16 @@ def means(values: Floats, week: NDArray[np.int64], confidence: float, together: 
     return Means(mean, mean - width, mean + width, days, weeks, error * np.sqrt(weeks))
 
 
+def by_week(values: Floats, week: NDArray[np.int64]) -> Floats:
+    """Return the mean of each week from the first to the last one, (rows, weeks); NaN if unknown.
+
+    `values` of shape (rows, days), and `week`, the number of the week of each day.
+    """
+    member = (week[:, None] == np.arange(week.min(), week.max() + 1)).astype(float)
+    number = (~np.isnan(values)).astype(float) @ member
+    return np.nan_to_num(values) @ member / np.where(number > 0, number, np.nan)
+
+
 def row_means(values: Floats) -> Floats:
     """Return the mean of what is known of each row, NaN where nothing is."""
     number = (~np.isnan(values)).sum(axis=1)

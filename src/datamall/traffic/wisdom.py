@@ -2,11 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from datamall.errors import DatamallError
 from datamall.requirements import Absent, passes_absent
-from datamall.traffic import signals, weekly
+from datamall.traffic import serial, signals, weekly
 from datamall.traffic.information import check_confidence
 from datamall.traffic.peaks import PEAKS, Peaks
 from datamall.traffic.plans import KINDS, OVER, Plan
@@ -216,14 +215,15 @@ def to_confirm(
     -------
     pandas.DataFrame
         site, name, peak, gain (expected, person-hours in one peak), weeks_needed (each before and
-        after, to find it), enough (whether `weeks` are), detectable (smallest change found with
-        `weeks`), detectable_share (of what is lost now), lost (now), week_sd (standard deviation of
-        one week's mean) and measure (what).
+        after, to find it; NA where two years would not do), enough (whether `weeks` are),
+        detectable (smallest change found with `weeks`), detectable_share (of what is lost now),
+        lost (now), week_sd (standard deviation of one week's mean) and measure (what).
 
     Notes
     -----
-    Two means of independent weeks: (z(1 − α/2) + z(power)) × sd × √(2 / weeks). The weeks of now
-    vary in volume alone; measured delay varies more, so that these weeks are the least.
+    A change of level of a series whose weeks resemble each other as those of now do
+    (`serial.findable`): (z(1 − α/2) + z(power)) times its standard error. The weeks of now vary in
+    volume alone; measured delay varies more, so that these weeks are the least.
     """
     check_confidence(confidence)
     if weeks < 1:
@@ -235,15 +235,16 @@ def to_confirm(
         lost = plan.lost.sum(axis=0).reshape(len(plan.table), -1)
         found = weekly.means(lost, own.week, confidence)
         frame = plan.table[_KEYS].assign(lost=found.mean, week_sd=found.week_sd)
-        frames.append(frame)
+        frames.append(frame.assign(series=list(weekly.by_week(lost, own.week))))
     tried = table.loc[table["verdict"] == RECOMMENDED, [*_KEYS, "gain", "cut"]]
     result = tried.merge(pd.concat(frames), on=_KEYS, validate="one_to_one")
-    factor = ndtri((1 + confidence) / 2) + ndtri(power)
-    result["detectable"] = factor * result["week_sd"] * np.sqrt(2 / weeks)
+    both = list(zip(result["series"], result["gain"], strict=True))
+    least = [serial.findable(one, weeks, confidence, power) for one, _ in both]
+    result["detectable"] = np.array(least, dtype=float)
     result["detectable_share"] = result["detectable"] / result["lost"]
-    needed = np.ceil(2 * (factor * result["week_sd"] / result["gain"]) ** 2)
-    result["weeks_needed"] = needed.clip(lower=2).astype("Int64")
-    result["enough"] = result["weeks_needed"] <= weeks
+    needed = [serial.weeks_needed(one, gain, confidence, power) for one, gain in both]
+    result["weeks_needed"] = pd.array(needed, dtype="Int64")
+    result["enough"] = result["weeks_needed"].le(weeks).fillna(False)
     own_cut = "queue at the end of green on " + result["cut"] + ", and delay of all approaches"
     result["measure"] = own_cut.where(result["cut"] != "", "delay of all approaches in the peak")
     columns = [*_KEYS, "gain", "weeks_needed", "enough", "detectable", "detectable_share", "lost"]
