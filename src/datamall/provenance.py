@@ -72,6 +72,10 @@ def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
         digests["params.yaml: reports"] = canonical_digest(parameters["reports"])
         quality = sorted((reports_folder(root, authority) / "quality").glob("*.json"))
         digests |= {f"quality {path.stem}": file_digest(path) for path in quality}
+    if report.get("of"):  # what it shows is what that report found
+        found = (reports_folder(root, authority) / "results" / report["of"]).glob("*.json")
+        own = {path.name: file_digest(path) for path in sorted(found)}
+        digests[f"results of {report['of']}"] = canonical_digest(own)
     for store in stores:
         manifest = store_folder(root, authority, store) / "store.json"
         if manifest.is_file():
