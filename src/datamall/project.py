@@ -104,8 +104,10 @@ def load_parameters(root: Path) -> dict[str, Any]:
         raise DatamallError("params.yaml has no section `reports` with one entry per notebook.")
     for name, about in parameters["reports"].items():
         report = read_as(Report, about, f"params.yaml: reports.{name}")
-        if (report.of is None) != (report.each is None) or report.of == name or (
-            report.of is not None and report.of not in parameters["reports"]
+        if (
+            (report.of is None) != (report.each is None)
+            or report.of == name
+            or (report.of is not None and report.of not in parameters["reports"])
         ):
             raise DatamallError(
                 f"params.yaml: reports.{name}: a page for each place needs `of`, another report, "
@@ -117,3 +119,15 @@ def load_parameters(root: Path) -> dict[str, Any]:
                 f"notebooks/{name}.ipynb."
             )
     return parameters
+
+
+def by_place(root: Path) -> list[str]:
+    """Return the reports that make a page for each place, in folders of their names.
+
+    None where params.yaml cannot be read: what is sealed does not wait for that.
+    """
+    try:
+        reports = load_parameters(root)["reports"]
+    except (DatamallError, OSError):
+        return []
+    return [name for name, about in reports.items() if about.get("of")]

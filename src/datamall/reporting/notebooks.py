@@ -142,6 +142,7 @@ def alone(notebook: Path) -> Iterator[None]:
 
 
 def write(path: Path, parts: Iterable[str]) -> None:
+    """Write a file of text, its lines ended alike on every system."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(parts)
 
@@ -248,6 +249,7 @@ def results(
 
 
 def json_text(value: Any) -> str:
+    """Return the text of a JSON file as results have it."""
     return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 

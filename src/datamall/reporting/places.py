@@ -163,12 +163,12 @@ def run(
     name, source = notebook.stem, read(notebook)
     strip(source)
     results = out_folder / "results" / of
-    if not results.is_dir():
+    places, lacking = listed(results, name, each), _absent(results, name)
+    if not places and not lacking:
         raise DatamallError(
-            f"The pages of {name} show what the report {of} found, which has not been made: run "
+            f"The pages of {name} show what the report {of} found, which lists none: run "
             f"`datamall report {of} --authority {authority}` first."
         )
-    places = listed(results, name, each)
     opening, again = _divided(source, name)
     with alone(notebook):
         failed = out_folder / f"{name}.failed.ipynb"
@@ -196,9 +196,7 @@ def run(
                 "before": places[number - 1] if number else None,
                 "after": places[number + 1] if number + 1 < len(places) else None,
             }
-            page = pages.render(
-                root, authority, name, part, {}, provenance, open_ways, place=shown
-            )
+            page = pages.render(root, authority, name, part, {}, provenance, open_ways, place=shown)
             write(aside / "pages" / place.file, [page])
             record = pages.answered(root, authority, name, part) or {}
             answers.append(
@@ -206,7 +204,7 @@ def run(
                 | {key: record.get(key) for key in ("sentence", "facts")}
             )
         write(aside / "results" / "answers.json", [json_text(answers)])
-        write(aside / "results" / "absent.json", [json_text(_absent(results, name, places))])
+        write(aside / "results" / "absent.json", [json_text([] if places else lacking)])
         write(aside / "results" / "provenance.json", [json_text(dict(provenance))])
         (out_folder / "results" / name).parent.mkdir(exist_ok=True)
         for new, final in (
@@ -269,8 +267,8 @@ def _about(out_folder: Path, of: str, name: str, number: int) -> dict[str, Any]:
     return {"of": of, "of_title": title, "list": name, "number": number}
 
 
-def _absent(results: Path, name: str, places: list[Place]) -> list[dict[str, str]]:
-    """Return why there is no place, as the report says that lists them."""
+def _absent(results: Path, name: str) -> list[dict[str, str]]:
+    """Return why there is no place, in the words of the report that would list them."""
     path = results / "absent.json"
-    lacking = [] if places or not path.is_file() else json.loads(path.read_text("utf-8"))
+    lacking = json.loads(path.read_text("utf-8")) if path.is_file() else []
     return [lack for lack in lacking if lack["name"] == name]
