@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 4.2  # inches; with DPI 831 pixels, whose text is readable at 320 and at 1280 CSS pixels
-DPI = 198
+DPI, LIGHT_DPI = 198, 132  # light: as many pixels as a page shows, of a figure on many pages
 INK, GREY, MIST, LIGHT = "#1b2733", "#5c6b7a", "#9aa6b2", "#dfe5ea"
 # Okabe and Ito's palette (2008), told apart by people with any common colour blindness.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -77,9 +77,9 @@ STYLE: dict[Any, Any] = {
 Draw = Callable[["Axes", "pd.DataFrame"], None]
 
 
-def png(draw: Draw, numbers: pd.DataFrame, height: float) -> bytes:
+def png(draw: Draw, numbers: pd.DataFrame, height: float, dpi: int = DPI) -> bytes:
     """Return a figure as PNG with nothing in it that depends on time, machine or settings."""
-    with drawn(draw, numbers, height) as figure:
+    with drawn(draw, numbers, height, dpi=dpi) as figure:
         import numpy
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from PIL import Image
@@ -131,7 +131,11 @@ def _shorter(tag: re.Match[str]) -> str:
 
 @contextmanager
 def drawn(
-    draw: Draw, numbers: pd.DataFrame, height: float, settings: Mapping[Any, Any] | None = None
+    draw: Draw,
+    numbers: pd.DataFrame,
+    height: float,
+    settings: Mapping[Any, Any] | None = None,
+    dpi: int = DPI,
 ) -> Iterator[Figure]:
     """Give a figure, drawn in the style of the house whatever the user's own settings are."""
     # A fresh font list takes a while on some machines; saying so has no place in a report.
@@ -142,7 +146,7 @@ def drawn(
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # keeps the backend
         matplotlib.rcParams.update({**STYLE, **(settings or {})})
-        figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+        figure = Figure(figsize=(WIDTH, height), dpi=dpi, layout="constrained")
         axes = figure.subplots()
         if len(numbers):
             draw(axes, numbers)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-TABLE_ROWS = 40  # rows on the page below a figure; the result files hold all
+TABLE_ROWS, LIGHT_ROWS = 40, 24  # rows on the page below a figure; the result files hold all
 
 
 def figure(
@@ -32,6 +32,7 @@ def figure(
     headings: dict[str, str],
     *,
     infinite: bool = False,
+    light: bool = False,
 ) -> None:
     """Check, draw and publish a figure and the table of its numbers.
 
@@ -50,6 +51,8 @@ def figure(
         Column → heading in the table.
     infinite
         Whether `draw` can draw what is infinite; else that is in the table alone.
+    light
+        Whether it is one of very many pages, which are to be small.
 
     Raises
     ------
@@ -72,13 +75,15 @@ def figure(
     numbers = rounded(table[kept].reset_index(drop=True))
     finite = numbers if infinite else numbers.replace([math.inf, -math.inf], math.nan)
     known = finite.dropna(subset=list(drawn))
-    picture = canvas.png(draw, known, height(known))
+    picture = canvas.png(draw, known, height(known), canvas.LIGHT_DPI if light else canvas.DPI)
     about: dict[str, Any] = {"kind": "figure", "name": name, "caption": title}
     tables.publish(
         {"image/png": base64.b64encode(picture).decode("ascii"), "text/plain": title},
         {"image/png": {"alt": alt}, "datamall": about},
     )
-    data, metadata = tables.table_bundle(numbers, name, title, TABLE_ROWS, headings)
+    data, metadata = tables.table_bundle(
+        numbers, name, title, LIGHT_ROWS if light else TABLE_ROWS, headings
+    )
     summary = f"<summary>Numbers of the figure: {escape(title)}</summary>"
     data["text/html"] = f'<details class="numbers">{summary}\n{data["text/html"]}</details>\n'
     metadata["datamall"]["kind"] = "numbers"
