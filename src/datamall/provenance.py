@@ -14,7 +14,7 @@ from datamall.project import file_digest, load_parameters, reports_folder, store
 from datamall.yamlfile import load_mapping
 
 # What runs a notebook and makes its page, whatever it imports itself.
-RUNNING = ("datamall.mall.kernel", "datamall.reporting.notebooks", "datamall.decisions")
+RUNNING = ("datamall.mall.kernel", "datamall.reporting.places", "datamall.decisions")
 # What of the use case stands between counts and their verdict: hiding and reading them.
 JUDGING = ("audit/knowledge.py", "audit/sources.py", "disclosure.py")
 METHOD = "method that judges"

@@ -75,7 +75,8 @@ def figure(
     numbers = rounded(table[kept].reset_index(drop=True))
     finite = numbers if infinite else numbers.replace([math.inf, -math.inf], math.nan)
     known = finite.dropna(subset=list(drawn))
-    picture = canvas.png(draw, known, height(known), canvas.LIGHT_DPI if light else canvas.DPI)
+    small = {"dpi": canvas.LIGHT_DPI} if light else {}
+    picture = canvas.png(draw, known, height(known), **small)
     about: dict[str, Any] = {"kind": "figure", "name": name, "caption": title}
     tables.publish(
         {"image/png": base64.b64encode(picture).decode("ascii"), "text/plain": title},

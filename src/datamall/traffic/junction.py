@@ -121,6 +121,7 @@ def found(table: pd.DataFrame | Absent, title: str, nothing: str) -> pd.DataFram
 def faults(city: City, site: str) -> pd.DataFrame | Absent:
     """Return what is odd of the counts of a junction, with evidence, as `health.examine` says."""
     own = city.at("faults", site)
+    own = own if isinstance(own, Absent) or own.empty else own.drop(columns="site")
     return found(own, "What is odd of its counts", "Nothing odd was found in what was counted.")
 
 
@@ -152,6 +153,7 @@ def usual_week(city: City, site: str) -> pd.DataFrame | Absent:
 def changes(city: City, site: str) -> pd.DataFrame | Absent:
     """Return the days set aside because the road was another one, as from `changes.changes`."""
     own = city.at("changes", site)
+    own = own if isinstance(own, Absent) or own.empty else own.drop(columns="site")
     return found(own, "The road of today", f"{NO_CHANGE} Smaller and slow changes are no jumps.")
 
 

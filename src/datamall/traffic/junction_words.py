@@ -83,8 +83,8 @@ def _full(city: City, site: str) -> str:
     top = known.sort_values(["ratio", "where"], ascending=[False, True]).iloc[0]
     demand = "" if pd.isna(top["demand"]) or not top["demand"] else f"; {top['demand']}"
     return (
-        f"The fullest lane group, {top['where']}: {top['ratio']:.2f} of its capacity "
-        f"({city.level} {top['low']:.2f} to {top['high']:.2f}), {top['verdict']}{demand}."
+        f"The fullest lane group, {top['where']}: {top['ratio']:.3f} of its capacity "
+        f"({city.level} {top['low']:.3f} to {top['high']:.3f}), {top['verdict']}{demand}."
     )
 
 
