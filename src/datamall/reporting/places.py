@@ -65,7 +65,7 @@ def file_names(keys: Collection[str]) -> dict[str, str]:
         When two names are alike all the same.
     """
     plain = {key: PLAIN.sub("-", key).strip("-")[:LONGEST].strip("-") for key in keys}
-    alike = Counter(name.casefold() for name in plain.values())
+    alike = Counter(key.casefold() for key, name in plain.items() if name == key)
     found: dict[str, str] = {}
     taken: dict[str, str] = {}
     for key, name in sorted(plain.items()):
