@@ -1,6 +1,7 @@
 """One page for each place: names of files, one kernel for all, and whole or not at all."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from accessible_page import check
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from datamall.errors import DatamallError
-from datamall.reporting import places
+from datamall.mall.seal import seals
+from datamall.project import load_parameters
+from datamall.reporting import notebooks, places
 
 CELLS = (
     'site: str = ""  # the place',
@@ -135,3 +138,68 @@ def test_rows_of_places_lead_to_their_pages(project: Path) -> None:
     found = places.links(reports, "city", project / "reports" / "results" / "city")
     assert found["site"]["K2"] == "corners/K2.html" and len(found["site"]) == 2
     assert places.links(reports, "corners", project / "reports" / "results" / "city") == {}
+
+
+CITY = """import pandas as pd
+
+from datamall.reporting import figures, show
+
+rows = pd.DataFrame({"site": ["K2", "K 1", "<K3>"], "needs": ["a", "b", "a"]})
+rows = rows.assign(x=[0.0, 100.0, 50.0], y=[0.0, 100.0, 50.0])
+show(rows, "corners", "Corners")
+show(rows[["needs", "site"]], "others", "Begins with another column")
+figures.dot_map(
+    rows, name="map", title="Map", alt="Three.", value="needs", value_label="n", lead=True
+)
+"""
+
+
+def test_the_city_leads_to_its_places_from_rows_and_from_dots(project: Path) -> None:
+    cells = [new_markdown_cell("# City"), new_markdown_cell("## Data"), new_code_cell(CITY)]
+    path = project / "notebooks" / "city.ipynb"
+    nbformat.write(new_notebook(cells=cells), path)
+    reports = {"city": {}, "corners": {"of": "city", "each": "site"}}
+    notebooks.run(
+        project, "demo", path, parameters={}, provenance={}, out_folder=project / "reports",
+        linked=lambda results: places.links(reports, "city", results),
+    )  # fmt: skip
+    files = places.file_names(["K2", "K 1", "<K3>"])
+    page = check((project / "reports" / "city.html").read_text("utf-8"))
+    links = [about for tag, about in page.tags if tag == "a" and "corners/" in about["href"]]
+    dots = [about for about in links if "style" in about]
+    # The table, the numbers of the map, and the dots; not a table that begins with another column.
+    assert len(links) == 9 and len(dots) == 3
+    at = {about["title"]: about for about in dots}
+    assert {key: about["href"] for key, about in at.items()} == {
+        key: f"corners/{file}" for key, file in files.items()
+    }
+    place = {key: re.findall(r"[\d.]+", about["style"]) for key, about in at.items()}
+    left, top = ({key: float(v[n]) for key, v in place.items()} for n in (0, 1))
+    assert left["K2"] < left["<K3>"] < left["K 1"]  # west to east
+    assert top["K2"] > top["<K3>"] > top["K 1"]  # north is up
+    # Who uses a keyboard or hears the page has the rows, not every dot once more.
+    assert all(about["tabindex"] == "-1" for about in dots)
+    assert (project / "reports" / "results" / "city" / "parameters.json").is_file()
+
+
+def test_seals_cover_the_pages_of_places(root: Path) -> None:
+    assert root / "reports" / "junctions" in seals.covered(root, "demo")["results"]
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"of": "traffic"},
+        {"each": "site"},
+        {"of": "nowhere", "each": "site"},
+        {"of": "corners", "each": "site"},
+    ],
+)
+def test_pages_of_places_need_a_report_and_a_parameter(
+    tmp_path: Path, about: dict[str, str]
+) -> None:
+    own = {"purposes": ["traffic"], "package": "traffic"}
+    document = {"reports": {"traffic": own, "corners": own | about}, "traffic": {}, "corners": {}}
+    (tmp_path / "params.yaml").write_text(json.dumps(document))
+    with pytest.raises(DatamallError, match=r"reports\.corners: a page for each place needs"):
+        load_parameters(tmp_path)

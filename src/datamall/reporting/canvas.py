@@ -77,8 +77,17 @@ STYLE: dict[Any, Any] = {
 Draw = Callable[["Axes", "pd.DataFrame"], None]
 
 
-def png(draw: Draw, numbers: pd.DataFrame, height: float, dpi: int = DPI) -> bytes:
-    """Return a figure as PNG with nothing in it that depends on time, machine or settings."""
+def png(
+    draw: Draw,
+    numbers: pd.DataFrame,
+    height: float,
+    dpi: int = DPI,
+    seen: Callable[[Axes], None] = lambda axes: None,
+) -> bytes:
+    """Return a figure as PNG with nothing in it that depends on time, machine or settings.
+
+    `seen` is called with the axes once all has its place.
+    """
     with drawn(draw, numbers, height, dpi=dpi) as figure:
         import numpy
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -86,6 +95,7 @@ def png(draw: Draw, numbers: pd.DataFrame, height: float, dpi: int = DPI) -> byt
 
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
+        seen(figure.axes[0])
         picture = Image.fromarray(numpy.asarray(canvas.buffer_rgba())[:, :, :3])
     # 64 colours do for a figure and make a map of thousands of dots three times smaller. They are
     # chosen to be near every colour of it, also one that is seen in its legend only.
@@ -144,7 +154,8 @@ def drawn(
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context():
-        dict.update(matplotlib.rcParams, _house())
+        known: dict[Any, Any] = matplotlib.rcParams
+        dict.update(known, _house())
         matplotlib.rcParams.update(settings or {})
         figure = Figure(figsize=(WIDTH, height), dpi=dpi, layout="constrained")
         axes = figure.subplots()
@@ -214,6 +225,15 @@ def row_labels(axes: Axes, labels: Sequence[Any] | pd.Series) -> None:
 def rows_height(rows: int, bars: int = 1) -> float:
     """Return the height in inches for so many labelled rows of so many bars each."""
     return 1.0 + 0.3 * min(max(rows, 2), DRAWN_ROWS) * (0.5 + bars / 2)
+
+
+def spots(axes: Axes, x: pd.Series, y: pd.Series) -> list[list[float]]:
+    """Return where places lie in a figure: shares of its width, and of its height from above."""
+    wide, high = axes.figure.bbox.size
+    if not len(x):
+        return []
+    points = axes.transData.transform(list(zip(x, y, strict=True)))
+    return [[round(a / wide, 3), round(1 - b / high, 3)] for a, b in points.tolist()]
 
 
 def map_height(x: pd.Series, y: pd.Series) -> float:

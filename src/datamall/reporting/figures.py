@@ -37,6 +37,7 @@ def dot_map(
     mark: str | None = None,
     mark_label: str | None = None,
     background: pd.DataFrame | None = None,
+    lead: bool = False,
 ) -> None:
     """Draw places as dots: the larger and darker, the higher the value; or by category.
 
@@ -61,6 +62,8 @@ def dot_map(
         Boolean column: these places get a ring; and what that means.
     background
         What an extract holds as ``shared.outlines``, if anything: kind, shape and perhaps name.
+    lead
+        Whether places, named by the first column, lead to the pages about them, where there are.
     """
 
     def draw(axes: Axes, numbers: pd.DataFrame) -> None:
@@ -88,7 +91,8 @@ def dot_map(
     if not isinstance(table, Absent) and alt and {x, y} <= {*table.columns}:
         alt += outlines.sentence(background, outlines.around(table[x], table[y]))
     drawn = [x, y, value]
-    publishing.figure(table, drawn, [mark], draw, height, name, title, alt, {value: value_label})
+    headings, spots = {value: value_label}, (x, y) if lead else None
+    publishing.figure(table, drawn, [mark], draw, height, name, title, alt, headings, spots=spots)
 
 
 def intervals(

@@ -268,7 +268,8 @@ def _outputs(cell: Any, linked: Mapping[str, Mapping[str, str]]) -> list[dict[st
             wide, high = struct.unpack(">II", base64.b64decode(data["image/png"])[16:24])
             alt = output.metadata["image/png"]["alt"]
             png = data["image/png"].replace("\n", "")
-            shown.append({**named, "png": png, "alt": alt, "width": wide, "height": high})
+            picture = {"png": png, "alt": alt, "width": wide, "height": high}
+            shown.append({**named, **picture, "spots": _spots(about, linked)})
         elif kind == "numbers":
             shown[-1]["numbers"] = _with_links(data, linked)
         elif kind in ("table", "absent"):
@@ -277,6 +278,18 @@ def _outputs(cell: Any, linked: Mapping[str, Mapping[str, str]]) -> list[dict[st
             text = output.get("text") or data.get("text/plain", "")
             shown.append({"kind": "plain", "text": text})
     return shown
+
+
+def _spots(
+    about: Mapping[str, Any], linked: Mapping[str, Mapping[str, str]]
+) -> list[dict[str, str]]:
+    """Return where on a map the pages of its places are to be found; what a kernel says is data."""
+    known = linked.get(str(about.get("column")), {})
+    return [
+        {"key": key, "address": known[key], "left": f"{left:.1%}", "top": f"{top:.1%}"}
+        for key, left, top in about.get("spots", ())
+        if key in known and 0 <= float(left) <= 1 and 0 <= float(top) <= 1
+    ]
 
 
 def _with_links(data: Mapping[str, str], linked: Mapping[str, Mapping[str, str]]) -> str:

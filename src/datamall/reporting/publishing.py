@@ -33,6 +33,7 @@ def figure(
     *,
     infinite: bool = False,
     light: bool = False,
+    spots: tuple[str, str] | None = None,
 ) -> None:
     """Check, draw and publish a figure and the table of its numbers.
 
@@ -53,6 +54,9 @@ def figure(
         Whether `draw` can draw what is infinite; else that is in the table alone.
     light
         Whether it is one of very many pages, which are to be small.
+    spots
+        Columns of the coordinates of a map whose places a page may lead from: they are named by
+        the first column.
 
     Raises
     ------
@@ -75,9 +79,18 @@ def figure(
     numbers = rounded(table[kept].reset_index(drop=True))
     finite = numbers if infinite else numbers.replace([math.inf, -math.inf], math.nan)
     known = finite.dropna(subset=list(drawn))
-    small = {"dpi": canvas.LIGHT_DPI} if light else {}
-    picture = canvas.png(draw, known, height(known), **small)
     about: dict[str, Any] = {"kind": "figure", "name": name, "caption": title}
+    further_settings: dict[str, Any] = {"dpi": canvas.LIGHT_DPI} if light else {}
+    if spots:
+
+        def seen(axes: Axes) -> None:
+            places = canvas.spots(axes, *(known[column] for column in spots))
+            keys = known[known.columns[0]].astype(str)
+            about["column"] = str(known.columns[0])
+            about["spots"] = [[key, *place] for key, place in zip(keys, places, strict=True)]
+
+        further_settings["seen"] = seen
+    picture = canvas.png(draw, known, height(known), **further_settings)
     tables.publish(
         {"image/png": base64.b64encode(picture).decode("ascii"), "text/plain": title},
         {"image/png": {"alt": alt}, "datamall": about},

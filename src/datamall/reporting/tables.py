@@ -272,7 +272,7 @@ def answer_bundle(
     }
     never = unfilled(data) if isinstance(data, Mapping) else ()
     about |= {"never_filled": list(never)} if never else {}
-    payload = {
+    payload: dict[str, Any] = {
         "sentence": sentence,
         "evidence": [check_text(text, "text", "A piece of evidence") for text in evidence],
         "metrics": {name: _metric(name, value) for name, value in (metrics or {}).items()},

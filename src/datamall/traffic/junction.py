@@ -236,10 +236,10 @@ def week_ahead(city: City, site: str) -> pd.DataFrame | Absent:
         f"{d.day_name()[:3]} {d.day} {d.month_name()[:3]}" for d in pd.date_range(first, periods=7)
     ]
     whole = hours_of_days(own[own["hour"] >= 0], names)
-    nothing = {"low": float("nan"), "high": float("nan")}
+    no_ends = {"low": float("nan"), "high": float("nan")}
     lines = [
         whole.assign(number=whole["expected"], line="forecast"),
-        whole.assign(number=whole["median"], line=MEDIAN_LINE, **nothing),
+        whole.assign(number=whole["median"], line=MEDIAN_LINE, **no_ends),
     ]
     columns = ["when", "hour", "number", "low", "high", "line", "mode"]
     return pd.concat(lines, ignore_index=True).assign(mode=own["mode"].iloc[0])[columns]

@@ -102,7 +102,7 @@ def _lost(city: City, site: str) -> str:
     if saved is None or pd.isna(saved["avoidable"]):
         return text
     return (
-        f"{text} Another plan would save {saved['avoidable']:.0f} of them "
+        f"{text} As far as counts tell, other plans would save {saved['avoidable']:.0f} of them "
         f"({saved['low']:.0f} to {saved['high']:.0f})."
     )
 
