@@ -145,7 +145,7 @@ def shown_of(
                 to[about["name"]] = content.get(tables.CSV, about)
 
         monkeypatch.setattr(tables, "publish", publish)
-        monkeypatch.setattr(canvas, "png", lambda draw, numbers, height, dpi=0: b"")
+        monkeypatch.setattr(canvas, "png", lambda draw, numbers, height, **_: b"")
         scope: dict[str, Any] = {"site": site}
         for source in cells:
             exec(source, scope)
