@@ -149,7 +149,8 @@ rows = rows.assign(x=[0.0, 100.0, 50.0], y=[0.0, 100.0, 50.0])
 show(rows, "corners", "Corners")
 show(rows[["needs", "site"]], "others", "Begins with another column")
 figures.dot_map(
-    rows, name="map", title="Map", alt="Map of three corners.", value="needs", value_label="n", lead=True
+    rows, name="map", title="Map", alt="Three corners on a map.", value="needs",
+    value_label="n", lead=True,
 )
 """
 
