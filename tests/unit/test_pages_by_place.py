@@ -9,8 +9,10 @@ import nbformat
 import pytest
 from accessible_page import check
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from tiny_mall import make_project
 
 from datamall.errors import DatamallError
+from datamall.mall.kernel import behind_the_door
 from datamall.mall.seal import seals
 from datamall.project import load_parameters
 from datamall.reporting import notebooks, places
@@ -204,3 +206,24 @@ def test_pages_of_places_need_a_report_and_a_parameter(
     (tmp_path / "params.yaml").write_text(json.dumps(document))
     with pytest.raises(DatamallError, match=r"reports\.corners: a page for each place needs"):
         load_parameters(tmp_path)
+
+
+def test_their_kernel_gets_the_results_and_no_store(project: Path, tmp_path_factory: Any) -> None:
+    """What is shown anew was found already: nothing more leaves a store for it."""
+    mall = make_project(tmp_path_factory.mktemp("mall"))
+    path = project / "notebooks" / "corners.ipynb"
+    book = nbformat.read(path, as_version=4)
+    book.cells[-1].source = (
+        'held = sorted(path.name for path in Path("results").iterdir())\n'
+        "from datamall.mall.door import extract\n"
+        "try:\n    extract('enforcement')\nexcept Exception as error:\n    said = str(error)\n"
+        "answer(f'{held} {said}')"
+    )
+    nbformat.write(book, path)
+    handed = project / "reports" / "results" / "city"
+    (handed / "corners.csv").write_text("site\n")
+    run(project, config=behind_the_door(mall, "demo", purposes=[], handed=handed))
+    answers = project / "reports" / "results" / "corners" / "answers.json"
+    [first, _] = json.loads(answers.read_text("utf-8"))
+    assert first["sentence"].startswith("['absent.json', 'answer.json', 'corners.json'] ")
+    assert "enforcement" in first["sentence"] and "purpose" in first["sentence"]
