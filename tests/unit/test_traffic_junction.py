@@ -93,6 +93,17 @@ def test_doubt_is_never_silence(tmp_path: Path) -> None:
     assert "No plan is proposed" in junction_words._measure(found, "C")
 
 
+def test_what_was_not_counted_is_not_called_in_order(tmp_path: Path) -> None:
+    none = dict.fromkeys(("faults", "changes"), pd.DataFrame({"site": []}))
+    places = pd.DataFrame({"site": ["A", "B"], "detectors": [3, 0]})
+    found = city(tmp_path, none | {"junctions": places})
+    for told in (junction_words._changed, junction_words._detectors):
+        assert "Nothing was counted here" in told(found, "B")
+        assert "Nothing was counted here" not in told(found, "A")
+    for table in (junction.faults(found, "B"), junction.changes(found, "B")):
+        assert isinstance(table, Absent) and "Nothing was counted here" in table.reason
+
+
 def test_a_table_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     found = city(tmp_path, {})
     with pytest.raises(DatamallError, match=r"no table 'plans'.*datamall report traffic"):

@@ -20,6 +20,8 @@ from datamall.traffic.words import MEDIAN_LINE, hours_of_days
 RESULTS = "results"  # where a kernel finds what it is handed
 MODES = ("car", "heavy", "bus", "bike", "pedestrian")  # the first that is there is drawn
 PEAKS = ("morning", "evening")
+NO_CHANGE = "At no approach did the counts jump by a quarter or more and stay there."
+NOT_ODD = "Nothing odd was found in what was counted."
 
 
 @dataclass
@@ -118,11 +120,18 @@ def found(table: pd.DataFrame | Absent, title: str, nothing: str) -> pd.DataFram
     return table if isinstance(table, Absent) or len(table) else Absent(title, nothing)
 
 
+def unless_uncounted(city: City, site: str, text: str) -> str:
+    """Return a text on what was not found, or that nothing was counted that could tell."""
+    own = row(city.at("junctions", site))
+    counted = own is None or own["detectors"] > 0
+    return text if counted else "Nothing was counted here, so that nothing is known of it."
+
+
 def faults(city: City, site: str) -> pd.DataFrame | Absent:
     """Return what is odd of the counts of a junction, with evidence, as `health.examine` says."""
     own = city.at("faults", site)
     own = own if isinstance(own, Absent) or own.empty else own.drop(columns="site")
-    return found(own, "What is odd of its counts", "Nothing odd was found in what was counted.")
+    return found(own, "What is odd of its counts", unless_uncounted(city, site, NOT_ODD))
 
 
 def working_day(city: City, site: str) -> pd.DataFrame | Absent:
@@ -154,10 +163,8 @@ def changes(city: City, site: str) -> pd.DataFrame | Absent:
     """Return the days set aside because the road was another one, as from `changes.changes`."""
     own = city.at("changes", site)
     own = own if isinstance(own, Absent) or own.empty else own.drop(columns="site")
-    return found(own, "The road of today", f"{NO_CHANGE} Smaller and slow changes are no jumps.")
-
-
-NO_CHANGE = "At no approach did the counts jump by a quarter or more and stay there."
+    nothing = f"{NO_CHANGE} Smaller and slow changes are no jumps."
+    return found(own, "The road of today", unless_uncounted(city, site, nothing))
 
 
 def fullness(city: City, site: str) -> pd.DataFrame | Absent:

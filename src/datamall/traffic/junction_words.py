@@ -142,7 +142,7 @@ def _changed(city: City, site: str) -> str:
     if isinstance(table, Absent):
         return table.reason
     if table.empty:
-        return junction.NO_CHANGE
+        return junction.unless_uncounted(city, site, junction.NO_CHANGE)
     return " ".join(f"{_title(one.approach)}: {one.evidence}" for one in table.itertuples())
 
 
@@ -151,7 +151,7 @@ def _detectors(city: City, site: str) -> str:
     if isinstance(table, Absent):
         return table.reason
     if table.empty:
-        return "Nothing odd was found in what was counted."
+        return junction.unless_uncounted(city, site, junction.NOT_ODD)
     number = table.groupby(["verdict", "kind"], sort=True).size()
     verdicts = sorted(set(table["verdict"]), key=lambda verdict: (verdict != FAULTY, verdict))
     parts = [
