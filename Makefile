@@ -46,6 +46,7 @@ bench: $(READY) ## Measure time and memory against the yardsticks, in one run
 	@$(BIN)/python -m bench.fairness
 	@$(BIN)/python -m bench.enforcement
 	@$(BIN)/python -m bench.traffic
+	@$(BIN)/python -m bench.junctions
 
 proofs: $(READY) ## Judge the methods on worlds whose truth is known; results in proofs/results
 	@PATH="$(BIN):$$PATH" $(BIN)/dvc repro proofs/dvc.yaml

@@ -1,11 +1,32 @@
 """What must hold for every page: one title, ordered headings, alternative texts, no network."""
 
+import json
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+from datamall.project import load_parameters
+
 VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+def committed(root: Path) -> list[Path]:
+    """Return all pages of the demo, which are in git: of each report, and of each of its places."""
+    pages, found = root / "reports", [root / "reports" / "index.html"]
+    for name, about in load_parameters(root)["reports"].items():
+        if about.get("of"):
+            answers = pages / "results" / name / "answers.json"
+            assert answers.is_file(), f"the pages of {name} belong in git: run make"
+            own = [pages / one["page"] for one in json.loads(answers.read_text("utf-8"))]
+            assert own and sorted(own) == sorted((pages / name).iterdir())
+            found += own
+        else:
+            found.append(pages / f"{name}.html")
+    for path in found:
+        assert path.is_file(), f"{path.name} belongs in git: run make"
+    return found
 
 
 class Page(HTMLParser):

@@ -330,7 +330,7 @@ def run(
     monkeypatch.setattr(door, "extract", lambda purpose, compact=False, on_file=(): data)
     monkeypatch.setattr(tables, "publish", publish)
     if not drawn:
-        monkeypatch.setattr(canvas, "png", lambda draw, numbers, height: b"")
+        monkeypatch.setattr(canvas, "png", lambda draw, numbers, height, **_: b"")
     scope: dict[str, Any] = {}
     for _, code in _cells(name):
         exec(code, scope)

@@ -193,7 +193,7 @@ def key(authority: str, role: str | None) -> None:
 @main.command()
 @click.argument("authority", type=NAME)
 def check(authority: str) -> None:
-    """Print which columns an AUTHORITY delivers and which chapters it can run."""
+    """Print what the departments of an AUTHORITY deliver and which chapters they can run."""
     from datamall.coverage import coverage
 
     click.echo(coverage(find_root(), authority))

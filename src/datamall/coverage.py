@@ -6,16 +6,20 @@ from pathlib import Path
 
 from datamall.mall.authorities import load_authority
 from datamall.mall.contracts import load_contracts
+from datamall.mall.purposes import load_purposes
 from datamall.mall.registers import is_register
 from datamall.project import load_parameters
-from datamall.requirements import REGISTRY
+from datamall.requirements import REGISTRY, Chapter
+
+SHARED = "shared"  # stores of no department
 
 
 def coverage(root: Path, authority: str) -> str:
     """Return two tables as text: contract columns × mapping, and chapters × what they lack.
 
-    Chapters are listed by package, since reports of one package share them. The mall's own
-    registers are made by the door for every authority.
+    Only of the departments that deliver any store, the others are named in one line. Chapters are
+    listed by package, since reports of one package share them. The mall's own registers are made
+    by the door for every authority, and stores that all departments share are no department.
 
     Raises
     ------
@@ -26,13 +30,16 @@ def coverage(root: Path, authority: str) -> str:
     lines = [f"{mapping.title} ({authority})", ""]
     delivered: dict[str, list[str]] = {}
     constant: set[str] = set()
-    for name, contract in sorted(load_contracts(root).items()):
+    contracts = load_contracts(root)
+    there = {_department(name) for name in contracts if name in mapping.stores or is_register(name)}
+    there.add(SHARED)
+    for name, contract in sorted(contracts.items()):
         store = mapping.stores.get(name)
         if is_register(name):
             delivered[name] = [column.name for column in contract.columns]
             continue
         if store is None:
-            lines.append(f"{name}: not delivered")
+            lines += [f"{name}: not delivered"] if _department(name) in there else []
             continue
         lines.append(name)
         delivered[name] = [c.name for c in contract.columns if store.has(c.name)]
@@ -43,14 +50,28 @@ def coverage(root: Path, authority: str) -> str:
                 constant.add(f"{name}.{column.name}")
             lines.append(f"  {column.name:<16} {state}")
     reports: dict[str, list[str]] = {}
+    purposes = load_purposes(root, contracts)
     for report, about in load_parameters(root)["reports"].items():
-        reports.setdefault(about["package"], []).append(report)
+        grants = (g for p in about["purposes"] if p in purposes for g in purposes[p].grants)
+        if ({_department(grant.store) for grant in grants} - {SHARED}) & there:
+            reports.setdefault(about["package"], []).append(report)
     for package, names in reports.items():
         folder = importlib.import_module(f"datamall.{package}").__path__
         for module in sorted(found.name for found in pkgutil.iter_modules(folder)):
             importlib.import_module(f"datamall.{package}.{module}")
-        lines += ["", f"Chapters of {' and '.join(names)}"]
-        for chapter in REGISTRY.get(package, []):
+        chapters = [c for c in REGISTRY.get(package, []) if _departments(c) <= there]
+        lines += ["", f"Chapters of {' and '.join(names)}"] if chapters else []
+        for chapter in chapters:
             lack = chapter.absent(delivered, constant)
             lines.append(f"  {chapter.title:<44} {lack.reason if lack else 'runs'}")
+    if absent := sorted({_department(name) for name in contracts} - there):
+        lines += ["", f"Not listed, since they deliver nothing here: {', '.join(absent)}"]
     return "\n".join(lines)
+
+
+def _department(store: str) -> str:
+    return store.partition(".")[0]
+
+
+def _departments(chapter: Chapter) -> set[str]:
+    return {_department(name) for name in (*chapter.columns, *chapter.varying)}

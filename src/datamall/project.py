@@ -70,6 +70,10 @@ class Report:
     hands_over
         Whether a result of its page is a delivery of a store (``result_of`` in a mapping), so that
         it runs before the reports that use this store.
+    of, each
+        Of a report that makes a page for each place of another report: that report, whose results
+        it shows, and the parameter that names the place. Its purposes are then those of whose data
+        it shows; its kernel gets the results alone.
     limits
         The table whose rows are checked against a limit (`datamall.limits`), if there is one.
     """
@@ -79,6 +83,8 @@ class Report:
     audit: bool = False
     worklist: str | None = None
     hands_over: bool = False
+    of: str | None = None
+    each: str | None = None
     limits: str | None = None
 
 
@@ -97,10 +103,31 @@ def load_parameters(root: Path) -> dict[str, Any]:
     if not isinstance(parameters.get("reports"), dict):
         raise DatamallError("params.yaml has no section `reports` with one entry per notebook.")
     for name, about in parameters["reports"].items():
-        read_as(Report, about, f"params.yaml: reports.{name}")
+        report = read_as(Report, about, f"params.yaml: reports.{name}")
+        if (
+            (report.of is None) != (report.each is None)
+            or report.of == name
+            or (report.of is not None and report.of not in parameters["reports"])
+        ):
+            raise DatamallError(
+                f"params.yaml: reports.{name}: a page for each place needs `of`, another report, "
+                "and `each`, the parameter that names the place; give both or neither."
+            )
         if not isinstance(parameters.get(name), dict):
             raise DatamallError(
                 f"params.yaml: the section `{name}` must hold one `name: value` per parameter of "
                 f"notebooks/{name}.ipynb."
             )
     return parameters
+
+
+def by_place(root: Path) -> list[str]:
+    """Return the reports that make a page for each place, in folders of their names.
+
+    None where params.yaml cannot be read: what is sealed does not wait for that.
+    """
+    try:
+        reports = load_parameters(root)["reports"]
+    except (DatamallError, OSError):
+        return []
+    return [name for name, about in reports.items() if about.get("of")]

@@ -14,7 +14,7 @@ from datamall.project import file_digest, load_parameters, reports_folder, store
 from datamall.yamlfile import load_mapping
 
 # What runs a notebook and makes its page, whatever it imports itself.
-RUNNING = ("datamall.mall.kernel", "datamall.reporting.notebooks", "datamall.decisions")
+RUNNING = ("datamall.mall.kernel", "datamall.reporting.places", "datamall.decisions")
 # What of the use case stands between counts and their verdict: hiding and reading them.
 JUDGING = ("audit/knowledge.py", "audit/sources.py", "disclosure.py")
 METHOD = "method that judges"
@@ -72,6 +72,10 @@ def provenance(root: Path, authority: str, notebook: str) -> dict[str, str]:
         digests["params.yaml: reports"] = canonical_digest(parameters["reports"])
         quality = sorted((reports_folder(root, authority) / "quality").glob("*.json"))
         digests |= {f"quality {path.stem}": file_digest(path) for path in quality}
+    if report.get("of"):  # what it shows is what that report found
+        found = (reports_folder(root, authority) / "results" / report["of"]).glob("*.json")
+        own = {path.name: file_digest(path) for path in sorted(found)}
+        digests[f"results of {report['of']}"] = canonical_digest(own)
     for store in stores:
         manifest = store_folder(root, authority, store) / "store.json"
         if manifest.is_file():

@@ -270,8 +270,12 @@ def _freeze(root: Path, mapping: Authority, number: int, aside: Path) -> dict[st
             said["left_out"].append(name)
             continue
         shutil.copytree(source / "results" / name, aside / "results" / name)
-        page = (source / f"{name}.html").read_text("utf-8")
-        put(aside / f"{name}.html", page if source == last else _reviewed(page, number, name))
+        # A report by place has a folder of pages.
+        pattern = f"{name}/*.html" if reports[name].get("of") else f"{name}.html"
+        for path in sorted(source.glob(pattern)):
+            page = path.read_text("utf-8")
+            text = page if source == last else _reviewed(page, number, path.stem)
+            put(aside / path.relative_to(source), text)
     for path in sorted((pages / "quality").glob("*.json")):
         source = pages if shown.get(path.stem, True) else last
         if (source / "quality" / path.name).is_file():

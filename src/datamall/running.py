@@ -1,5 +1,6 @@
 """Run one notebook behind the door and write its page, for `report` and `morning` alike."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from datamall.mall.log.logbook import refusals
 from datamall.mall.purposes import people
 from datamall.project import load_parameters, reports_folder
 from datamall.provenance import canonical_digest, provenance
+from datamall.reporting import places
 from datamall.reporting.notebooks import run
 
 
@@ -44,6 +46,10 @@ def make(root: Path, authority: str, notebook: str, threads: int = 1, **given: A
     rests_on = provenance(root, authority, notebook)
     own = parameters[notebook] | given
     rests_on[f"params.yaml: {notebook}"] = canonical_digest(own)
+    about, pages = reports[notebook], reports_folder(root, authority)
+    if about.get("of"):
+        _each(root, authority, notebook, about, rests_on, threads)
+        return
     with refusals(root, "report", authority=authority, report=notebook):
         run(
             root,
@@ -61,10 +67,43 @@ def make(root: Path, authority: str, notebook: str, threads: int = 1, **given: A
             decided=partial(shown, root, authority, notebook, rests_on),
             open_ways=open_ways(),
             people=people(root, load_contracts(root), reports[notebook]["purposes"]),
-            out_folder=reports_folder(root, authority),
+            linked=partial(places.links, reports, notebook),
+            out_folder=pages,
         )
     limits.note(root, authority, notebook)
     if reports[notebook].get("audit"):
         from datamall.gate import record
 
         record(root, authority, notebook)
+
+
+def _each(
+    root: Path,
+    authority: str,
+    notebook: str,
+    about: Mapping[str, Any],
+    rests_on: Mapping[str, str],
+    threads: int,
+) -> None:
+    """Make a page for each place that another report lists."""
+    pages = reports_folder(root, authority)
+    with refusals(root, "report", authority=authority, report=notebook):
+        places.run(
+            root,
+            authority,
+            root / "notebooks" / f"{notebook}.ipynb",
+            each=about["each"],
+            of=about["of"],
+            config=behind_the_door(
+                root,
+                authority,
+                purposes=[],
+                threads=threads,
+                occasion=f"report {notebook}",
+                handed=pages / "results" / about["of"],
+            ),
+            provenance=rests_on,
+            out_folder=pages,
+            open_ways=open_ways(),
+            people=people(root, load_contracts(root), about["purposes"]),
+        )

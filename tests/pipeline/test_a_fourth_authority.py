@@ -146,8 +146,13 @@ def test_the_whole_pipeline_runs_for_a_single_store(project: Path, cli: Callable
     assert {"totals", "months_counted", "rates", "within_places"} <= tables
     # Reports of which no store is delivered have a page, and say what they lack.
     reports = yaml.safe_load((project / "params.yaml").read_text("utf-8"))["reports"]
-    for report in reports:
-        assert (pages / f"{report}.html").is_file(), report
+    for report, about in reports.items():
+        if about.get("of"):  # of no place there is a page
+            assert list((pages / report).iterdir()) == []
+            [gap] = read(pages / "results" / report / "absent.json")
+            assert "no junction" in gap["reason"]
+        else:
+            assert (pages / f"{report}.html").is_file(), report
     for report, lacking in (("traffic", "traffic.counts"), ("fraud_profile", "welfare.clients")):
         gaps = read(pages / "results" / report / "absent.json")
         assert any(lacking in gap["reason"] for gap in gaps)

@@ -257,6 +257,17 @@ def test_names_of_authorities_are_plain(tmp_path: Path, name: str) -> None:
         load_authority(tmp_path, name)
 
 
+def test_an_authority_is_not_called_like_a_report(tmp_path: Path) -> None:
+    write_project(tmp_path, authority=lambda d: d.update(authority="corners"))
+    folder = tmp_path / "data" / "authorities"
+    (folder / "tiny.yaml").rename(folder / "corners.yaml")
+    (tmp_path / "notebooks").mkdir()
+    load_authority(tmp_path, "corners")
+    (tmp_path / "notebooks" / "corners.ipynb").touch()
+    with pytest.raises(DatamallError, match="not that of a notebook"):
+        load_authority(tmp_path, "corners")
+
+
 def test_names_of_authorities_may_be_long(tmp_path: Path) -> None:
     name = "a" * 38 + "-1"
     write_project(tmp_path, authority=lambda d: d.update(authority=name))

@@ -170,3 +170,22 @@ def test_first_page_without_reports(project: Path, out: Path, tmp_path: Path) ->
     page = first_page(project, empty)
     assert "No report has been made yet." in page.text
     assert "Every chapter" not in page.text
+
+
+def test_pages_of_places_are_told_with_the_report_they_are_part_of(
+    project: Path, out: Path
+) -> None:
+    corners = {"purposes": ["traffic"], "package": "traffic", "of": "a_traffic", "each": "site"}
+    parameters = json.loads((project / "params.yaml").read_text("utf-8"))
+    parameters["reports"]["corners"], parameters["corners"] = corners, {}
+    (project / "params.yaml").write_text(json.dumps(parameters))
+    (out / "results" / "corners").mkdir()
+    answers = out / "results" / "corners" / "answers.json"
+    for number in (0, 2):
+        answers.write_text(json.dumps([{"site": f"K{k}"} for k in range(number)]))
+        page = first_page(project, out)
+        assert ("One page for each site: 2" in page.text) == (number == 2)
+        links = [about.get("href") for tag, about in page.tags if tag == "a"]
+        assert ("a_traffic.html#corners" in links) == (number == 2)
+        # It is no report that could be missing, nor one with an answer of its own.
+        assert "corners." not in section(page, "absent")

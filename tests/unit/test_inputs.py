@@ -150,7 +150,7 @@ def test_a_purpose_concerns_its_report(city: Path) -> None:
     document = yaml.safe_load(path.read_text("utf-8"))
     document["traffic"]["title"] = "Another title"
     path.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
-    assert changed(before, inputs.of_reports(city, "demo")) == {"traffic", "mall"}
+    assert changed(before, inputs.of_reports(city, "demo")) == {"traffic", "junctions", "mall"}
 
 
 def test_files_are_the_same_bytes_and_old_ones_go(city: Path) -> None:

@@ -144,7 +144,7 @@ def test_a_range_that_cannot_be_read_is_refused(allowed: str) -> None:
 def test_values_that_make_no_sense_start_no_kernel(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parameter: str, value: float
 ) -> None:
-    monkeypatch.setattr(notebooks, "_execute", lambda *_: pytest.fail("a kernel was started"))
+    monkeypatch.setattr(notebooks, "execute", lambda *_: pytest.fail("a kernel was started"))
     with pytest.raises(DatamallError, match=f"parameter {parameter} is .*: choose a value from"):
         notebooks.run(
             root, "demo", root / "notebooks" / "enforcement.ipynb", provenance={},
@@ -170,7 +170,7 @@ def test_unknown_names_are_refused_before_any_kernel_starts(
     def fail(*_: Any) -> None:
         raise AssertionError("a kernel was started")
 
-    monkeypatch.setattr(notebooks, "_execute", fail)
+    monkeypatch.setattr(notebooks, "execute", fail)
     monkeypatch.chdir(project)
     with pytest.raises(DatamallError, match="has no parameter"):
         run(project, book(), parameters={name: 0.5})
@@ -241,7 +241,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_run_writes_page_notebook_and_results_and_nothing_else(done: Path) -> None:
     # The chapter "causes" is a gap and has no table.
-    kept = ("answer", "absent", "metrics", "provenance")
+    kept = ("answer", "absent", "metrics", "parameters", "provenance")
     results = [*(f"{name}.json" for name in kept), "rates.csv", "rates.json"]
     expected = {"sample.html", "sample.ipynb", *(f"results/sample/{r}" for r in results)}
     assert set(files(done)) == expected
@@ -468,10 +468,10 @@ def test_of_two_runs_at_once_the_second_waits_and_says_so(
     second = threading.Event()
 
     def run_too() -> None:
-        with notebooks._alone(path):
+        with notebooks.alone(path):
             second.set()
 
-    with notebooks._alone(path):
+    with notebooks.alone(path):
         thread = threading.Thread(target=run_too)
         thread.start()
         assert not second.wait(0.3)

@@ -5,8 +5,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
-from accessible_page import check
+from accessible_page import check, committed
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -287,11 +286,12 @@ def test_contrast_of_text_is_at_least_4_5() -> None:
 
 
 def test_pages_of_the_project(root: Path) -> None:
-    made = yaml.safe_load((root / "params.yaml").read_text("utf-8"))["reports"]
-    for name in ("index", *made):
-        path = root / "reports" / f"{name}.html"
-        assert path.is_file(), f"{path.name} belongs in git: run make"
-        check(path.read_text("utf-8"))
+    for path in committed(root):
+        page = check(path.read_text("utf-8"))
+        for tag, about in page.tags:
+            address = about.get("href", "data:").partition("#")[0]
+            if tag == "a" and address:
+                assert (path.parent / address).is_file(), (path.name, address)
 
 
 def test_nbconvert_is_known_here_alone(root: Path) -> None:

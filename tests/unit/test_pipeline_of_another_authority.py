@@ -89,7 +89,10 @@ def test_every_stage_waits_for_what_another_one_makes(root: Path, stores: set[st
     taken = {name.removeprefix("intake-") for name in stages if name.startswith("intake-")}
     assert taken == stores
     reports = yaml.safe_load((root / "params.yaml").read_text("utf-8"))["reports"]
-    assert {f"report-{name}" for name in reports} < set(stages)
+    way = {
+        name: "report-by-place" if about.get("of") else "report" for name, about in reports.items()
+    }
+    assert {f"{stage}-{name}" for name, stage in way.items()} < set(stages)
     assert {"gate", "index"} < set(stages)
 
 
@@ -113,7 +116,7 @@ def test_a_stage_that_stands_for_several_is_counted_as_these(root: Path) -> None
     every = load_mapping(root / "dvc.yaml", "dvc.yaml")["stages"]
     apart = [name for name, stage in every.items() if "foreach" not in stage]
     assert stages(root) == len(apart) + sum(
-        len(every[name]["foreach"]) for name in ("intake", "report")
+        len(every[name]["foreach"]) for name in ("intake", "report", "report-by-place")
     )
 
 
@@ -146,6 +149,8 @@ def test_what_a_page_hands_over_is_taken_in_after_it_and_before_the_other_report
     assert "intake-traffic.congested_hours" in all_before("report-morning")
     assert "intake-traffic.congested_hours" not in all_before("report-traffic")
     assert "report-traffic" not in all_before("intake-enforcement.containers")
+    assert "report-traffic" in all_before("report-by-place-junctions")
+    assert "report-by-place-junctions" in all_before("index")
 
 
 def test_the_pipeline_says_which_reports_hand_over_as_the_parameters_do(root: Path) -> None:

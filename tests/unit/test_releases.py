@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import sys
 import types
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
+import yaml
 from released_mall import REPORTS, STORE, make_released, rows, write_gate, write_page, write_store
 
 from datamall import differences, release_checks, releases
@@ -459,3 +461,30 @@ def test_attackers_reckon_with_all_releases_of_the_same_data(tmp_path: Path, roo
     tables_of(tmp_path / "3", women=60)
     with pytest.raises(DatamallError, match="contradict each other"):
         release_checks.attacked(root, [(first, used)], tmp_path / "3", used)
+
+
+def test_pages_of_places_are_released_with_their_report(project: Path) -> None:
+    path = project / "params.yaml"
+    parameters = yaml.safe_load(path.read_text("utf-8"))
+    about = {"purposes": ["trucks"], "package": "fraud", "of": "trucks", "each": "site"}
+    parameters["reports"]["corners"], parameters["corners"] = about, {"site": ""}
+    path.write_text(yaml.safe_dump(parameters, sort_keys=False))
+    reports = project / "reports"
+    (reports / "corners").mkdir()
+    for key in ("K1", "K2"):
+        (reports / "corners" / f"{key}.html").write_text(f"<html>{releases.DRAFT}{key}</html>\n")
+    shutil.copytree(reports / "results" / "trucks", reports / "results" / "corners")
+    (reports / "results" / "corners" / "answer.json").rename(
+        reports / "results" / "corners" / "answers.json"
+    )
+    seal(project)
+    place = make(project)
+    pages = {path.name: path.read_text() for path in (place / "corners").iterdir()}
+    assert pages == {
+        f"{k}.html": f'<html><p class="badge">Release 1</p>{k}</html>\n' for k in ("K1", "K2")
+    }
+    assert releases.record(project, "demo", 1)["reports"]["corners"] == 1
+    verified(project)
+    (place / "corners" / "K1.html").write_text("altered")
+    with pytest.raises(DatamallError, match=r"corners/K1\.html"):
+        verified(project)

@@ -184,10 +184,12 @@ def load_authority(
         For the first mistake: a name that is not plain; an unknown key, store, column or file; a
         required column that is not filled, or filled in two ways; an expression that is no SQL.
     """
-    if not NAME.fullmatch(name) or name in TAKEN:
+    # Nor like a report whose pages lie in a folder of its name.
+    notebook = root / "notebooks" / f"{name}.ipynb"
+    if not NAME.fullmatch(name) or name in TAKEN or notebook.is_file():
         raise DatamallError(
             f"An authority cannot be called {name!r}: take a small letter and then at most 39 "
-            f"small letters, digits and -, but not {' or '.join(TAKEN)}."
+            f"small letters, digits and -, but not that of a notebook, nor {' or '.join(TAKEN)}."
         )
     folder = root / "data" / "authorities"
     path = folder / f"{name}.yaml"

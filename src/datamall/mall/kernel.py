@@ -28,7 +28,7 @@ from datamall.mall import sandbox, syscalls
 from datamall.mall.door import ENVIRONMENT, Door
 from datamall.mall.log import logbook
 from datamall.mall.wall import MOST_WRITTEN
-from datamall.project import load_parameters
+from datamall.project import load_parameters, reports_folder
 
 # All that a kernel gets of the environment: a variable may hold a secret.
 PASSED = (
@@ -41,6 +41,7 @@ PASSED = (
     "OPENBLAS_L2_SIZE",
 )
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+RESULTS = "results"  # folder of what is handed to a kernel, in its work folder
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
 LOADERS = ("/lib64/ld-linux-*", "/lib/ld-linux-*", "/lib/ld-musl-*")
 SYSTEM = (
@@ -86,6 +87,7 @@ def behind_the_door(
     autoreload: bool = False,
     occasion: str = "",
     lab: bool = False,
+    handed: Path | None = None,
 ) -> Config:
     """Have every kernel that this program starts from now on start behind the door.
 
@@ -100,6 +102,9 @@ def behind_the_door(
     lab
         Whether a kernel gets the purposes of the report whose notebook it is started for, and
         `purposes` (None: none) where it is for another.
+    handed
+        Folder of results that a page shows anew: the kernel finds a copy of their JSON in the
+        folder ``results`` below its work folder.
 
     Returns
     -------
@@ -116,6 +121,7 @@ def behind_the_door(
         "autoreload": autoreload,
         "occasion": occasion,
         "lab": lab,
+        "handed": str(handed or ""),
     }
     # What a kernel and its client say to each other is encrypted: other users of the machine
     # could listen in on the loopback interface.
@@ -138,13 +144,14 @@ class DoorProvisioner(LocalProvisioner):
     autoreload = Bool(False, help="Load edited modules again before each cell.").tag(config=True)
     occasion = Unicode(help="What the kernels are for, in words.").tag(config=True)
     lab = Bool(False, help="Give a kernel the purposes of its notebook.").tag(config=True)
+    handed = Unicode(help="Folder of results that the kernel gets.").tag(config=True)
     door: Door | None = None
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """Open a door; wrap the kernel's command and replace its environment."""
         self._close()
         root = Path(self.root)
-        purposes, occasion = self._of_notebook(kwargs.get("env", {}))
+        purposes, occasion, handed = self._of_notebook(kwargs.get("env", {}))
         self.door = door = Door(root, self.authority, purposes, occasion)
         manager: Any = self.parent
         # With the door's folder goes its connection file, also after a crash.
@@ -159,6 +166,8 @@ class DoorProvisioner(LocalProvisioner):
         startup = door.work / "profile_default" / "startup"
         startup.mkdir(parents=True)
         (startup / "README").touch()
+        if handed and Path(handed).is_dir():
+            shutil.copytree(handed, door.work / RESULTS, ignore=shutil.ignore_patterns("*.csv"))
         command = [part.replace(manager.connection_file, str(connection)) for part in kwargs["cmd"]]
         command.append("--HistoryManager.enabled=False")  # it would go with the folder
         if self.autoreload:
@@ -208,16 +217,20 @@ class DoorProvisioner(LocalProvisioner):
             with suppress(ProcessLookupError):
                 os.killpg(self.pgid, signal.SIGKILL)
 
-    def _of_notebook(self, environment: dict[str, str]) -> tuple[list[str] | None, str]:
-        """Return the purposes that a kernel gets, and what it is for, in words for the log."""
+    def _of_notebook(self, environment: dict[str, str]) -> tuple[list[str] | None, str, str]:
+        """Return the purposes and results that a kernel gets, and what it is for, for the log."""
         if not self.lab:
-            return self.purposes, self.occasion
+            return self.purposes, self.occasion, self.handed
         name = Path(environment.get("JPY_SESSION_NAME", ""))
         reports = load_parameters(Path(self.root))["reports"]
         own = Path(self.root, "notebooks", f"{name.stem}.ipynb")
         if name.stem in reports and Path(self.root, name).resolve() == own.resolve():
-            return list(reports[name.stem]["purposes"]), f"{self.occasion} {name.stem}"
-        return self.purposes or [], self.occasion
+            about, occasion = reports[name.stem], f"{self.occasion} {name.stem}"
+            if of := about.get("of"):  # it is shown what that report found, and no store
+                pages = reports_folder(Path(self.root), self.authority)
+                return [], occasion, str(pages / "results" / of)
+            return list(about["purposes"]), occasion, ""
+        return self.purposes or [], self.occasion, ""
 
     def _close(self) -> None:
         self._end()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 4.2  # inches; with DPI 831 pixels, whose text is readable at 320 and at 1280 CSS pixels
-DPI = 198
+DPI, LIGHT_DPI = 198, 132  # light: as many pixels as a page shows, of a figure on many pages
 INK, GREY, MIST, LIGHT = "#1b2733", "#5c6b7a", "#9aa6b2", "#dfe5ea"
 # Okabe and Ito's palette (2008), told apart by people with any common colour blindness.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -77,15 +77,25 @@ STYLE: dict[Any, Any] = {
 Draw = Callable[["Axes", "pd.DataFrame"], None]
 
 
-def png(draw: Draw, numbers: pd.DataFrame, height: float) -> bytes:
-    """Return a figure as PNG with nothing in it that depends on time, machine or settings."""
-    with drawn(draw, numbers, height) as figure:
+def png(
+    draw: Draw,
+    numbers: pd.DataFrame,
+    height: float,
+    dpi: int = DPI,
+    seen: Callable[[Axes], None] = lambda axes: None,
+) -> bytes:
+    """Return a figure as PNG with nothing in it that depends on time, machine or settings.
+
+    `seen` is called with the axes once all has its place.
+    """
+    with drawn(draw, numbers, height, dpi=dpi) as figure:
         import numpy
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from PIL import Image
 
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
+        seen(figure.axes[0])
         picture = Image.fromarray(numpy.asarray(canvas.buffer_rgba())[:, :, :3])
     # 64 colours do for a figure and make a map of thousands of dots three times smaller. They are
     # chosen to be near every colour of it, also one that is seen in its legend only.
@@ -131,7 +141,11 @@ def _shorter(tag: re.Match[str]) -> str:
 
 @contextmanager
 def drawn(
-    draw: Draw, numbers: pd.DataFrame, height: float, settings: Mapping[Any, Any] | None = None
+    draw: Draw,
+    numbers: pd.DataFrame,
+    height: float,
+    settings: Mapping[Any, Any] | None = None,
+    dpi: int = DPI,
 ) -> Iterator[Figure]:
     """Give a figure, drawn in the style of the house whatever the user's own settings are."""
     # A fresh font list takes a while on some machines; saying so has no place in a report.
@@ -140,9 +154,10 @@ def drawn(
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # keeps the backend
-        matplotlib.rcParams.update({**STYLE, **(settings or {})})
-        figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+        known: dict[Any, Any] = matplotlib.rcParams
+        dict.update(known, _house())
+        matplotlib.rcParams.update(settings or {})
+        figure = Figure(figsize=(WIDTH, height), dpi=dpi, layout="constrained")
         axes = figure.subplots()
         if len(numbers):
             draw(axes, numbers)
@@ -150,6 +165,20 @@ def drawn(
             nothing(axes)
         yield figure
         figure.clear()  # its parts refer to each other: left as they are they would stay a while
+
+
+@cache
+def _house() -> dict[str, Any]:
+    """Return all settings of matplotlib in the style of the house, checked once; no backend.
+
+    Checking each of hundreds of settings anew took a fifth of the time of a figure.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        return {name: value for name, value in matplotlib.rcParams.items() if name != "backend"}
 
 
 @cache
@@ -196,6 +225,15 @@ def row_labels(axes: Axes, labels: Sequence[Any] | pd.Series) -> None:
 def rows_height(rows: int, bars: int = 1) -> float:
     """Return the height in inches for so many labelled rows of so many bars each."""
     return 1.0 + 0.3 * min(max(rows, 2), DRAWN_ROWS) * (0.5 + bars / 2)
+
+
+def spots(axes: Axes, x: pd.Series, y: pd.Series) -> list[list[float]]:
+    """Return where places lie in a figure: shares of its width, and of its height from above."""
+    wide, high = axes.figure.bbox.size
+    if not len(x):
+        return []
+    points = axes.transData.transform(list(zip(x, y, strict=True)))
+    return [[round(a / wide, 3), round(1 - b / high, 3)] for a, b in points.tolist()]
 
 
 def map_height(x: pd.Series, y: pd.Series) -> float:

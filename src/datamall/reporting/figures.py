@@ -37,6 +37,7 @@ def dot_map(
     mark: str | None = None,
     mark_label: str | None = None,
     background: pd.DataFrame | None = None,
+    lead: bool = False,
 ) -> None:
     """Draw places as dots: the larger and darker, the higher the value; or by category.
 
@@ -61,6 +62,8 @@ def dot_map(
         Boolean column: these places get a ring; and what that means.
     background
         What an extract holds as ``shared.outlines``, if anything: kind, shape and perhaps name.
+    lead
+        Whether places, named by the first column, lead to the pages about them, where there are.
     """
 
     def draw(axes: Axes, numbers: pd.DataFrame) -> None:
@@ -88,7 +91,8 @@ def dot_map(
     if not isinstance(table, Absent) and alt and {x, y} <= {*table.columns}:
         alt += outlines.sentence(background, outlines.around(table[x], table[y]))
     drawn = [x, y, value]
-    publishing.figure(table, drawn, [mark], draw, height, name, title, alt, {value: value_label})
+    headings, spots = {value: value_label}, (x, y) if lead else None
+    publishing.figure(table, drawn, [mark], draw, height, name, title, alt, headings, spots=spots)
 
 
 def intervals(
@@ -103,6 +107,7 @@ def intervals(
     high: str,
     count: str,
     value_label: str,
+    light: bool = False,
 ) -> None:
     """Draw one line per row: the value as a dot, its interval as a bar, its count beside it.
 
@@ -117,6 +122,8 @@ def intervals(
         Columns: name of the row, value, ends of its interval, and the number it rests on.
     value_label
         What the value is, with its unit.
+    light
+        Whether it is one of very many pages, which are to be small.
     """
 
     def draw(axes: Axes, numbers: pd.DataFrame) -> None:
@@ -137,9 +144,9 @@ def intervals(
     def height(numbers: pd.DataFrame) -> float:
         return canvas.rows_height(len(numbers))
 
-    drawn = [label, value, count]
+    drawn, headings = [label, value, count], {value: value_label}
     publishing.figure(
-        table, drawn, [low, high], draw, height, name, title, alt, {value: value_label}
+        table, drawn, [low, high], draw, height, name, title, alt, headings, light=light
     )
 
 
@@ -328,6 +335,7 @@ def lines(
     band_label: str | None = None,
     hue: str | None = None,
     ticks: Mapping[float, str] | None = None,
+    light: bool = False,
 ) -> None:
     """Draw lines over x, each from its lowest x to its highest, with their intervals as bands.
 
@@ -349,6 +357,8 @@ def lines(
         where a line has few points.
     ticks
         Number on the x axis → its name there.
+    light
+        See `intervals`.
 
     Raises
     ------
@@ -391,4 +401,5 @@ def lines(
 
     drawn = [x, hue] if hue else [x]  # what lacks y interrupts a line
     headings = {x: x_label, y: y_label}
-    publishing.figure(table, drawn, [y, low, high], draw, height, name, title, alt, headings)
+    further = [y, low, high]
+    publishing.figure(table, drawn, further, draw, height, name, title, alt, headings, light=light)

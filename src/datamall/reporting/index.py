@@ -61,11 +61,19 @@ def write(root: Path, authority: str, out_folder: Path) -> Path:
     reports = load_parameters(root)["reports"]
     made = [name for name in reports if (out_folder / "results" / name / "answer.json").is_file()]
     cases = [_case(out_folder / "results" / name, reports[name]["package"]) for name in made]
+    for case in cases:
+        case["parts"] = [
+            _part(out_folder, part, about["each"])
+            for part, about in reports.items()
+            if about.get("of") == case["name"]
+        ]
     gate = out_folder / "gate.json"
     html = pages.environment().get_template("index.html.j2").render(
         about=about,
         cases=cases,
-        missing=[name for name in reports if name not in made],
+        missing=[
+            name for name, about in reports.items() if name not in made and not about.get("of")
+        ],
         gate=_load(gate) if gate.is_file() else None,
         verdicts=VERDICTS,
         steps=STEPS,
@@ -90,6 +98,13 @@ def _case(folder: Path, package: str) -> dict[str, Any]:
         "period": pages.period_in_words(record),
         "absent": _load(folder / "absent.json"),
     }
+
+
+def _part(out_folder: Path, name: str, each: str) -> dict[str, Any]:
+    """Return how many places of a report have a page of their own."""
+    path = out_folder / "results" / name / "answers.json"
+    number = len(_load(path)) if path.is_file() else 0
+    return {"name": name, "each": each.replace("_", " "), "number": number}
 
 
 def _absent(case: Mapping[str, Any]) -> Iterable[dict[str, Any]]:

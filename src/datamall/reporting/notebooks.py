@@ -44,11 +44,12 @@ def run(
     open_ways: Sequence[str] = (),
     people: Collection[str] | None = None,
     decided: Callable[[Path], Sequence[Mapping[str, Any]]] = lambda results: (),
+    linked: Callable[[Path], Mapping[str, Mapping[str, str]]] = lambda results: {},
     timeout: int = 900,
 ) -> None:
     """Run a notebook and write ``<name>.ipynb``, ``<name>.html`` and ``results/<name>/``.
 
-    The results are those of `results`, and ``provenance.json``.
+    The results are those of `results`, ``parameters.json`` and ``provenance.json``.
 
     While it runs, and if it fails, the notebook is ``<name>.failed.ipynb``. What was there before
     stays until everything new is complete. Of two runs at once the second waits, and says so.
@@ -75,6 +76,8 @@ def run(
         Of a page about persons, the columns that hold their numbers; None: a page about things.
     decided
         Folder of the new results → what was decided about them: see `datamall.reporting.pages`.
+    linked
+        Folder of the new results → column → value → page about it: see `datamall.reporting.places`.
     timeout
         Seconds that one cell may take.
 
@@ -88,10 +91,10 @@ def run(
     source = read(notebook)
     strip(source)  # whatever an editor left in it: outputs, another kernel
     given = check_parameters(source, parameters, name)
-    with _alone(notebook):
+    with alone(notebook):
         out_folder.mkdir(parents=True, exist_ok=True)
         failed = out_folder / f"{name}.failed.ipynb"
-        executed = _execute(source, failed, given, config, timeout, name, people)
+        executed = execute(source, failed, given, config, timeout, name, people)
         normalise(executed)
         check_outputs(executed, root, f"Notebook {name}", f"see {failed}")
         choices = {
@@ -102,13 +105,18 @@ def run(
         aside = out_folder / f"{name}.partial"
         shutil.rmtree(aside, ignore_errors=True)
         (aside / "results").mkdir(parents=True)
-        _write(aside / f"{name}.ipynb", [nbformat.writes(executed), "\n"])
+        write(aside / f"{name}.ipynb", [nbformat.writes(executed), "\n"])
         for file, parts in results(executed, answer):
-            _write(aside / "results" / file, parts)
+            write(aside / "results" / file, parts)
         made = decided(aside / "results")
-        page = pages.render(root, authority, name, executed, choices, provenance, open_ways, made)
-        _write(aside / f"{name}.html", [page])
-        _write(aside / "results" / "provenance.json", [_json(dict(provenance))])
+        found = linked(aside / "results")
+        page = pages.render(
+            root, authority, name, executed, choices, provenance, open_ways, made, found
+        )
+        write(aside / f"{name}.html", [page])
+        effective = {key: value for key, (value, _, _) in choices.items()}
+        write(aside / "results" / "parameters.json", [json_text(effective)])
+        write(aside / "results" / "provenance.json", [json_text(dict(provenance))])
         final = out_folder / "results" / name
         final.parent.mkdir(exist_ok=True)
         if final.exists():
@@ -121,7 +129,7 @@ def run(
 
 
 @contextmanager
-def _alone(notebook: Path) -> Iterator[None]:
+def alone(notebook: Path) -> Iterator[None]:
     """Wait, and say so, while another program runs the same notebook: both would write its page."""
     with notebook.open("rb") as file:
         try:
@@ -133,7 +141,8 @@ def _alone(notebook: Path) -> Iterator[None]:
         yield
 
 
-def _write(path: Path, parts: Iterable[str]) -> None:
+def write(path: Path, parts: Iterable[str]) -> None:
+    """Write a file of text, its lines ended alike on every system."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(parts)
 
@@ -148,7 +157,7 @@ def read(path: Path) -> NotebookNode:
         raise DatamallError(f"{path} is not a notebook: restore it from git.") from None
 
 
-def _execute(
+def execute(
     source: NotebookNode,
     failed: Path,
     parameters: Mapping[str, Any],
@@ -233,13 +242,14 @@ def results(
             yield f"{about['name']}.csv", [table.decode("utf-8")]
             yield f"{about['name']}.json", records.json_of(table, about["columns"])
         elif ANSWER in output.get("data", {}):
-            yield "metrics.json", [_json(output.data[ANSWER]["metrics"])]
-    yield "absent.json", [_json(lacking)]
+            yield "metrics.json", [json_text(output.data[ANSWER]["metrics"])]
+    yield "absent.json", [json_text(lacking)]
     if answer is not None:
-        yield "answer.json", [_json(dict(answer))]
+        yield "answer.json", [json_text(dict(answer))]
 
 
-def _json(value: Any) -> str:
+def json_text(value: Any) -> str:
+    """Return the text of a JSON file as results have it."""
     return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 

@@ -12,8 +12,10 @@ import base64
 import re
 import struct
 from collections.abc import Mapping, Sequence
-from html import unescape
+from functools import cache
+from html import escape, unescape
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -21,10 +23,11 @@ from markupsafe import Markup
 
 from datamall.errors import DatamallError
 from datamall.reporting.cards import fitted
-from datamall.reporting.tables import ANSWER
+from datamall.reporting.tables import ANSWER, csv_of
 from datamall.yamlfile import load_mapping
 
 TEMPLATES = Path(__file__).parent / "templates"
+ROW_HEAD = re.compile(r'(<th scope="row"[^>]*>)(.*?)(</th>)', re.DOTALL)
 HEADING = re.compile(r"<h([1-6])>(.*?)</h\1>", re.DOTALL)
 # Paragraphs of the first cell that have a place of their own on the page.
 QUESTION = re.compile(r"\*\*Question\.?\*\*\s*")
@@ -44,6 +47,8 @@ def render(
     provenance: Mapping[str, str],
     open_ways: Sequence[str],
     decisions: Sequence[Mapping[str, Any]] = (),
+    linked: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    place: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the page of an executed notebook.
 
@@ -65,6 +70,13 @@ def render(
         What was decided on what the page recommends (its table ``decisions``): ``about``,
         ``number``, ``recommended``, ``decided``, ``roles``, ``lacking``, ``why_different``,
         ``conditions``, ``dissent``, ``permits``, ``until``, ``current``, ``replaced`` and ``came``.
+    linked
+        Column → value → address of the page about it: where it heads the rows of a table, the
+        value leads there.
+    place
+        Of a page about one place of many: ``key`` and ``name``, the places ``before`` and ``after``
+        (`datamall.reporting.places.Place` or None), the page that it is part ``of`` with
+        ``of_title``, the ``list`` there, and the ``number`` of places.
 
     Raises
     ------
@@ -77,7 +89,9 @@ def render(
     record = answered(root, authority, name, notebook)
     payload = _answer_payload(notebook, name)
     data = payload["data"] if payload else {}
-    parts = _parts(notebook)
+    parts = _parts(notebook, linked)
+    if place:
+        title = f"{title} {place['key']}" + (f": {place['name']}" if place["name"] else "")
     chapters = [
         (unescape(found.group("id")), re.sub(r"<[^>]+>", "", found.group("text")))
         for part in parts
@@ -103,7 +117,8 @@ def render(
         choices=choices,
         provenance=provenance,
         open_ways=open_ways if data.get("personal") is not False else (),
-        decisions=decisions if "decisions" in captions else None,
+        decisions=decisions if "decisions" in captions and not place else None,
+        place=place,
     )  # fmt: skip
     return tidy(html)
 
@@ -137,11 +152,14 @@ def answered(root: Path, authority: str, name: str, notebook: Any) -> dict[str, 
         "last_day": period.get("last_day"),
         "not_delivered": _flat(data.get("not_delivered")),
     }
+    if payload.get("facts"):
+        record["facts"] = payload["facts"]
     if "never_filled" in data:
         record["never_filled"] = _flat(data["never_filled"])
     return record
 
 
+@cache
 def environment() -> Environment:
     """Return the templates, with the style and the filter ``markdown``."""
     made = Environment(
@@ -224,7 +242,7 @@ def _opening(text: str) -> tuple[str, str, str]:
     return " ".join(question), "\n\n".join(caution), "\n\n".join(rest).strip()
 
 
-def _parts(notebook: Any) -> list[dict[str, Any]]:
+def _parts(notebook: Any, linked: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
     """Return all cells but the first and the parameters, ready for the template."""
     parts: list[dict[str, Any]] = []
     for cell in notebook.cells[1:]:
@@ -234,7 +252,7 @@ def _parts(notebook: Any) -> list[dict[str, Any]]:
             source = cell.source
             if parts and parts[-1]["kind"] == "code" and not parts[-1]["outputs"]:
                 source = parts.pop()["source"] + "\n\n" + source
-            parts.append({"kind": "code", "source": source, "outputs": _outputs(cell)})
+            parts.append({"kind": "code", "source": source, "outputs": _outputs(cell, linked)})
     return parts
 
 
@@ -242,7 +260,7 @@ def _is_parameters(cell: Any) -> bool:
     return bool({"parameters", "injected-parameters"} & set(cell.metadata.get("tags", [])))
 
 
-def _outputs(cell: Any) -> list[dict[str, Any]]:
+def _outputs(cell: Any, linked: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
     """Return what a cell shows, ready for the template; the answer is left to the top."""
     shown: list[dict[str, Any]] = []
     for output in cell.outputs:
@@ -256,15 +274,43 @@ def _outputs(cell: Any) -> list[dict[str, Any]]:
             wide, high = struct.unpack(">II", base64.b64decode(data["image/png"])[16:24])
             alt = output.metadata["image/png"]["alt"]
             png = data["image/png"].replace("\n", "")
-            shown.append({**named, "png": png, "alt": alt, "width": wide, "height": high})
+            picture = {"png": png, "alt": alt, "width": wide, "height": high}
+            shown.append({**named, **picture, "spots": _spots(about, linked)})
         elif kind == "numbers":
-            shown[-1]["numbers"] = fitted(data["text/html"])
+            shown[-1]["numbers"] = _with_links(data, linked)
         elif kind in ("table", "absent"):
-            shown.append({**named, "html": fitted(data["text/html"])})
+            shown.append({**named, "html": _with_links(data, linked)})
         elif kind != "answer":
             text = output.get("text") or data.get("text/plain", "")
             shown.append({"kind": "plain", "text": text})
     return shown
+
+
+def _spots(
+    about: Mapping[str, Any], linked: Mapping[str, Mapping[str, str]]
+) -> list[dict[str, str]]:
+    """Return where on a map the pages of its places are to be found; what a kernel says is data."""
+    known = linked.get(str(about.get("column")), {})
+    return [
+        {"key": key, "address": known[key], "left": f"{left:.1%}", "top": f"{top:.1%}"}
+        for key, left, top in about.get("spots", ())
+        if key in known and 0 <= float(left) <= 1 and 0 <= float(top) <= 1
+    ]
+
+
+def _with_links(data: Mapping[str, str], linked: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the HTML of a table, the heads of its rows leading to the pages about them."""
+    table = csv_of(data) if linked else None
+    first = table.partition(b"\n")[0].partition(b",")[0].decode("utf-8") if table else ""
+    known = linked.get(first, {})
+
+    def lead(found: re.Match[str]) -> str:
+        head, text, tail = found.groups()
+        address = known.get(unescape(text))
+        return f'{head}<a href="{escape(address)}">{text}</a>{tail}' if address else found[0]
+
+    html = fitted(data["text/html"])
+    return ROW_HEAD.sub(lead, html) if known else html
 
 
 def _shown(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:

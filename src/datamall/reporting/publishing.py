@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-TABLE_ROWS = 40  # rows on the page below a figure; the result files hold all
+TABLE_ROWS, LIGHT_ROWS = 40, 24  # rows on the page below a figure; the result files hold all
 
 
 def figure(
@@ -32,6 +32,8 @@ def figure(
     headings: dict[str, str],
     *,
     infinite: bool = False,
+    light: bool = False,
+    spots: tuple[str, str] | None = None,
 ) -> None:
     """Check, draw and publish a figure and the table of its numbers.
 
@@ -50,6 +52,11 @@ def figure(
         Column → heading in the table.
     infinite
         Whether `draw` can draw what is infinite; else that is in the table alone.
+    light
+        Whether it is one of very many pages, which are to be small.
+    spots
+        Columns of the coordinates of a map whose places a page may lead from: they are named by
+        the first column.
 
     Raises
     ------
@@ -72,13 +79,25 @@ def figure(
     numbers = rounded(table[kept].reset_index(drop=True))
     finite = numbers if infinite else numbers.replace([math.inf, -math.inf], math.nan)
     known = finite.dropna(subset=list(drawn))
-    picture = canvas.png(draw, known, height(known))
     about: dict[str, Any] = {"kind": "figure", "name": name, "caption": title}
+    further_settings: dict[str, Any] = {"dpi": canvas.LIGHT_DPI} if light else {}
+    if spots:
+
+        def seen(axes: Axes) -> None:
+            places = canvas.spots(axes, *(known[column] for column in spots))
+            keys = known[known.columns[0]].astype(str)
+            about["column"] = str(known.columns[0])
+            about["spots"] = [[key, *place] for key, place in zip(keys, places, strict=True)]
+
+        further_settings["seen"] = seen
+    picture = canvas.png(draw, known, height(known), **further_settings)
     tables.publish(
         {"image/png": base64.b64encode(picture).decode("ascii"), "text/plain": title},
         {"image/png": {"alt": alt}, "datamall": about},
     )
-    data, metadata = tables.table_bundle(numbers, name, title, TABLE_ROWS, headings)
+    data, metadata = tables.table_bundle(
+        numbers, name, title, LIGHT_ROWS if light else TABLE_ROWS, headings
+    )
     summary = f"<summary>Numbers of the figure: {escape(title)}</summary>"
     data["text/html"] = f'<details class="numbers">{summary}\n{data["text/html"]}</details>\n'
     metadata["datamall"]["kind"] = "numbers"

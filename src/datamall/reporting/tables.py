@@ -27,7 +27,7 @@ PACKED = "application/vnd.datamall.csv+zlib"  # of long tables, base64: notebook
 ANSWER = "application/vnd.datamall.answer+json"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 # Files that the runner itself writes into results/.
-RESERVED = ("answer", "metrics", "absent", "provenance")
+RESERVED = ("answer", "metrics", "absent", "parameters", "provenance")
 VERDICTS = ("PASS", "FAIL", "NOT ENOUGH EVIDENCE")
 MISSING = "–"
 LONG = 24  # letters; shorter texts stay on one line
@@ -260,6 +260,7 @@ def answer_bundle(
     data: Any = None,
     metrics: Mapping[str, float] | None = None,
     verdict: str | None = None,
+    facts: Mapping[str, str] | None = None,
 ) -> Bundle:
     """Return the output that carries the answer of a notebook; see `answer`."""
     sentence = check_text(sentence, "sentence", "The answer")
@@ -271,14 +272,23 @@ def answer_bundle(
     }
     never = unfilled(data) if isinstance(data, Mapping) else ()
     about |= {"never_filled": list(never)} if never else {}
-    payload = {
+    payload: dict[str, Any] = {
         "sentence": sentence,
         "evidence": [check_text(text, "text", "A piece of evidence") for text in evidence],
         "metrics": {name: _metric(name, value) for name, value in (metrics or {}).items()},
         "verdict": verdict,
         "data": about,
     }
+    if facts:
+        payload["facts"] = {
+            check_text(what, "text", "A fact"): check_text(text, "text", what)
+            for what, text in facts.items()
+        }
     html = f'<p class="sentence"><strong>{escape(sentence)}</strong></p>\n'
+    html += "".join(
+        f"<p><strong>{escape(what)}.</strong> {escape(text)}</p>\n"
+        for what, text in (facts or {}).items()
+    )
     if about["synthetic"]:
         html += "<p>Synthetic city: nothing here is about a real place.</p>\n"
     bundle = {"text/html": html, "text/plain": sentence, ANSWER: payload}
@@ -338,6 +348,7 @@ def answer(
     data: Any = None,
     metrics: Mapping[str, float] | None = None,
     verdict: str | None = None,
+    facts: Mapping[str, str] | None = None,
 ) -> None:
     """Give the answer of the notebook; the page puts it at the top.
 
@@ -354,10 +365,13 @@ def answer(
         Name → number, kept as ``results/<notebook>/metrics.json``.
     verdict
         Of an audit: ``PASS``, ``FAIL`` or ``NOT ENOUGH EVIDENCE``. The gate reads it.
+    facts
+        Of a page that is about one place: what is asked first → what is known, in the order in
+        which the page says it below the sentence.
 
     Raises
     ------
     DatamallError
         When the sentence is empty, a metric is not a number or the verdict is none of the three.
     """
-    publish(*answer_bundle(sentence, evidence, data, metrics, verdict))
+    publish(*answer_bundle(sentence, evidence, data, metrics, verdict, facts))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from datamall.errors import DatamallError
 from datamall.requirements import Absent, passes_absent
@@ -180,13 +181,16 @@ def on_map(groups: pd.DataFrame, plans: pd.DataFrame) -> pd.DataFrame | Absent:
     table = groups.groupby("site", as_index=False)[["name", "x", "y"]].first()
     if table[["x", "y"]].isna().any(axis=1).all():
         return Absent("Map of the junctions", "Not possible here: no junction has a position.")
+    return table.assign(needs=needs(table["site"], plans))
+
+
+def needs(sites: pd.Series, plans: pd.DataFrame) -> pd.Series:
+    """Return what each of some junctions needs, of `NEEDS`; `plans` as from `proposals`."""
     over = plans.loc[plans["reason"].str.endswith(OVER), "site"]
-    tried = plans.loc[plans["verdict"] == RECOMMENDED, "site"]
-    none = plans.loc[plans["verdict"] == REFUSED, "site"]
-    doubt = plans.loc[plans["verdict"] == DOUBT, "site"]
-    steps = [table["site"].isin(own) for own in (over, tried, none, doubt)]
+    own = [over, *(plans.loc[plans["verdict"] == v, "site"] for v in (RECOMMENDED, REFUSED, DOUBT))]
     order = [NEEDS[1], NEEDS[0], NEEDS[2], DOUBT]
-    return table.assign(needs=np.select(steps, order, NEEDS[4]))
+    found = np.select([sites.isin(some) for some in own], order, NEEDS[4])
+    return pd.Series(found, index=sites.index)
 
 
 @passes_absent

@@ -187,7 +187,7 @@ def usual_week(profiles: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
     """
     own = _most_cars(profiles, days)
     hour = 24 * (own["weekday"] - 1) + own["hour"]
-    whole = _hours(own.assign(hour=hour), [name[:3] for name in WEEKDAYS])
+    whole = hours_of_days(own.assign(hour=hour), [name[:3] for name in WEEKDAYS])
     return whole.assign(line=whole["site"] + ": mean of all weeks")
 
 
@@ -213,7 +213,7 @@ def next_week(ahead: Forecasts, days: pd.DataFrame) -> pd.DataFrame:
     hour = 24 * (own["day"] - first).dt.days + own["hour"]
     dates = pd.date_range(first, periods=7) if len(own) else []
     names = [f"{day.day_name()[:3]} {day.day} {day.month_name()[:3]}" for day in dates]
-    whole = _hours(own.assign(hour=hour), names)
+    whole = hours_of_days(own.assign(hour=hour), names)
     name = whole["site"] + ": forecast by " + whole["method"]
     chosen = whole.assign(cars=whole["expected"], line=name)
     other = whole.assign(
@@ -227,7 +227,7 @@ def _most_cars(table: pd.DataFrame, days: pd.DataFrame) -> pd.DataFrame:
     return table[(table["mode"] == "car") & table["site"].isin(days["site"].head(1))]
 
 
-def _hours(own: pd.DataFrame, days: list[str]) -> pd.DataFrame:
+def hours_of_days(own: pd.DataFrame, days: list[str]) -> pd.DataFrame:
     """Return all hours of the named days, with a column `when`; numbers are NaN where unknown."""
     names = [f"{day}, {hour}–{hour + 1} h" for day in days for hour in range(24)]
     whole = pd.DataFrame({"when": names, "hour": range(len(names))})

@@ -20,7 +20,7 @@ from datamall.mall.authorities import Authority
 from datamall.mall.log import logbook
 from datamall.mall.seal import keys
 from datamall.mall.seal.envelope import key_id, opened, sign, statement
-from datamall.project import file_digest, put, reports_folder
+from datamall.project import by_place, file_digest, put, reports_folder
 
 KIND = "urn:datamall:seal:"
 EVENT = "seal"
@@ -50,6 +50,7 @@ def covered(root: Path, authority: str) -> dict[str, list[Path]]:
             reports / "gate.json",
             *sorted(reports.glob("*.html")),
             *sorted(p for p in reports.glob("*.ipynb") if not p.name.endswith(NOT_DONE)),
+            *(reports / name for name in by_place(root)),
             reports / "quality",
             reports / "results",
         ],
