@@ -9,6 +9,7 @@ import pytest
 from datamall.enforcement import causes, hotspots, information, knowledge, spatial, wisdom, words
 from datamall.requirements import Absent
 
+GAP = Absent("x", "y")
 COUNTS = {
     "totaal_schouwen": "inspections",
     "aantal_niet_aplus": "with_waste",
@@ -136,6 +137,6 @@ def test_chapters_without_columns_are_gaps_and_the_rest_runs(
     assert set(plan["action"]) == {"pick up bulky waste"}
     truck = causes.truck_reach(data, 0.9)
     assert truck[["found", "with_waste"]].to_numpy().tolist() == [[61518, 97109]]
-    sentence = words.answer(wisdom.compare_plans(choices, crews, 0.9, 1), truck, 0.9)
+    sentence = words.answer(wisdom.compare_plans(choices, crews, 0.9, 1), truck, GAP, GAP, 0.9)
     assert sentence.endswith("Of all nuisance, at most 63 % (62 to 64 %) is bulky.")
     assert len(sentence) <= 200

@@ -22,6 +22,7 @@ from datamall.mall.contracts import load_contracts
 from datamall.mall.purposes import Refused, load_purposes
 
 INSPECTIONS = "enforcement.inspections"
+REPORTED = {"first_day": "2026-01-07", "last_day": "2026-02-02"}  # days of its reports
 
 
 @pytest.fixture
@@ -186,7 +187,7 @@ def test_columns_that_are_not_delivered_are_left_out_and_listed(
     write_store(project, INSPECTIONS, table, 2, ("observer_role", "full", "period_days"))
     about = checkout(project, "demo", "enforcement", folder)
     assert about["stores"][INSPECTIONS]["not_delivered"] == ["observer_role", "full"]
-    assert about["period"] is None
+    assert about["period"] == REPORTED  # what residents reported has days of its own
     # Without the role, its rows are added up with those of the other role.
     rows = pq.read_table(folder / INSPECTIONS).to_pylist()
     assert [(r["cluster"], r["inspections"]) for r in rows] == [("c1", 12), ("c1", 6), ("d1", 7)]
@@ -209,7 +210,7 @@ def test_an_empty_store_gives_an_empty_extract(project: Path, folder: Path) -> N
     (project / "data" / "stores" / "demo" / INSPECTIONS / "part-00001.parquet").unlink()
     about = checkout(project, "demo", "enforcement", folder)
     assert about["stores"][INSPECTIONS]["rows"] == 0
-    assert about["period"] is None
+    assert about["period"] == REPORTED
 
 
 def test_a_store_of_persons_makes_the_extract_personal(project: Path, folder: Path) -> None:

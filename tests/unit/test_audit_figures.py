@@ -123,7 +123,7 @@ def test_limits_that_do_not_exist_are_no_letters_in_a_table() -> None:
     rows = [("a", 1, 3), ("a", 0, 27), ("b", 1, 0), ("b", 0, 30)]
     cells = Cells.from_frame(pd.DataFrame(rows, columns=["g", "d", "n"]), ["g"], "d", count="n")
     html = page(record(audit(cells, {"groups": ["g"], "checks": CHECKS})), "x")
-    assert '<td class="n">∞</td>' in html and ">inf<" not in html
+    assert ">∞</td>" in html and ">inf<" not in html
     assert "30 people, any number of times" in html
 
 

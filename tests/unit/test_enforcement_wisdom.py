@@ -49,6 +49,7 @@ def data(rates: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {"enforcement.containers": places, "shared.neighbourhoods": areas}
 
 
+GAP = Absent("x", "y")
 ALL = wisdom.crews(10, 4, 2, 3)
 BULKY = wisdom.crews(10, 0, 0, 0)
 
@@ -294,7 +295,7 @@ def test_without_causes_or_crews_there_is_no_plan_but_inspections(
     looks = inspections.inspection_plan(data, choices, rates, crews, 20, 0.2, 3)
     assert len(looks) == 20
     assert set(wisdom.decision_records(plan, looks)["part"]) == {"Inspectors"}
-    assert words.answer(comparison, Absent("truck", "x"), 0.9).startswith("No plan for tomorrow.")
+    assert words.answer(comparison, GAP, GAP, GAP, 0.9).startswith("No plan for tomorrow: ")
 
 
 def test_decision_records_wait_for_somebody_to_decide(
@@ -335,15 +336,15 @@ def test_answer_holds_every_number_with_its_interval(choices: wisdom.Options) ->
     comparison = wisdom.compare_plans(choices, ALL, 0.9, 1)
     truck = pd.DataFrame({"share": [0.63, 0.07], "low": [0.62, 0.07], "high": [0.64, 0.08]})
     row = comparison.iloc[0]
-    sentence = words.answer(comparison, truck, 0.9)
+    sentence = words.answer(comparison, truck, GAP, GAP, 0.9)
     assert sentence.startswith("19 stops are expected to remove nuisance worth ")
     assert f"{row['removed']:.1f} (90 % interval {row['low']:.1f} to {row['high']:.1f})" in sentence
     assert sentence.endswith(" Of all nuisance, 63 % (62 to 64 %) is bulky.")
     assert "if actions work as stated below" in sentence
     assert len(sentence) <= 200
-    assert "(97.5 % interval" in words.answer(comparison, truck, 0.975)
+    assert "(97.5 % interval" in words.answer(comparison, truck, GAP, GAP, 0.975)
     single = wisdom.compare_plans(choices, wisdom.crews(1, 0, 0, 0), 0.9, 1)
-    assert words.answer(single, truck, 0.9).startswith("1 stop is expected to remove")
+    assert words.answer(single, truck, GAP, GAP, 0.9).startswith("1 stop is expected to remove")
     assert words.describe_truck(truck).endswith(
         " 63 % (62 to 64 %) is bulky, beyond a regular truck; "
         "the container was recorded full at 7 % (7 to 8 %)"

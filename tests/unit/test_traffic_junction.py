@@ -2,6 +2,7 @@
 
 import io
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import towns
 
 from datamall.errors import DatamallError
+from datamall.mall import handed
 from datamall.reporting import canvas, records, tables
 from datamall.requirements import Absent
 from datamall.traffic import junction, junction_words, sites
@@ -34,10 +36,10 @@ def write(folder: Path, found: dict[str, pd.DataFrame], absent: list[dict[str, s
     (folder / "absent.json").write_text(json.dumps(absent))
 
 
-def city(folder: Path, found: dict[str, pd.DataFrame], *absent: str) -> junction.City:
+def city(folder: Path, found: dict[str, pd.DataFrame], *absent: str) -> handed.Results:
     lacking = [{"name": n, "chapter": "Chapter", "reason": f"No {n} here."} for n in absent]
     write(folder, found, lacking)
-    return junction.handed(folder)
+    return handed.handed("traffic", "site", folder)
 
 
 PLANS = pd.DataFrame(
@@ -109,7 +111,7 @@ def test_a_table_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DatamallError, match=r"no table 'plans'.*datamall report traffic"):
         found.at("plans", "A")
     with pytest.raises(DatamallError, match=r"answer\.json is missing"):
-        junction.handed(tmp_path / "elsewhere")
+        handed.handed("traffic", "site", tmp_path / "elsewhere")
 
 
 def test_every_junction_counted_or_on_file_is_listed_once() -> None:
@@ -141,8 +143,8 @@ def shown_of(
         return whole, own
     book = nbformat.read(ROOT / "notebooks" / "junctions.ipynb", as_version=4)
     cells = [cell.source for cell in book.cells if cell.cell_type == "code"][1:]
-    handed = junction.handed
-    monkeypatch.setattr(junction, "handed", lambda: handed(folder))
+    results = partial(handed.handed, folder=folder)
+    monkeypatch.setattr(handed, "handed", results)
     for site in found["junctions"]["site"]:
         published: dict[str, Any] = {}
 

@@ -26,6 +26,7 @@ from datamall import memory
 from datamall.errors import DatamallError
 from datamall.mall import sandbox, syscalls
 from datamall.mall.door import ENVIRONMENT, Door
+from datamall.mall.handed import RESULTS
 from datamall.mall.log import logbook
 from datamall.mall.wall import MOST_WRITTEN
 from datamall.project import load_parameters, reports_folder
@@ -41,7 +42,6 @@ PASSED = (
     "OPENBLAS_L2_SIZE",
 )
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-RESULTS = "results"  # folder of what is handed to a kernel, in its work folder
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
 LOADERS = ("/lib64/ld-linux-*", "/lib/ld-linux-*", "/lib/ld-musl-*")
 SYSTEM = (

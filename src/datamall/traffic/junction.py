@@ -4,115 +4,20 @@ The tables are the results of the report *traffic*, whole and rounded as its pag
 that a junction's page and the city's say the same.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from datamall.errors import DatamallError
+from datamall.mall.handed import Results
 from datamall.requirements import Absent, passes_absent
 from datamall.traffic.information import WEEKDAYS, WORKING_DAY
 from datamall.traffic.words import MEDIAN_LINE, hours_of_days
 
-RESULTS = "results"  # where a kernel finds what it is handed
 MODES = ("car", "heavy", "bus", "bike", "pedestrian")  # the first that is there is drawn
 PEAKS = ("morning", "evening")
 NO_CHANGE = "At no approach did the counts jump by a quarter or more and stay there."
 NOT_ODD = "Nothing odd was found in what was counted."
-
-
-@dataclass
-class City:
-    """What the city's page found, by table, and what it rests on.
-
-    Attributes
-    ----------
-    folder
-        Of the results.
-    absent
-        Table → why it could not be made.
-    confidence
-        Level of the intervals.
-    purpose, authority, synthetic, personal, period, not_delivered
-        As of an extract, for the answer of a page.
-    """
-
-    folder: Path
-    absent: Mapping[str, Absent]
-    confidence: float
-    synthetic: bool
-    authority: str
-    period: Mapping[str, str] | None
-    not_delivered: tuple[str, ...]
-    purpose: str = "traffic"
-    personal: bool = False
-    _read: dict[str, pd.DataFrame] = field(default_factory=dict)
-
-    @property
-    def level(self) -> str:
-        """Return the level of the intervals in words."""
-        return f"{100 * self.confidence:g} % interval"
-
-    def at(self, table: str, site: str) -> pd.DataFrame | Absent:
-        """Return the rows of a table that are about a junction, or why there is no such table.
-
-        Raises
-        ------
-        DatamallError
-            When the city's page has no table of this name.
-        """
-        if table in self.absent:
-            return self.absent[table]
-        if table not in self._read:
-            self._read[table] = self._table(table)
-        whole = self._read[table]
-        return whole[whole["site"] == site].reset_index(drop=True) if len(whole) else whole
-
-    def _table(self, name: str) -> pd.DataFrame:
-        path = self.folder / f"{name}.json"
-        if not path.is_file():
-            raise DatamallError(
-                f"The results of the report traffic have no table {name!r}: run `datamall report "
-                "traffic` again, and mend the page of the junctions if it has another name now."
-            )
-        table = pd.DataFrame.from_records(json.loads(path.read_text("utf-8")))
-        if len(table) and "site" not in table:
-            raise DatamallError(f"The table {name!r} of the report traffic names no junction.")
-        return table
-
-
-def handed(folder: str | Path = RESULTS) -> City:
-    """Return what the report *traffic* found, from the folder with the JSON of its results.
-
-    Raises
-    ------
-    DatamallError
-        When the folder is not there or not whole.
-    """
-    place = Path(folder)
-    try:
-        said, parameters, lacking = (
-            json.loads((place / f"{name}.json").read_text("utf-8"))
-            for name in ("answer", "parameters", "absent")
-        )
-    except FileNotFoundError as error:
-        raise DatamallError(
-            "There are no results of the report traffic here "
-            f"({Path(error.filename).name} is missing): run `datamall report traffic` first."
-        ) from None
-    days = {key: said[key] for key in ("first_day", "last_day") if said[key]}
-    return City(
-        folder=place,
-        absent={one["name"]: Absent(one["chapter"], one["reason"]) for one in lacking},
-        confidence=parameters["confidence"],
-        synthetic=said["synthetic"],
-        authority=said["authority"],
-        period=days or None,
-        not_delivered=tuple(said["not_delivered"]),
-    )
 
 
 def found(table: pd.DataFrame | Absent, title: str, nothing: str) -> pd.DataFrame | Absent:
@@ -120,21 +25,21 @@ def found(table: pd.DataFrame | Absent, title: str, nothing: str) -> pd.DataFram
     return table if isinstance(table, Absent) or len(table) else Absent(title, nothing)
 
 
-def unless_uncounted(city: City, site: str, text: str) -> str:
+def unless_uncounted(city: Results, site: str, text: str) -> str:
     """Return a text on what was not found, or that nothing was counted that could tell."""
     own = row(city.at("junctions", site))
     counted = own is None or own["detectors"] > 0
     return text if counted else "Nothing was counted here, so that nothing is known of it."
 
 
-def faults(city: City, site: str) -> pd.DataFrame | Absent:
+def faults(city: Results, site: str) -> pd.DataFrame | Absent:
     """Return what is odd of the counts of a junction, with evidence, as `health.examine` says."""
     own = city.at("faults", site)
     own = own if isinstance(own, Absent) or own.empty else own.drop(columns="site")
     return found(own, "What is odd of its counts", unless_uncounted(city, site, NOT_ODD))
 
 
-def working_day(city: City, site: str) -> pd.DataFrame | Absent:
+def working_day(city: Results, site: str) -> pd.DataFrame | Absent:
     """Return passages by mode and period of a working day, as from `information.periods`."""
     own = city.at("periods", site)
     if not isinstance(own, Absent) and len(own):
@@ -142,7 +47,7 @@ def working_day(city: City, site: str) -> pd.DataFrame | Absent:
     return found(own, "A working day", "It was not counted on a whole working day.")
 
 
-def usual_week(city: City, site: str) -> pd.DataFrame | Absent:
+def usual_week(city: Results, site: str) -> pd.DataFrame | Absent:
     """Return the usual week, hour by hour and mode: when, hour (0 to 167), mean, low, high, line.
 
     As from `information.profiles`; hours that were never counted lack their mean.
@@ -159,7 +64,7 @@ def usual_week(city: City, site: str) -> pd.DataFrame | Absent:
     return pd.concat(parts, ignore_index=True)
 
 
-def changes(city: City, site: str) -> pd.DataFrame | Absent:
+def changes(city: Results, site: str) -> pd.DataFrame | Absent:
     """Return the days set aside because the road was another one, as from `changes.changes`."""
     own = city.at("changes", site)
     own = own if isinstance(own, Absent) or own.empty else own.drop(columns="site")
@@ -167,7 +72,7 @@ def changes(city: City, site: str) -> pd.DataFrame | Absent:
     return found(own, "The road of today", unless_uncounted(city, site, nothing))
 
 
-def fullness(city: City, site: str) -> pd.DataFrame | Absent:
+def fullness(city: Results, site: str) -> pd.DataFrame | Absent:
     """Return how full each lane group is in both peaks, the fullest first; from the city's table.
 
     Columns: where (approach, lane group and peak), ratio, low, high, verdict, demand, delay (s per
@@ -181,7 +86,7 @@ def fullness(city: City, site: str) -> pd.DataFrame | Absent:
     return own.assign(where=where)[["where", *columns, "quarter", "hour", "days"]]
 
 
-def congested(city: City, site: str) -> pd.DataFrame | Absent:
+def congested(city: Results, site: str) -> pd.DataFrame | Absent:
     """Return the hours of the week in which it was ever congested, the most often first."""
     own = city.at("congested_hours", site)
     if not isinstance(own, Absent) and len(own):
@@ -193,7 +98,7 @@ def congested(city: City, site: str) -> pd.DataFrame | Absent:
     return found(own, "Congested hours", "It was congested in none of the hours that are known.")
 
 
-def ceilings(city: City, site: str) -> pd.DataFrame | Absent:
+def ceilings(city: Results, site: str) -> pd.DataFrame | Absent:
     """Return where counts stop at capacity or not, as from `censoring.plateaus`."""
     own = city.at("plateaus", site)
     if not isinstance(own, Absent) and len(own):
@@ -201,7 +106,7 @@ def ceilings(city: City, site: str) -> pd.DataFrame | Absent:
     return found(own, "Counts that stop", "No approach was counted long enough to tell.")
 
 
-def proposed(city: City, site: str) -> pd.DataFrame | Absent:
+def proposed(city: Results, site: str) -> pd.DataFrame | Absent:
     """Return what is recommended in each peak, and what is expected of it or why not."""
     own = city.at("decisions", site)
     if not isinstance(own, Absent) and len(own):
@@ -210,7 +115,7 @@ def proposed(city: City, site: str) -> pd.DataFrame | Absent:
     return found(own, "A signal plan", "Nothing was proposed: no lane group is on file.")
 
 
-def who_waits(city: City, site: str) -> pd.DataFrame | Absent:
+def who_waits(city: Results, site: str) -> pd.DataFrame | Absent:
     """Return what the plans to try do to each kind of people, by peak."""
     own = city.at("who_waits", site)
     if not isinstance(own, Absent) and len(own):
@@ -218,7 +123,7 @@ def who_waits(city: City, site: str) -> pd.DataFrame | Absent:
     return found(own, "Who is helped", "No plan is proposed that would help or harm anybody.")
 
 
-def to_confirm(city: City, site: str) -> pd.DataFrame | Absent:
+def to_confirm(city: Results, site: str) -> pd.DataFrame | Absent:
     """Return what to measure to know whether the plans to try help, by peak."""
     own = city.at("to_confirm", site)
     if not isinstance(own, Absent) and len(own):
@@ -226,7 +131,7 @@ def to_confirm(city: City, site: str) -> pd.DataFrame | Absent:
     return found(own, "What to measure", "No plan is proposed that could be confirmed.")
 
 
-def week_ahead(city: City, site: str) -> pd.DataFrame | Absent:
+def week_ahead(city: Results, site: str) -> pd.DataFrame | Absent:
     """Return the week ahead of the mode that weighs most, beside the median of the weeks before.
 
     Columns: when, hour (0 the first of the week), number, low, high, line, mode.

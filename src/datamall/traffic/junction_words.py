@@ -2,9 +2,9 @@
 
 import pandas as pd
 
+from datamall.mall.handed import Results
 from datamall.requirements import Absent, passes_absent
 from datamall.traffic import junction, words
-from datamall.traffic.junction import City
 from datamall.traffic.levels import FAULTY
 
 HEADINGS = words.HEADINGS | {
@@ -16,7 +16,7 @@ HEADINGS = words.HEADINGS | {
 NOT_TOLD = "Not known: "
 
 
-def answer(city: City, site: str) -> str:
+def answer(city: Results, site: str) -> str:
     """Return what is proposed at a junction, with its interval, or why nothing is."""
     plans = city.at("plans", site)
     if isinstance(plans, Absent):
@@ -37,7 +37,7 @@ def answer(city: City, site: str) -> str:
     return " ".join(sentences) or f"No lane group is on file here. {_volume(city, site)}"
 
 
-def facts(city: City, site: str) -> dict[str, str]:
+def facts(city: Results, site: str) -> dict[str, str]:
     """Return what is asked first about a junction, and what is known of it."""
     return {
         "Where": _where(city, site),
@@ -52,7 +52,7 @@ def facts(city: City, site: str) -> dict[str, str]:
     }
 
 
-def _where(city: City, site: str) -> str:
+def _where(city: Results, site: str) -> str:
     own = junction.row(city.at("junctions", site))
     if own is None or pd.isna(own["x"]) or pd.isna(own["y"]):
         return "Its position was not delivered."
@@ -62,7 +62,7 @@ def _where(city: City, site: str) -> str:
     )
 
 
-def _volume(city: City, site: str) -> str:
+def _volume(city: Results, site: str) -> str:
     days = city.at("working_days", site)
     own = junction.row(days)
     if own is None:
@@ -73,7 +73,7 @@ def _volume(city: City, site: str) -> str:
     )
 
 
-def _full(city: City, site: str) -> str:
+def _full(city: Results, site: str) -> str:
     table = junction.fullness(city, site)
     if isinstance(table, Absent):
         return table.reason
@@ -88,7 +88,7 @@ def _full(city: City, site: str) -> str:
     )
 
 
-def _lost(city: City, site: str) -> str:
+def _lost(city: Results, site: str) -> str:
     table = city.at("lost_time", site)
     own = junction.row(table)
     if own is None or pd.isna(own["lost"]):
@@ -107,7 +107,7 @@ def _lost(city: City, site: str) -> str:
     )
 
 
-def _proposed(city: City, site: str) -> str:
+def _proposed(city: Results, site: str) -> str:
     table = junction.proposed(city, site)
     if isinstance(table, Absent):
         return table.reason
@@ -118,7 +118,7 @@ def _proposed(city: City, site: str) -> str:
     )
 
 
-def _measure(city: City, site: str) -> str:
+def _measure(city: Results, site: str) -> str:
     table = junction.to_confirm(city, site)
     if isinstance(table, Absent):
         others = city.at("no_plan", site)
@@ -137,7 +137,7 @@ def _doubt(others: pd.DataFrame) -> str:
     return "; ".join(parts) + ": counts cannot tell whether more come." if parts else ""
 
 
-def _changed(city: City, site: str) -> str:
+def _changed(city: Results, site: str) -> str:
     table = city.at("changes", site)
     if isinstance(table, Absent):
         return table.reason
@@ -146,7 +146,7 @@ def _changed(city: City, site: str) -> str:
     return " ".join(f"{_title(one.approach)}: {one.evidence}" for one in table.itertuples())
 
 
-def _detectors(city: City, site: str) -> str:
+def _detectors(city: Results, site: str) -> str:
     table = city.at("faults", site)
     if isinstance(table, Absent):
         return table.reason
@@ -161,7 +161,7 @@ def _detectors(city: City, site: str) -> str:
     return ". ".join(parts) + ". Evidence and days are below; what is faulty is left out."
 
 
-def _ahead(city: City, site: str) -> str:
+def _ahead(city: Results, site: str) -> str:
     week = junction.week_ahead(city, site)
     if isinstance(week, Absent):
         return week.reason

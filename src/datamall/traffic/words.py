@@ -260,9 +260,9 @@ def part(ahead: Forecasts, name: str) -> pd.DataFrame:
 
 @passes_absent
 def week_ahead(ahead: Forecasts) -> pd.DataFrame:
-    """Return `Forecasts.week` to a tenth of a passage; how each was chosen is in `by_site`."""
-    table = ahead.week.drop(columns="method")
-    numbers = table.columns.difference(["site", "mode", "day", "hour", "holiday"])
+    """Return `Forecasts.week` to a tenth of a passage; how each was chosen is in other tables."""
+    table = ahead.week.drop(columns=["method", "holiday"])
+    numbers = table.columns.difference(["site", "mode", "day", "hour"])
     return table.assign(**{name: table[name].round(1) for name in numbers})
 
 
