@@ -1,6 +1,8 @@
 """Plans on simulated days: that of now, Webster's, a searched one, and a signal that follows."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
 from zlib import crc32
 
 import numpy as np
@@ -8,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from datamall.requirements import passes_absent
+from datamall.threads import in_order
 from datamall.traffic import search, weekly
 from datamall.traffic.capacity import NOT_ENOUGH, cut_off
 from datamall.traffic.peaks import PEAKS, Peaks
@@ -16,7 +19,7 @@ from datamall.traffic.weekly import Floats
 from datamall.traffic.wisdom import DOUBT, KEEP, RECOMMENDED, REFUSED
 
 CHOOSING, JUDGING = 30, 30  # days of each peak that are simulated, spread over the weeks
-MOST = 60  # plans that are simulated, those that save most; a large city has hundreds
+MOST = 24  # plans that are simulated, those that save most; a large city has hundreds
 SEED = 20260101
 FELT = 1.0  # seconds of a mean wait from which on somebody is called helped or worse off
 SAME = "the search finds the same plan"
@@ -29,6 +32,8 @@ LEFT_OUT = f"not simulated: {MOST} others save more"
 UNKNOWN = "not simulated: too few days were counted"
 PEOPLE = dict(zip(KINDS, ("cars and buses", "cyclists", "pedestrians"), strict=True))
 _KEYS = ["site", "name", "peak"]
+# The row of a junction and peak; what plans save on each judged day, and the weeks of these.
+Simulated: TypeAlias = tuple[dict[str, Any], tuple[Floats, NDArray[np.int64]] | None]
 WAITS = ("now", "webster", "searched", "actuated")
 SAVED = ("saved", "saved_low", "saved_high", "wins")
 FOUND = ("gain", "gain_low", "gain_high", "search_wins")
@@ -109,6 +114,7 @@ def simulated(
     rows: list[dict[str, Any]] = [{"finding": LEFT_OUT} for _ in place]
     # Of each row what a plan saves beside another by day (`SAVED`, `FOUND`, `BOTH`), and the weeks.
     paired: list[tuple[Floats, NDArray[np.int64]] | None] = [None for _ in place]
+    asked_of: list[tuple[int, Callable[[], Simulated]]] = []
     for own, plan in zip(parts, plans, strict=True):
         cut = cut_off(own, plateaus), cut_off(own, plateaus, NOT_ENOUGH)
         for site, members in own.groups.groupby("site").indices.items():
@@ -117,8 +123,11 @@ def simulated(
                 if number >= MOST:
                     continue
                 unknown = cut[0][members, peak], cut[1][members, peak]
-                found = _simulated(own, plan, members, peak, unknown, rules)
-                rows[number], paired[number] = found
+                one = partial(_simulated, own, plan, members, peak, unknown, rules)
+                asked_of.append((number, one))
+    told = in_order(lambda one: one[1](), asked_of)
+    for (number, _), (said_of, pair) in zip(asked_of, told, strict=True):
+        rows[number], paired[number] = said_of, pair
     columns = [*WAITS, *KINDS, "searched_cycle", "searched_greens", "finding", "helped"]
     result = table.join(pd.DataFrame(rows, columns=[*columns, "worse_off"]))
     names = (SAVED, FOUND, BOTH)
@@ -152,7 +161,7 @@ def _simulated(
     peak: int,
     unknown: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     rules: Rules,
-) -> tuple[dict[str, Any], tuple[Floats, NDArray[np.int64]] | None]:
+) -> Simulated:
     """Return the row of one junction and peak, and what plans save on each judged day."""
     groups = own.groups.iloc[members]
     here = search.junction(groups, rules)
