@@ -1,8 +1,8 @@
 """Tables that fit where they are read: what needs more room than there is becomes a list.
 
-`tables.html_table` writes a table; a page adds to it how wide it is and what each cell is called.
-With these the style sheet shows a row as a paragraph where the table would not fit, so that no
-column is out of sight on a telephone or on paper.
+`tables.html_table` or a template writes a table; a page adds to it how wide it is and what each
+cell is called. With these the style sheet shows a row as a paragraph where the table would not fit,
+so that no column is out of sight on a telephone or on paper.
 """
 
 import math
@@ -14,8 +14,9 @@ from html import unescape
 LEAST = {"long": 9.0, "prose": 14.0}
 GAP, LETTER, BOLD, NARROW, WIDEST, STEP = 1.2, 0.6, 0.66, 16.0, 68, 4
 HEADING = re.compile(r"<th scope=\"col\"[^>]*>(.*?)</th>")
-ROW = re.compile(r"<tr>(<th scope=\"row\".*?)</tr>")
-CELL = re.compile(r"<(t[dh](?: scope=\"row\")?(?: class=\"(\w+)\")?)>(.*?)</")
+ROW = re.compile(r"<tr>(<th scope=\"row\".*?)</tr>", re.DOTALL)
+CELL = re.compile(r"<(t[dh](?: scope=\"row\")?(?: class=\"(\w+)\")?)>(.*?)</t", re.DOTALL)
+TAG = re.compile(r"<[^>]+>")
 
 
 def fitted(table: str) -> str:
@@ -24,7 +25,8 @@ def fitted(table: str) -> str:
     Parameters
     ----------
     table
-        As from `tables.html_table`. One that is narrower than a telephone is returned as it is.
+        As from `tables.html_table`, or written alike. One that is narrower than a telephone is
+        returned as it is.
 
     Returns
     -------
@@ -46,13 +48,13 @@ def fitted(table: str) -> str:
 
 def _least(heading: str, cells: tuple[tuple[str, str, str], ...]) -> float:
     """Return the rem below which a column cannot be: numbers are never broken, texts at spaces."""
-    kind = cells[0][1] if cells else ""
-    parts = [part for _, _, text in cells for part in ([text] if kind == "n" else text.split())]
+    texts = [(kind, TAG.sub("", text)) for _, kind, text in cells]
+    parts = [part for kind, text in texts for part in ([text] if kind == "n" else text.split())]
     sizes = ((LETTER, parts), (BOLD, heading.split()))
     longest = max(size * max(map(len, map(unescape, own)), default=0) for size, own in sizes)
-    return max(longest, LEAST.get(kind, 0.0))
+    return max(longest, *(LEAST.get(kind, 0.0) for kind, _ in texts), 0.0)
 
 
 def _named(row: str, headings: list[str]) -> str:
     names = iter(heading.replace('"', "&quot;") for heading in headings)
-    return CELL.sub(lambda cell: f'<{cell[1]} data-h="{next(names)}">{cell[3]}</', row)
+    return CELL.sub(lambda cell: f'<{cell[1]} data-h="{next(names)}">{cell[3]}</t', row)

@@ -171,6 +171,7 @@ def environment() -> Environment:
     )
     made.filters["markdown"] = lambda source: Markup(_markdown(source))
     made.filters["in_words"] = in_words
+    made.filters["fitted"] = lambda table: Markup(fitted(str(table)))
     made.filters["counted"] = lambda number: "–" if number is None else f"{number:,}"
     made.globals["style"] = (TEMPLATES / "style.css").read_text("utf-8")
     return made
