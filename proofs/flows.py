@@ -255,15 +255,12 @@ def answer(table: pd.DataFrame, said: pd.DataFrame, joint: pd.DataFrame) -> str:
 
 
 def covering(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the coverage at the junction of each way, by what was planted (means over weeks)."""
+    """Return the least coverage at the junction of each way, over all that was planted."""
     here = table[table["about"].eq(effect.HERE)]
-    label = here["what"] + (100 * here["planted"]).map(" {:+.0f} %".format)
-    found = here.assign(label=label).groupby(["planted", "label", "method"], sort=True)
-    return found["covered"].mean().reset_index()[["label", "method", "covered"]]
+    return here.groupby("method", as_index=False)["covered"].min()
 
 
 def describe(table: pd.DataFrame) -> str:
     """Say how low the coverage of each way gets; `table` as from `covering`."""
-    least = table.groupby("method")["covered"].min()
-    parts = [f"{way} {value:.2f}" for way, value in least.items()]
+    parts = [f"{way} {value:.2f}" for way, value in table.itertuples(index=False)]
     return f"Lowest share of intervals that hold the planted effect: {', '.join(parts)}."
