@@ -21,6 +21,7 @@ APART = {"mall", "fairness", "reporting", "demo", "tabular"}
 NEUTRAL = {
     "attackers",
     "errors",
+    "handed",
     "identifiers",
     "project",
     "rows",

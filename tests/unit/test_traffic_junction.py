@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import towns
 
+from datamall import handed
 from datamall.errors import DatamallError
-from datamall.mall import handed
 from datamall.reporting import canvas, records, tables
 from datamall.requirements import Absent
 from datamall.traffic import junction, junction_words, sites

@@ -24,9 +24,9 @@ from traitlets.config import Config
 
 from datamall import memory
 from datamall.errors import DatamallError
+from datamall.handed import RESULTS
 from datamall.mall import sandbox, syscalls
 from datamall.mall.door import ENVIRONMENT, Door
-from datamall.mall.handed import RESULTS
 from datamall.mall.log import logbook
 from datamall.mall.wall import MOST_WRITTEN
 from datamall.project import load_parameters, reports_folder

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from datamall.mall.handed import Results
+from datamall.handed import Results
 from datamall.requirements import Absent, passes_absent
 from datamall.traffic.information import WEEKDAYS, WORKING_DAY
 from datamall.traffic.words import MEDIAN_LINE, hours_of_days

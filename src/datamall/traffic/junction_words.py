@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from datamall.mall.handed import Results
+from datamall.handed import Results
 from datamall.requirements import Absent, passes_absent
 from datamall.traffic import junction, words
 from datamall.traffic.levels import FAULTY
