@@ -108,14 +108,15 @@ def run(
         write(aside / f"{name}.ipynb", [nbformat.writes(executed), "\n"])
         for file, parts in results(executed, answer):
             write(aside / "results" / file, parts)
+        effective = {key: value for key, (value, _, _) in choices.items()}
+        write(aside / "results" / "parameters.json", [json_text(effective)])
+        # A decision is about all of these bytes: from here on none is added but the provenance.
         made = decided(aside / "results")
         found = linked(aside / "results")
         page = pages.render(
             root, authority, name, executed, choices, provenance, open_ways, made, found
         )
         write(aside / f"{name}.html", [page])
-        effective = {key: value for key, (value, _, _) in choices.items()}
-        write(aside / "results" / "parameters.json", [json_text(effective)])
         write(aside / "results" / "provenance.json", [json_text(dict(provenance))])
         final = out_folder / "results" / name
         final.parent.mkdir(exist_ok=True)
